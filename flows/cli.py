@@ -1,0 +1,176 @@
+"""The command ``garbage``: run, status, predict, settings. Heavy libraries are imported when a command needs them."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from rich.console import Console
+from rich.markup import escape
+
+from pipeline_lib.errors import PipelineError
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+# Prefect and MindSpore read these when they are imported. What the user has set stays.
+QUIET = {
+    "GLOG_v": "3",  # MindSpore: errors only
+    "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",  # the stages are told here; the UI keeps the full log
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "DO_NOT_TRACK": "1",
+}
+
+
+def _pipeline_options(command: Command) -> Command:
+    """Add the options that ``run`` and ``status`` share."""
+    for option in (
+        click.option("--json", "as_json", is_flag=True, help="Print one JSON object as the last line of standard output."),
+        click.option("--verify", is_flag=True, help="Compare the digests of kept results too, not their sizes alone."),
+        click.option("--artifacts", type=click.Path(path_type=Path), help="Folder of all results (GARBAGE_ARTIFACTS, ./artifacts)."),
+        click.option("--config", type=click.Path(path_type=Path), metavar="FILE.yaml", help="Read settings from a file."),
+        click.option("--set", "assignments", multiple=True, metavar="NAME=VALUE", help="Change a setting, such as train.epochs=50."),
+        click.option("--dataset", default="sample", show_default=True, help="sample, data_en, or the PATH of a folder or zip file."),
+    ):
+        command = option(command)
+    return command
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="garbage-finetune")
+def main() -> None:
+    """Fine-tune an image classifier on a folder of photographs; stages that are finished are reused."""
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+
+
+@main.command("run")
+@_pipeline_options
+def run_command(**options: Any) -> None:
+    """Run the whole pipeline in this process and reuse every stage that is finished."""
+    _execute(planning=False, **options)
+
+
+@main.command("status")
+@_pipeline_options
+def status_command(**options: Any) -> None:
+    """Say for each stage whether a run would reuse it, and if not why. Runs nothing."""
+    _execute(planning=True, **options)
+
+
+def _execute(
+    planning: bool,
+    dataset: str,
+    config: Path | None,
+    assignments: tuple[str, ...],
+    artifacts: Path | None,
+    verify: bool,
+    as_json: bool,
+) -> None:
+    _use_artifacts(artifacts)
+    from pipeline_lib.configuration import load_settings
+    from pipeline_lib.run import Run, watching
+
+    told = Console(stderr=True)
+    run = Run(planning=planning, verify="digests" if verify else "sizes", listener=lambda row: _announce(told, row))
+    with _explained(told, lambda error: {"stages": run.stages, "error": error} if as_json else None), watching(run):
+        settings = load_settings(config, assignments)
+        from flows.garbage_finetune import garbage_finetune
+
+        flow = garbage_finetune.fn if planning else garbage_finetune
+        result = flow(dataset, settings)
+    _show(result, told if as_json else Console(), planning)
+    if as_json:
+        click.echo(json.dumps(result))
+
+
+def _use_artifacts(artifacts: Path | None) -> None:
+    if artifacts:
+        from pipeline_lib.stages import ARTIFACTS
+
+        os.environ[ARTIFACTS] = str(artifacts.absolute())
+
+
+def _announce(console: Console, row: dict[str, Any]) -> None:
+    from flows.console import announce
+
+    announce(console, row)
+
+
+def _show(result: dict[str, Any], console: Console, planning: bool) -> None:
+    from flows.console import figures_table, stages_table
+
+    console.print(stages_table(result["stages"], planned=planning))
+    if not planning:
+        console.print(figures_table(result["metrics"]))
+        console.print(f"report  {result['report']}\nmodel   {result['model']}", soft_wrap=True, highlight=False, markup=False)
+
+
+@contextmanager
+def _explained(console: Console, as_json: Callable[[str], dict[str, Any] | None] = lambda error: None) -> Iterator[None]:
+    """Turn an error into one sentence and exit code 1; what is neither the user's nor the machine's keeps its traceback."""
+    try:
+        yield
+    except (PipelineError, OSError) as error:
+        sentence = str(error)
+    except Exception as error:
+        console.print_exception(max_frames=8)
+        sentence = f"{type(error).__name__}: {error}"
+    else:
+        return
+    console.print(f"[bold red]error[/] {escape(sentence)}", soft_wrap=True, highlight=False)
+    if (result := as_json(sentence)) is not None:
+        click.echo(json.dumps(result))
+    sys.exit(1)
+
+
+@main.command()
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="IMAGE|FOLDER ...")
+@click.option("--model", type=click.Path(path_type=Path), help="Folder of a model; the last one trained if not given.")
+@click.option("--top", default=5, show_default=True, type=click.IntRange(min=1), help="Classes listed for each image.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON list as the last line of standard output.")
+@click.option("--csv", "csv_path", type=click.Path(path_type=Path), help="Write the predictions to a CSV file too.")
+@click.option("--artifacts", type=click.Path(path_type=Path), help="Folder of all results (GARBAGE_ARTIFACTS, ./artifacts).")
+def predict(
+    paths: tuple[Path, ...], model: Path | None, top: int, as_json: bool, csv_path: Path | None, artifacts: Path | None
+) -> None:
+    """Classify photographs: class, calibrated probability, and the bin it belongs in.
+
+    A file that is no image is reported in its row; the others are classified all the same.
+    """
+    _use_artifacts(artifacts)
+    told = Console(stderr=True)
+    with _explained(told):
+        from pipeline_lib.predict import predict_paths, write_csv
+        from pipeline_lib.stages import Store
+
+        rows = predict_paths(paths, model or Store().root / "latest" / "model", top)
+        if csv_path:
+            write_csv(csv_path, rows)
+    from flows.console import predictions_table
+
+    (told if as_json else Console()).print(predictions_table(rows))
+    if as_json:
+        click.echo(json.dumps(rows))
+
+
+@main.command()
+@click.option("--config", type=click.Path(path_type=Path), metavar="FILE.yaml", help="Read settings from a file.")
+@click.option("--set", "assignments", multiple=True, metavar="NAME=VALUE", help="Change a setting, such as train.epochs=50.")
+def settings(config: Path | None, assignments: tuple[str, ...]) -> None:
+    """List every setting with its value and what it is for."""
+    from flows.console import settings_table
+    from pipeline_lib.configuration import load_settings
+
+    with _explained(Console(stderr=True)):
+        loaded = load_settings(config, assignments)
+    Console().print(settings_table(loaded))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,93 @@
+"""What the command line shows: stages as they end, tables of stages, figures, predictions and settings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from pipeline_lib.configuration import setting_names
+from pipeline_lib.run import Row
+from pipeline_lib.settings import Settings
+
+STYLES = {"computed": "green", "reused": "cyan", "stale": "yellow", "failed": "bold red"}
+
+
+def announce(console: Console, row: Row) -> None:
+    """Print one line for a stage that has ended."""
+    console.print(
+        f"[{STYLES[row['status']]}]{row['status']:>8}[/] {row['name']:<10} {row['seconds']:7.1f} s  ", end="", highlight=False
+    )
+    console.print(_why(row), style="dim", markup=False, highlight=False)
+
+
+def stages_table(stages: Iterable[Row], *, planned: bool = False) -> Table:
+    """Return the table of stages: computed or reused, seconds, and why."""
+    table = Table(title="Stages", title_justify="left", title_style="bold")
+    table.add_column("stage")
+    table.add_column("status")
+    if not planned:
+        table.add_column("seconds", justify="right")
+    table.add_column("why", overflow="fold")
+    for row in stages:
+        status = f"[{STYLES[row['status']]}]{row['status']}[/]"
+        table.add_row(row["name"], status, *([] if planned else [f"{row['seconds']:.1f}"]), _text(_why(row)))
+    return table
+
+
+def _why(row: Row) -> str:
+    """Return the reason, with the count of shards where a stage has several."""
+    counts = [f"{row[status]} {status}" for status in ("failed", "stale", "computed", "reused") if status in row]
+    return f"{row['reason']} ({', '.join(counts)})" if len(counts) > 1 else row["reason"]
+
+
+def _text(text: str) -> Any:
+    from rich.text import Text
+
+    return Text(text)  # never markup: reasons quote file names
+
+
+def figures_table(metrics: Mapping[str, Any]) -> Table:
+    """Return the table of figures: top-1 and top-5 in percent with their intervals."""
+    table = Table(title="Figures", title_justify="left", title_style="bold")
+    table.add_column("on")
+    for heading in ("top-1 %", "interval", "top-5 %", "images"):
+        table.add_column(heading, justify="right")
+    for key, name in (("test", "test"), ("test_without_leaks", "test without leaks"), ("data_new_test", "data_new/test")):
+        if scores := metrics.get(key):
+            interval = f"{100 * scores['top1_low']:.1f}..{100 * scores['top1_high']:.1f}"
+            images = str(scores.get("images", scores["n"]))
+            table.add_row(name, f"{100 * scores['top1']:.1f}", interval, f"{100 * scores['top5']:.1f}", images)
+    if metrics.get("ece") is not None:
+        table.caption = f"calibration error {metrics['ece_before']:.3f}, after temperature scaling {metrics['ece']:.3f}"
+        table.caption_justify = "left"
+    return table
+
+
+def predictions_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """Return the table of predictions: one row an image, its class, probability and bin, then the runners-up."""
+    table = Table()
+    for heading in ("image", "class", "probability", "bin", "then"):
+        table.add_column(heading, justify="right" if heading == "probability" else "left", overflow="fold")
+    for row in rows:
+        if "error" in row:
+            table.add_row(_text(row["image"]), f"[red]{row['error']}[/]", "", "", "")
+            continue
+        then = ", ".join(f"{name} {100 * share:.0f} %" for name, share in row["top"][1:])
+        table.add_row(_text(row["image"]), _text(row["class"]), f"{100 * row['probability']:.1f} %", row["bin"] or "", _text(then))
+    return table
+
+
+def settings_table(settings: Settings) -> Table:
+    """Return every setting with its value and what it is for."""
+    table = Table()
+    for heading in ("setting", "value", "what it is"):
+        table.add_column(heading, overflow="fold")
+    for name, field in setting_names():
+        value: Any = settings
+        for part in name.split("."):
+            value = getattr(value, part)
+        table.add_row(name, _text(str(value)), field.description or "")
+    return table

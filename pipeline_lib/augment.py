@@ -1,0 +1,100 @@
+"""Augmented views: noise and rotation that depend on the seed, the image's content and the view, and on nothing else."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from pipeline_lib.data.image import read_image
+from pipeline_lib.models.preprocess import fit
+from pipeline_lib.views import INDEX, View
+
+# 4:4:4 at 95 keeps the noise, which chroma subsampling would smooth, at about a third of PNG's size.
+JPEG = {"quality": 95, "subsampling": 0}
+
+
+@dataclass(frozen=True)
+class Source:
+    """An original image: its key ``<split>/<class>/<name>``, its file, and the sha256 of the file's bytes."""
+
+    image: str
+    path: Path
+    sha256: str
+
+
+def augment(image: Image.Image, view: View, rng: np.random.Generator, size: int) -> tuple[Image.Image, dict[str, float]]:
+    """Return an augmented copy of an RGB image, ``size`` x ``size`` pixels, and what was drawn for it.
+
+    Noise comes last, at the size the network sees: resizing afterwards would average it away.
+    """
+    area, x, y, mirrored, turn, light, noise = rng.uniform(size=7)
+    drawn = {
+        "sigma": _between(*view.sigma, noise),
+        "angle": _between(-view.angle_max, view.angle_max, turn),
+        "flip": float(mirrored < view.flip),
+        "crop": _between(view.crop_min, 1.0, area),
+        "brightness": _between(1 - view.brightness, 1 + view.brightness, light),
+    }
+    picture = fit(_crop(image, drawn["crop"], x, y), size)
+    if drawn["flip"]:
+        picture = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    picture = picture.rotate(drawn["angle"], Image.Resampling.BICUBIC)
+    pixels = np.asarray(picture, np.float32) * np.float32(drawn["brightness"])
+    pixels += np.float32(drawn["sigma"]) * rng.standard_normal(pixels.shape, np.float32)
+    return Image.fromarray(np.clip(np.rint(pixels), 0, 255).astype(np.uint8)), drawn
+
+
+def _between(low: float, high: float, share: float) -> float:
+    return low + (high - low) * share
+
+
+def _crop(image: Image.Image, area: float, x: float, y: float) -> Image.Image:
+    """Return the part of ``image`` that has its aspect and ``area`` of its area, at the relative position x, y."""
+    if area >= 1:
+        return image
+    width, height = (max(1, round(side * area**0.5)) for side in image.size)
+    left, top = round((image.width - width) * x), round((image.height - height) * y)
+    return image.crop((left, top, left + width, top + height))
+
+
+def generator(seed: int, sha256: str, view: str) -> np.random.Generator:
+    """Return the generator of one image in one view: independent of order and neighbours."""
+    digest = hashlib.sha256(f"{seed}/{sha256}/{view}".encode()).digest()
+    return np.random.default_rng(int.from_bytes(digest[:16], "big"))
+
+
+def write_views(folder: Path, images: Sequence[Source], views: Sequence[View], *, seed: int, size: int) -> None:
+    """Write every view of every image to ``folder/<view>/<class>/<stem>.jpg``.
+
+    Each view gets an ``index.csv``: image, file, sha256 of the original, and what was drawn (sigma of 255, angle in
+    degrees, flip 0/1, crop as share of the area, brightness factor). Nothing is kept in memory but one image.
+    """
+    rows: dict[str, list[dict[str, object]]] = {view.name: [] for view in views}
+    for source in sorted(images, key=lambda source: source.image):
+        original = read_image(source.path)
+        _, class_name, name = source.image.split("/")
+        for view in views:
+            copy, drawn = augment(original, view, generator(seed, source.sha256, view.name), size)
+            file = f"{class_name}/{Path(name).stem}.jpg"
+            path = folder / view.name / file
+            path.parent.mkdir(parents=True, exist_ok=True)
+            copy.save(path, "JPEG", **JPEG)
+            numbers = {key: round(value, 4) for key, value in drawn.items()}
+            rows[view.name].append({"image": source.image, "file": file, "sha256": source.sha256, **numbers})
+    for view in views:
+        _write_index(folder / view.name / INDEX, rows[view.name])
+
+
+def _write_index(path: Path, rows: list[dict[str, object]]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    columns = ["image", "file", "sha256", "sigma", "angle", "flip", "crop", "brightness"]
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)

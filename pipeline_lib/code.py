@@ -1,0 +1,120 @@
+"""What code a stage runs: the modules it reaches through imports, and the libraries those modules use.
+
+A module's digest is taken from its syntax tree without docstrings, so comments, docstrings and layout change nothing.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib.metadata
+import importlib.util
+import sys
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+PROJECT = "pipeline_lib"
+# Settings reach a stage as values, and the values are in its key. The others keep results; they compute none.
+NOT_COMPUTING = frozenset(f"{PROJECT}.{name}" for name in ("settings", "stages", "code", "run"))
+# Where the name to import is not the name to install.
+DISTRIBUTIONS = {"PIL": "pillow", "sklearn": "scikit-learn", "yaml": "PyYAML"}
+
+
+class Reach(NamedTuple):
+    """Digests of the files a stage reaches, by path in the project, and versions of the libraries they import."""
+
+    files: dict[str, str]
+    libraries: dict[str, str]
+
+
+@lru_cache
+def reach(module: str) -> Reach:
+    """Return the code that ``module`` runs: itself, and every project module reached from it through imports.
+
+    Imports inside functions count; imports under ``if TYPE_CHECKING`` do not run and do not count. The templates and
+    other data files of a package that is reached count by their bytes.
+    """
+    files: dict[str, str] = {}
+    libraries: dict[str, str] = {}
+    waiting, seen = [module], set(NOT_COMPUTING)
+    while waiting:
+        name = waiting.pop()
+        source = None if name in seen else _source(name)
+        seen.add(name)
+        if source is None:
+            continue
+        tree = _without_docstrings(ast.parse(source.read_text(encoding="utf-8")))
+        root = source.parents[name.count(".") + (source.name == "__init__.py")]
+        files[source.relative_to(root).as_posix()] = _sha256(ast.dump(tree).encode())
+        if source.name == "__init__.py":
+            files |= {data.relative_to(root).as_posix(): _sha256(data.read_bytes()) for data in _data_files(source.parent)}
+        for imported in _imports(tree):
+            top = imported.partition(".")[0]
+            if top == PROJECT:
+                waiting += _with_parents(imported)
+            elif top not in sys.stdlib_module_names and (version := _version(top)):
+                libraries[DISTRIBUTIONS.get(top, top)] = version
+    # The orchestrator runs stages; it does not shape what they compute.
+    libraries.pop("prefect", None)
+    return Reach(dict(sorted(files.items())), dict(sorted(libraries.items())))
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _data_files(package: Path) -> Iterator[Path]:
+    """Yield the files of a package, and of its folders that are no packages themselves, that are not Python."""
+    for path in sorted(package.iterdir()):
+        if path.name.startswith((".", "__")):  # caches of tools
+            continue
+        if path.is_dir() and not (path / "__init__.py").exists():
+            yield from _data_files(path)
+        elif path.is_file() and path.suffix != ".py":
+            yield path
+
+
+def _source(module: str) -> Path | None:
+    """Return a module's file, or None when the dotted name is not a module (a function of one, say)."""
+    try:
+        spec = importlib.util.find_spec(module)
+    except ModuleNotFoundError:
+        return None
+    return Path(spec.origin) if spec and spec.origin else None
+
+
+def _version(library: str) -> str | None:
+    try:
+        return importlib.metadata.version(DISTRIBUTIONS.get(library, library))
+    except importlib.metadata.PackageNotFoundError:
+        return None  # a package of this project beside pipeline_lib
+
+
+def _with_parents(module: str) -> list[str]:
+    parts = module.split(".")
+    return [".".join(parts[: length + 1]) for length in range(len(parts))]
+
+
+def _imports(tree: ast.AST) -> Iterator[str]:
+    """Yield the dotted names a syntax tree imports; ``from a import b`` yields ``a`` and ``a.b``."""
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
+            waiting += node.orelse
+        else:
+            waiting += ast.iter_child_nodes(node)
+
+
+def _without_docstrings(tree: ast.Module) -> ast.Module:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and ast.get_docstring(node) is not None:
+            node.body = node.body[1:]
+    return tree

@@ -1,0 +1,271 @@
+"""The dataset stage: every image brought, looked at once, and laid out as ``train/<class>/`` and ``test/<class>/``."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import os
+import shutil
+import zipfile
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pipeline_lib.data import download as downloading
+from pipeline_lib.data.archive import extract_zip
+from pipeline_lib.data.image import ImageFacts, ImageProblem, decode_image
+from pipeline_lib.data.imagefolder import ImageFolder, scan, set_test_aside
+from pipeline_lib.data.sources import Source, folder_fingerprint, remote_fingerprint
+from pipeline_lib.errors import PipelineError
+from pipeline_lib.settings import DataSettings, SampleSettings
+
+Progress = Callable[[int, int], None]
+"""Called with the images looked at so far and their number."""
+
+IMAGES = "images.csv"
+SET_ASIDE = "set_aside.csv"
+
+SHOWN = 20
+"""Images set aside that the summary names; `SET_ASIDE` names all."""
+
+_MB = 1_000_000
+_UNPACKED = ".unpacked"
+# A file name may have 255 bytes on most disks; later stages add a view's name to the stem.
+_LONGEST_STEM = 160
+_LONGEST_SUFFIX = 10
+
+
+class _Image(NamedTuple):
+    """A usable image: where it lies and what it is."""
+
+    path: Path
+    facts: ImageFacts
+
+
+_Splits = dict[str, dict[str, list[_Image]]]
+"""Split -> class -> images in file-name order."""
+
+
+def build_dataset(
+    folder: Path,
+    source: Source,
+    data: DataSettings,
+    *,
+    downloads: Path,
+    sample: SampleSettings | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+    download_progress: downloading.Progress | None = None,
+) -> dict[str, Any]:
+    """Lay a dataset out in ``folder``, its image bytes unchanged.
+
+    Every image is decoded once. One that cannot be is set aside, and the build goes on as long as no class loses more
+    than ``data.max_lost_share`` of its images. ``images.csv`` lists what is there (split, class, name, source path,
+    upright width and height in pixels, stored mode, format), ``set_aside.csv`` what is not, and why. Paths are relative
+    to the dataset's root.
+
+    Args:
+        folder: Where the result goes. ``folder/.unpacked`` is used on the way and removed.
+        source: What to bring, as `sources.resolve` found it.
+        data: Limits, and the share that becomes test when the dataset has no test split.
+        downloads: Folder in which remote archives are kept for the next time.
+        sample: How many images of the synthetic sample are drawn; needed for that source alone.
+        seed: Seed of the synthetic sample.
+        progress: Called while images are looked at.
+        download_progress: Called while a remote archive arrives, with bytes.
+
+    Returns:
+        ``name``, ``kind``, ``synthetic``, ``classes`` (sorted), ``counts`` (split -> class -> images), ``set_aside``
+        (``count`` and the ``first`` `SHOWN` as path and reason), ``test_split`` (``given`` or ``set aside``),
+        ``archive_sha256`` (None without an archive) and ``bytes`` of all images.
+
+    Raises:
+        PipelineError: The bytes cannot be had, are no dataset, changed meanwhile, or too many images are broken.
+    """
+    unpacked = folder / _UNPACKED
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        archive = _archive(source, downloads, data, download_progress)
+        if archive:
+            _extract(archive, unpacked, data)
+        elif source.kind == "sample":
+            _draw_sample(unpacked, sample or SampleSettings(), seed)
+        found = scan(Path(source.location) if source.kind == "folder" else unpacked, label=source.location or source.name)
+        usable, set_aside = _look_at_all(found, data, progress)
+        splits = usable if found.test is not None else _with_test(usable["train"], data.test_share)
+        size = _lay_out(folder, found, splits, move=source.kind != "folder")
+        _check_unchanged(source)
+    finally:
+        shutil.rmtree(unpacked, ignore_errors=True)
+    _write_table(folder / SET_ASIDE, ("path", "reason"), set_aside)
+    return {
+        "name": source.name,
+        "kind": source.kind,
+        "synthetic": source.kind == "sample",
+        "classes": sorted(found.train),
+        "counts": {split: {name: len(images) for name, images in classes.items()} for split, classes in splits.items()},
+        "set_aside": {
+            "count": len(set_aside),
+            "first": [{"path": path, "reason": reason} for path, reason in set_aside[:SHOWN]],
+        },
+        "test_split": "set aside" if found.test is None else "given",
+        "archive_sha256": downloading.sha256_of(archive) if archive else None,
+        "bytes": size,
+    }
+
+
+def unique_names(paths: Sequence[Path]) -> list[str]:
+    """Return a file name for each relative path, so that all can lie in one folder.
+
+    Folders become part of the name, which keeps neighbours together: ``a/1.jpg`` -> ``a-1.jpg``. Stems stay unique, letter
+    case aside, because later stages name what they derive from an image by its stem: ``1.jpg``, ``1.png`` -> ``1.jpg``,
+    ``1-2.png``. The result depends on the paths and their order alone.
+    """
+    taken: set[str] = set()
+    names = []
+    for path in paths:
+        suffix = _printable(path.suffix) if len(path.suffix) <= _LONGEST_SUFFIX else ""
+        stem = _printable("-".join(path.parts)).removesuffix(suffix)
+        stem = stem.encode()[:_LONGEST_STEM].decode(errors="ignore")
+        unique = next(name for name in _variants(stem) if name.casefold() not in taken)
+        taken.add(unique.casefold())
+        names.append(unique + suffix)
+    return names
+
+
+def _variants(stem: str) -> Iterable[str]:
+    yield stem
+    for number in itertools.count(2):
+        yield f"{stem}-{number}"
+
+
+def _printable(text: str) -> str:
+    """A name whose bytes are not UTF-8 reaches Python as lone surrogates, which no UTF-8 file can hold."""
+    return os.fsencode(text).decode(errors="replace")
+
+
+def _archive(source: Source, downloads: Path, data: DataSettings, progress: downloading.Progress | None) -> Path | None:
+    """Return the archive that holds the dataset, fetched if need be; None when the dataset is in no archive."""
+    if source.kind == "archive":
+        return Path(source.location)
+    if source.kind != "remote":
+        return None
+    archive = downloads / f"{source.name}.zip"
+    known = downloading.validators_of(archive)
+    if known is None or remote_fingerprint(known) != source.fingerprint:
+        downloading.download(source.location, archive, max_bytes=data.max_download_mb * _MB, progress=progress)
+    if not zipfile.is_zipfile(archive):
+        archive.unlink()
+        raise PipelineError(f"{source.location} sends no zip archive (a login page, perhaps); open it in a browser to see.")
+    return archive
+
+
+def _extract(archive: Path, folder: Path, data: DataSettings) -> None:
+    extract_zip(archive, folder, max_files=data.max_files, max_bytes=data.max_unpacked_mb * _MB, max_ratio=data.max_compression)
+
+
+def _draw_sample(folder: Path, sample: SampleSettings, seed: int) -> None:
+    from pipeline_lib.data.sample import write_sample  # the drawing code is loaded for this source alone
+
+    write_sample(folder, train_images=sample.train_images, test_images=sample.test_images, seed=seed)
+
+
+def _look_at_all(found: ImageFolder, data: DataSettings, progress: Progress | None) -> tuple[_Splits, list[tuple[str, str]]]:
+    """Decode every image once; return the usable ones, and path and reason of the others."""
+    splits = {"train": found.train} | ({} if found.test is None else {"test": found.test})
+    done, total = itertools.count(1), len(found.files)
+    usable: _Splits = {split: {} for split in splits}
+    set_aside: list[tuple[str, str]] = []
+    look = partial(_look, max_megapixels=data.max_megapixels)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for split, name, paths in ((split, *item) for split, classes in splits.items() for item in classes.items()):
+            images, problems = [], []
+            for path, seen in zip(paths, pool.map(look, paths), strict=True):
+                if isinstance(seen, ImageFacts):
+                    images.append(_Image(path, seen))
+                else:
+                    problems.append((_relative(path, found.root), seen))
+                if progress is not None:
+                    progress(next(done), total)
+            _check_loss(f"{split}/{name}", len(paths), problems, data.max_lost_share)
+            usable[split][name] = images
+            set_aside += problems
+    return usable, set_aside
+
+
+def _look(path: Path, max_megapixels: float) -> ImageFacts | str:
+    """Return what the image is, or why it cannot be used."""
+    try:
+        return decode_image(path, max_megapixels)[1]
+    except ImageProblem as problem:
+        return str(problem)
+
+
+def _relative(path: Path, root: Path) -> str:
+    return _printable(path.relative_to(root).as_posix())
+
+
+def _check_loss(place: str, count: int, problems: list[tuple[str, str]], allowed: float) -> None:
+    if problems and (len(problems) > allowed * count or len(problems) == count):
+        path, reason = problems[0]
+        raise PipelineError(
+            f"{place} loses {len(problems)} of its {count} images, more than the share of {allowed:g} that data.max_lost_share "
+            f"allows (first: {path}: {reason}); mend or remove them."
+        )
+
+
+def _with_test(train: dict[str, list[_Image]], share: float) -> _Splits:
+    splits: _Splits = {"train": {}, "test": {}}
+    for name, images in train.items():
+        if len(images) < 2:
+            raise PipelineError(f"Class {name} has one usable image, and none can be set aside as test; add images or test/.")
+        splits["train"][name], splits["test"][name] = set_test_aside(images, share)
+    return splits
+
+
+def _lay_out(folder: Path, found: ImageFolder, splits: _Splits, *, move: bool) -> int:
+    """Put the images in their places and list them; return their bytes in all."""
+    rows, size = [], 0
+    for split, name, images in ((split, *item) for split, classes in splits.items() for item in classes.items()):
+        place = folder / split / name
+        place.mkdir(parents=True)
+        names = unique_names([found.within_class(image.path) for image in images])
+        for image, target in zip(images, names, strict=True):
+            _transfer(image.path, place / target, move=move)
+            size += (place / target).stat().st_size
+            facts = image.facts
+            source = _relative(image.path, found.root)
+            rows.append((split, name, target, source, facts.width, facts.height, facts.mode, facts.format))
+    _write_table(folder / IMAGES, ("split", "class", "name", "source", "width", "height", "mode", "format"), rows)
+    return size
+
+
+def _transfer(path: Path, target: Path, *, move: bool) -> None:
+    """Move what was unpacked, which saves the bytes a second writing; copy what belongs to the user."""
+    try:
+        if move:
+            path.replace(target)
+        else:
+            shutil.copyfile(path, target)
+    except OSError as error:
+        raise PipelineError(f"{path} cannot be copied to {target}: {error.strerror or error}.") from error
+
+
+def _check_unchanged(source: Source) -> None:
+    """A result must not stand under the fingerprint of content that it does not have."""
+    fingerprint = source.fingerprint
+    if source.kind == "folder":
+        fingerprint = folder_fingerprint(scan(Path(source.location)))
+    elif source.kind == "archive":
+        fingerprint = downloading.sha256_of(Path(source.location))
+    if fingerprint != source.fingerprint:
+        raise PipelineError(f"{source.location} changed while it was read; run again when nothing writes to it.")
+
+
+def _write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows(rows)

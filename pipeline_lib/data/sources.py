@@ -1,0 +1,154 @@
+"""Where a dataset's bytes come from, and what identifies them before they are fetched or read."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import logging
+import os
+import zipfile
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Literal
+
+import httpx
+import stamina
+from pydantic import BaseModel, ConfigDict
+
+from pipeline_lib.data.download import Validators, plain_reason, sha256_of, validators_of, worth_retrying
+from pipeline_lib.data.imagefolder import ImageFolder, scan
+from pipeline_lib.errors import PipelineError
+
+ADDRESSES: dict[str, tuple[str, ...]] = {
+    "data_en": ("https://ascend-professional-construction-dataset.obs.cn-north-4.myhuaweicloud.com/MindStudio-pc/data_en.zip",),
+}
+"""Named datasets that are fetched: the official address, then its mirrors, tried in this order."""
+
+NAMES = ("sample", *ADDRESSES)
+"""What a dataset may be called instead of being given by its path."""
+
+_log = logging.getLogger(__name__)
+
+
+class Source(BaseModel):
+    """A dataset that was found, not read yet.
+
+    Attributes:
+        name: What people call it: a name of `NAMES`, or the last part of the path.
+        kind: How its bytes are got.
+        location: Address of a remote dataset, absolute path of an archive or folder, "" for the sample.
+        fingerprint: Identity of the content. Two sources of one fingerprint hold the same images.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    kind: Literal["sample", "remote", "archive", "folder"]
+    location: str
+    fingerprint: str
+
+
+def resolve(dataset: str, *, downloads: Path) -> Source:
+    """Find a dataset by name or path.
+
+    A name goes before a folder of the same name in the working directory; ``./data_en`` means the folder. The addresses of
+    a remote dataset can be replaced by the environment variable ``GARBAGE_<NAME>_URL`` (one or several, separated by
+    spaces). When none of them answers, the archive of an earlier download serves, with a warning.
+
+    Args:
+        dataset: ``sample``, ``data_en``, or the path of a folder or zip archive.
+        downloads: Folder of earlier downloads.
+
+    Raises:
+        PipelineError: There is no such name or path, it is neither a folder nor a zip archive, a folder is no dataset
+            (see `imagefolder.scan`), or a remote dataset is out of reach and was never downloaded.
+    """
+    if dataset == "sample":
+        # Drawn from settings and seed, which identify it wherever they are recorded.
+        return Source(name="sample", kind="sample", location="", fingerprint="sample")
+    if dataset in ADDRESSES:
+        return _resolve_remote(dataset, downloads / f"{dataset}.zip")
+    return _resolve_path(dataset)
+
+
+def folder_fingerprint(folder: ImageFolder) -> str:
+    """Return a digest over the relative paths and contents of a dataset's files."""
+    files = folder.files
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        digests = pool.map(_digest_of_file, files)
+        lines = [
+            [os.fsencode(path.relative_to(folder.root)).hex(), digest] for path, digest in zip(files, digests, strict=True)
+        ]
+    return _digest(sorted(lines))
+
+
+def remote_fingerprint(validators: Validators) -> str:
+    """Return a digest over an address and what its server says about the version behind it."""
+    return _digest([validators.url, validators.etag, validators.last_modified, validators.length])
+
+
+def _resolve_path(dataset: str) -> Source:
+    path = Path(dataset).expanduser()
+    if not dataset or not path.exists():
+        near = difflib.get_close_matches(dataset.casefold(), NAMES, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"give {', '.join(NAMES)}, or the path of a folder or zip archive."
+        raise PipelineError(f"There is no dataset {dataset!r}: {hint}")
+    path = path.resolve()
+    if path.is_dir():
+        return Source(name=path.name, kind="folder", location=str(path), fingerprint=folder_fingerprint(scan(path)))
+    if not path.is_file() or not zipfile.is_zipfile(path):
+        raise PipelineError(f"{path} is neither a folder nor a zip archive; give one with train/<class>/ in it.")
+    return Source(name=path.stem, kind="archive", location=str(path), fingerprint=sha256_of(path))
+
+
+def _resolve_remote(name: str, archive: Path) -> Source:
+    variable = f"GARBAGE_{name.upper()}_URL"
+    failures = []
+    for url in os.environ.get(variable, "").split() or ADDRESSES[name]:
+        try:
+            validators = _ask(url)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            failures.append(f"{url}: {plain_reason(error)}")
+            continue
+        return Source(name=name, kind="remote", location=url, fingerprint=remote_fingerprint(validators))
+    told = "; ".join(failures)
+    if not archive.is_file():
+        raise PipelineError(
+            f"The dataset {name} is out of reach ({told}); download it by hand and give --dataset PATH, "
+            f"or set {variable} to an address that answers."
+        )
+    _log.warning("The dataset %s is out of reach (%s); the archive downloaded earlier is used: %s", name, told, archive)
+    return _downloaded(name, archive)
+
+
+def _ask(url: str) -> Validators:
+    """Ask a server what it has, without fetching it."""
+    with httpx.Client(follow_redirects=True, timeout=10.0) as client:
+        for attempt in stamina.retry_context(on=worth_retrying, attempts=3, timeout=20.0, wait_max=2.0):
+            with attempt:
+                response = client.head(url, headers={"Accept-Encoding": "identity"}).raise_for_status()
+    validators = Validators.of(url, response.headers)
+    if validators.etag is None and validators.last_modified is None:
+        _log.warning("%s states neither ETag nor Last-Modified: changed content of the same length goes unnoticed", url)
+    return validators
+
+
+def _downloaded(name: str, archive: Path) -> Source:
+    """An archive of ours keeps the identity it was fetched under, so a night without network recomputes nothing."""
+    validators = validators_of(archive)
+    if validators is None:
+        return Source(name=name, kind="archive", location=str(archive.resolve()), fingerprint=sha256_of(archive))
+    return Source(name=name, kind="remote", location=validators.url, fingerprint=remote_fingerprint(validators))
+
+
+def _digest_of_file(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        return f"unreadable: {error.strerror}"  # a state of the folder like any other; reading the image names it
+
+
+def _digest(value: Iterable[object]) -> str:
+    return hashlib.sha256(json.dumps(list(value)).encode()).hexdigest()

@@ -1,0 +1,95 @@
+"""The evaluation's tables as CSV: plain text, one header line, floats with six decimals."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Collection, Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline_lib.evaluation import metrics
+from pipeline_lib.evaluation.predictions import Predictions
+from pipeline_lib.evaluation.robustness import CellResult
+
+
+def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Write one CSV file: UTF-8, lines ending in a newline on every system, floats rounded to six decimals."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows([f"{cell:.6f}" if isinstance(cell, float) else cell for cell in row] for row in rows)
+
+
+def write_predictions(
+    path: Path,
+    predictions: Predictions,
+    *,
+    classes: Sequence[str],
+    bins: Sequence[str] | None,
+    temperature: float,
+    leaked: Collection[str],
+) -> None:
+    """Write one row for each view of each image: what it is, what the network said, how sure it was, and whether it is right.
+
+    ``rank`` is the place of the true class among the outputs; ``leaked`` is 1 for an image that also stands in train. The
+    columns ``bin`` and ``predicted_bin`` are empty when the classes have no bins.
+    """
+    confidence = metrics.probabilities(predictions.logits, temperature).max(axis=1)
+    rank = metrics.truth_ranks(predictions.logits, predictions.labels)
+    rows = (
+        (
+            image,
+            view,
+            classes[true],
+            classes[said],
+            sure,
+            int(true == said),
+            place,
+            *((bins[true], bins[said]) if bins else ("", "")),
+            int(image in leaked),
+        )
+        for image, view, true, said, sure, place in zip(
+            predictions.images.tolist(),
+            predictions.views.tolist(),
+            predictions.labels.tolist(),
+            predictions.predicted.tolist(),
+            confidence.tolist(),
+            rank.tolist(),
+            strict=True,
+        )
+    )
+    header = ("image", "view", "class", "predicted", "confidence", "correct", "rank", "bin", "predicted_bin", "leaked")
+    write_table(path, header, rows)
+
+
+def write_per_class(path: Path, predictions: Predictions, *, classes: Sequence[str], bins: Sequence[str] | None) -> None:
+    """Write precision, recall, F1 and number of images of every class."""
+    scores = metrics.per_class(predictions.labels, predictions.predicted, len(classes))
+    rows = ((name, bins[index] if bins else "", *scores[index]) for index, name in enumerate(classes))
+    write_table(path, ("class", "bin", "precision", "recall", "f1", "n"), rows)
+
+
+def write_confusion(path: Path, matrix: NDArray[np.int64], classes: Sequence[str]) -> None:
+    """Write the (C, C) confusion matrix: one row for each true class, one column for each predicted class."""
+    write_table(
+        path, ("true class", *classes), ((name, *counts) for name, counts in zip(classes, matrix.tolist(), strict=True))
+    )
+
+
+def write_robustness(path: Path, cells: Sequence[CellResult]) -> None:
+    """Write the accuracy of every cell of the robustness grid."""
+    write_table(path, CellResult._fields, cells)
+
+
+def write_projection(path: Path, predictions: Predictions, points: NDArray[np.float32], classes: Sequence[str]) -> None:
+    """Write the place of every projected image on the map."""
+    columns = zip(
+        points.tolist(), predictions.labels.tolist(), predictions.predicted.tolist(), predictions.images.tolist(), strict=True
+    )
+    write_table(
+        path,
+        ("x", "y", "class", "predicted", "image"),
+        ((x, y, classes[true], classes[said], image) for (x, y), true, said, image in columns),
+    )

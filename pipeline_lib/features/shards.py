@@ -1,0 +1,131 @@
+"""The feature store: one ``features.npy`` a shard, an index beside it, and all shards of a split read as one table."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from numpy.lib.format import open_memmap
+from numpy.typing import NDArray
+
+from pipeline_lib.data.image import read_image
+from pipeline_lib.features.engines import Engine
+from pipeline_lib.stages import Ref
+from pipeline_lib.views import CLEAN
+from pipeline_lib.views import INDEX as VIEW_INDEX
+
+FEATURES = "features.npy"
+INDEX = "index.csv"
+COLUMNS = ("image", "sha256", "label", "view")
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of a shard.
+
+    Attributes:
+        image: The original's key, ``<split>/<class>/<name>``.
+        sha256: Digest of the original's bytes.
+        label: Class name.
+        view: Name of the view.
+    """
+
+    image: str
+    sha256: str
+    label: str
+    view: str
+
+
+def rows_of(images: Ref) -> list[tuple[Row, Path]]:
+    """Return the images of a part of a result, each with its file, in the order of their keys.
+
+    A part of the dataset is seen in the clean view; one of an augmented shard in the view that its index names.
+    """
+    if images.stage == "dataset":
+        rows = [(Row(output.path, output.sha256, _label(output.path), CLEAN), images.folder / output.path) for output in images.outputs()]
+    else:
+        view = images.folder / images.prefix
+        with (view / VIEW_INDEX).open(newline="", encoding="utf-8") as file:
+            drawn = list(csv.DictReader(file))
+        rows = [(Row(row["image"], row["sha256"], _label(row["image"]), view.name), view / row["file"]) for row in drawn]
+    return sorted(rows, key=lambda row: row[0].image)
+
+
+def _label(image: str) -> str:
+    return image.split("/")[1]
+
+
+def write_shard(folder: Path, images: Sequence[tuple[Row, Path]], engine: Engine) -> None:
+    """Run the backbone over images and write their pooled features, float32 (n, width), in the order given.
+
+    Memory holds one batch at a time, whatever the shard's size.
+    """
+    features = open_memmap(folder / FEATURES, mode="w+", dtype=np.float32, shape=(len(images), engine.width))
+    done = 0
+    for batch in _batches(images, engine.batch):
+        prepared = np.stack([engine.preprocessing.array(read_image(path)) for _, path in batch])
+        features[done : done + len(batch)] = engine(prepared)
+        done += len(batch)
+    features.flush()
+    with (folder / INDEX).open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        writer.writerows((row.image, row.sha256, row.label, row.view) for row, _ in images)
+
+
+def _batches(items: Sequence[T], size: int) -> Iterator[list[T]]:
+    remaining = iter(items)
+    while batch := list(islice(remaining, size)):
+        yield batch
+
+
+def read_index(folder: Path) -> list[Row]:
+    """Return the rows of a shard's index, in the order of its features."""
+    with (folder / INDEX).open(newline="", encoding="utf-8") as file:
+        return [Row(**row) for row in csv.DictReader(file)]
+
+
+class FeatureSet:
+    """The rows of many shards as one table; features stay on disk until they are asked for.
+
+    Rows are in the order of (view, image), so the table does not depend on how images fell into shards.
+
+    Attributes:
+        images: Keys of the originals, (n,) str.
+        labels: Class ids, (n,) int64, positions in ``classes``.
+        views: Names of the views, (n,) str.
+        width: Features a row.
+    """
+
+    def __init__(self, folders: Sequence[Path], classes: Sequence[str]) -> None:
+        indexes = [read_index(folder) for folder in folders]
+        filled = [(folder, index) for folder, index in zip(folders, indexes, strict=True) if index]
+        self._shards = [np.load(folder / FEATURES, mmap_mode="r") for folder, _ in filled]
+        rows = [(row.view, row.image, row.label, shard, at) for shard, (_, index) in enumerate(filled) for at, row in enumerate(index)]
+        rows.sort()
+        ids = {name: number for number, name in enumerate(classes)}
+        self.views = np.array([row[0] for row in rows])
+        self.images = np.array([row[1] for row in rows])
+        self.labels = np.array([ids[row[2]] for row in rows], np.int64)
+        self._shard = np.array([row[3] for row in rows], np.int64)
+        self._at = np.array([row[4] for row in rows], np.int64)
+        self.width = int(self._shards[0].shape[1]) if self._shards else 0
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, indices: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the features of the rows named, float32 (len(indices), width), in that order."""
+        out = np.empty((len(indices), self.width), np.float32)
+        shards, at = self._shard[indices], self._at[indices]
+        for shard in np.unique(shards):
+            here = shards == shard
+            out[here] = self._shards[shard][at[here]]
+        return out

@@ -1,0 +1,18 @@
+"""The figures as PNG bytes: a report embeds them, the Prefect UI shows them; all are legible at a width of 900 pixels."""
+
+from pipeline_lib.reporting.figures.data import class_counts
+from pipeline_lib.reporting.figures.evaluation import confusion, reliability, robustness
+from pipeline_lib.reporting.figures.projection import projection
+from pipeline_lib.reporting.figures.training import accuracy_curve, learning_rate_curve, loss_curve, read_history
+
+__all__ = [
+    "accuracy_curve",
+    "class_counts",
+    "confusion",
+    "learning_rate_curve",
+    "loss_curve",
+    "projection",
+    "read_history",
+    "reliability",
+    "robustness",
+]

@@ -1,0 +1,198 @@
+"""The training loop: epochs, early stopping, the best parameters, resuming. It knows nothing of what it trains."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+from mindspore import Tensor, nn
+from numpy.typing import NDArray
+
+from pipeline_lib.errors import PipelineError
+from pipeline_lib.training.checkpoints import Arrays, Checkpoints
+from pipeline_lib.training.steps import TrainStep
+
+logger = logging.getLogger(__name__)
+
+Batch = tuple[NDArray[np.float32], NDArray[np.int32]]
+Progress = Callable[[int, int, str], None]
+"""Called with steps done, steps in all, and a short text."""
+
+PROGRESS_STEPS = 25
+"""Steps between two calls of a progress callback: every 10 to 200 ms for the networks trained here."""
+
+
+class Epoch(NamedTuple):
+    """One row of the history.
+
+    Training figures are means over the epoch's batches, each taken before the batch's own update and with dropout.
+
+    Attributes:
+        epoch: Number of the epoch, from 1.
+        lr: Learning rate of its last step.
+        train_loss: Mean loss in nats, label smoothing included.
+        train_top1: Share of rows classified correctly, 0..1.
+        val_loss: The same loss on the validation rows, after the epoch.
+        val_top1: Share of validation rows classified correctly, 0..1.
+    """
+
+    epoch: int
+    lr: float
+    train_loss: float
+    train_top1: float
+    val_loss: float
+    val_top1: float
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long to train.
+
+    Attributes:
+        epochs: Most passes over the data.
+        steps_per_epoch: Batches a pass.
+        schedule: Learning rate of every step, (epochs * steps_per_epoch,).
+        patience: Epochs in a row without a better validation loss after which training stops.
+    """
+
+    epochs: int
+    steps_per_epoch: int
+    schedule: NDArray[np.float32]
+    patience: int
+
+
+@dataclass
+class Training:
+    """How far a training has come.
+
+    Attributes:
+        history: The epochs so far.
+        best_parameters: The network's parameters after the best epoch.
+    """
+
+    history: list[Epoch] = field(default_factory=list)
+    best_parameters: Arrays = field(default_factory=dict)
+
+    @property
+    def best(self) -> Epoch:
+        """The epoch with the lowest validation loss, the first of equals."""
+        return min(self.history, key=lambda row: row.val_loss)
+
+    def is_over(self, patience: int) -> bool:
+        """Return whether the last ``patience`` epochs brought no better validation loss."""
+        return bool(self.history) and self.history[-1].epoch - self.best.epoch >= patience
+
+
+def ignore_progress(done: int, total: int, text: str) -> None:
+    """Show nothing: the progress callback of those who need none."""
+
+
+def _ignore_epoch(row: Epoch) -> None:
+    """Do nothing."""
+
+
+def fit(
+    step: TrainStep,
+    plan: Plan,
+    batches: Callable[[int], Iterable[Batch]],
+    evaluate: Callable[[], tuple[float, float]],
+    checkpoints: Checkpoints,
+    *,
+    progress: Progress = ignore_progress,
+    on_epoch: Callable[[Epoch], None] = _ignore_epoch,
+) -> Training:
+    """Train until the plan is done or patience is at its end, and leave the network with its best parameters.
+
+    A training that was killed goes on from its newest checkpoint and ends with the same parameters and history, bit for bit.
+
+    Args:
+        step: Updates the network by one batch.
+        plan: How long to train.
+        batches: Returns the batches of an epoch, numbered from 1; the same ones whenever it is asked.
+        evaluate: Returns the network's loss and top-1 on the validation rows.
+        checkpoints: Where the way back is kept.
+        progress: Called every few steps.
+        on_epoch: Called after every epoch, not for those that a checkpoint brings back.
+
+    Raises:
+        PipelineError: The loss is no longer a number.
+    """
+    training = _resume(step, checkpoints)
+    step.set_train()
+    for epoch in range(len(training.history) + 1, plan.epochs + 1):
+        if training.is_over(plan.patience):
+            logger.info("Stopped after epoch %d: no better validation loss since epoch %d.", epoch - 1, training.best.epoch)
+            break
+        lr = float(plan.schedule[epoch * plan.steps_per_epoch - 1])
+        row = Epoch(epoch, lr, *_train(step, plan, batches(epoch), training, progress), *evaluate())
+        _require_finite(row)
+        training.history.append(row)
+        if training.best is row:
+            training.best_parameters = _arrays(step.network)
+        if checkpoints.is_due(epoch):
+            checkpoints.save(epoch, _to_arrays(step, training))
+        on_epoch(row)
+    _set(step.network, training.best_parameters)
+    total = plan.epochs * plan.steps_per_epoch
+    progress(total, total, f"best epoch {training.best.epoch} of {len(training.history)}")
+    return training
+
+
+def _train(
+    step: TrainStep, plan: Plan, batches: Iterable[Batch], training: Training, progress: Progress
+) -> tuple[float, float]:
+    """Train one epoch; return mean loss and top-1 over its batches."""
+    done = len(training.history) * plan.steps_per_epoch
+    text = f"epoch {len(training.history) + 1}/{plan.epochs}"
+    if training.history:
+        text += f", validation top-1 {training.history[-1].val_top1:.3f}"
+    losses, correct, rows = [], 0, 0
+    for number, (inputs, labels) in enumerate(batches):
+        if number % PROGRESS_STEPS == 0:
+            progress(done + number, plan.epochs * plan.steps_per_epoch, text)
+        loss, hits = step(Tensor.from_numpy(inputs), Tensor.from_numpy(labels))
+        losses.append(float(loss))
+        correct += int(hits)
+        rows += len(labels)
+    return float(np.mean(losses)), correct / rows
+
+
+def _require_finite(row: Epoch) -> None:
+    if not np.isfinite([row.train_loss, row.val_loss]).all():
+        raise PipelineError(
+            f"training diverged: the loss of epoch {row.epoch} is not a finite number; lower the learning rate (lr_max)"
+        )
+
+
+def _arrays(cell: nn.Cell) -> Arrays:
+    return {name: parameter.asnumpy().copy() for name, parameter in cell.parameters_and_names()}
+
+
+def _set(cell: nn.Cell, arrays: Arrays) -> None:
+    for name, parameter in cell.parameters_and_names():
+        parameter.set_data(Tensor(arrays[name]))
+
+
+def _to_arrays(step: TrainStep, training: Training) -> Arrays:
+    """Return all that a resumed training needs, under names of three kinds."""
+    arrays = {f"step.{name}": array for name, array in _arrays(step).items()}
+    arrays |= {f"best.{name}": array for name, array in training.best_parameters.items()}
+    return arrays | {"history": np.array(training.history, np.float64)}
+
+
+def _resume(step: TrainStep, checkpoints: Checkpoints) -> Training:
+    """Set the step's parameters to those of the newest checkpoint and return how far it had come."""
+    arrays = checkpoints.newest()
+    if arrays is None:
+        return Training()
+    _set(step, _under("step.", arrays))
+    history = [Epoch(int(row[0]), *row[1:]) for row in arrays["history"].tolist()]
+    logger.info("Resumed after epoch %d.", len(history))
+    return Training(history, _under("best.", arrays))
+
+
+def _under(prefix: str, arrays: Arrays) -> Arrays:
+    return {name[len(prefix) :]: array for name, array in arrays.items() if name.startswith(prefix)}

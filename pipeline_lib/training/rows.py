@@ -1,0 +1,93 @@
+"""Which rows of the feature table train the head, and which judge it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline_lib.training.batches import READ_ROWS
+from pipeline_lib.training.holdout import validation_images
+from pipeline_lib.views import CLEAN
+
+
+class FeatureTable(Protocol):
+    """Rows of pooled features, read when asked for.
+
+    Attributes:
+        images: Key of each row's image, ``train/<class>/<name>``, (n,) str; the views of an image share it.
+        labels: Class ids, (n,) int.
+        views: Name of each row's view, (n,) str.
+        width: Features a row.
+    """
+
+    images: NDArray[Any]
+    labels: NDArray[Any]
+    views: NDArray[Any]
+    width: int
+
+    def __len__(self) -> int: ...
+
+    def take(self, indices: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return a fresh array (len(indices), width) of the features of these rows, in this order."""
+        ...
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows in use, by what they are for; all views of an image are on one side.
+
+    Attributes:
+        train: Numbers of the rows to train on, ascending.
+        validation: Numbers of the rows held out, ascending.
+        part_of: ``train`` or ``validation`` for each image key, in the order of the keys.
+    """
+
+    train: NDArray[np.int64]
+    validation: NDArray[np.int64]
+    part_of: dict[str, str]
+
+
+def split_rows(
+    features: FeatureTable,
+    classes: Sequence[str],
+    groups: Mapping[str, Hashable],
+    *,
+    views: Literal["all", "clean"],
+    val_share: float,
+) -> Rows:
+    """Return the rows to train and to validate on.
+
+    Args:
+        features: All rows of the train split.
+        classes: Names of the classes by label.
+        groups: Near-duplicates by image key, see ``validation_images``.
+        views: Which views are in use, on both sides.
+        val_share: Share of each class's images to hold out.
+
+    Raises:
+        PipelineError: No image can be held out.
+    """
+    class_of = {str(image): classes[label] for image, label in zip(features.images, features.labels, strict=True)}
+    held_out = validation_images(class_of, groups, val_share)
+    in_use = np.isin(features.views, CLEAN) if views == "clean" else np.ones(len(features), np.bool_)
+    in_validation = np.isin(features.images, sorted(held_out))
+    return Rows(
+        train=np.flatnonzero(in_use & ~in_validation),
+        validation=np.flatnonzero(in_use & in_validation),
+        part_of={image: "validation" if image in held_out else "train" for image in sorted(class_of)},
+    )
+
+
+def digest(features: FeatureTable) -> str:
+    """Return a digest of everything in a table, in hexadecimal; memory holds one read at a time."""
+    state = hashlib.blake2b(digest_size=16)
+    for column in (features.images, features.labels, features.views):
+        state.update("\n".join(map(str, column.tolist())).encode())
+    for at in range(0, len(features), READ_ROWS):
+        state.update(features.take(np.arange(at, min(at + READ_ROWS, len(features)))).tobytes())
+    return state.hexdigest()

@@ -1,0 +1,20 @@
+"""Stage ``audit``: duplicates, leaks and oddities. Nothing is ever deleted; training and evaluation use what it found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline_lib.stages import Ref, Summary
+from tasks.stage import stage
+
+if TYPE_CHECKING:
+    from pipeline_lib.settings import AuditSettings
+
+
+@stage("audit")
+def audit_stage(folder: Path, *, dataset: Ref, audit: AuditSettings) -> Summary:
+    """Find duplicates, near-duplicates, leaks from train to test, label conflicts, tiny and near-blank images."""
+    from pipeline_lib.data.audit import audit_dataset
+
+    return audit_dataset(folder, dataset.folder, audit)

@@ -1,0 +1,32 @@
+"""Stage ``augment``: the noisy and rotated views of one shard of images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline_lib.stages import Ref, Summary
+from tasks.stage import stage
+
+if TYPE_CHECKING:
+    from pipeline_lib.settings import TestViewSettings, TrainViewSettings
+
+
+@stage("augment")
+def augment_stage(
+    folder: Path,
+    *,
+    images: Ref,
+    seed: int,
+    image_size: int,
+    augment_train: TrainViewSettings | None = None,
+    augment_test: TestViewSettings | None = None,
+) -> Summary:
+    """Write every augmented view of a shard's images: those of train, or those of test and its robustness grid."""
+    from pipeline_lib.augment import Source, write_views
+    from pipeline_lib.views import views_of
+
+    sources = [Source(output.path, images.folder / output.path, output.sha256) for output in images.outputs()]
+    views = [view for settings in (augment_train, augment_test) if settings for view in views_of(settings)]
+    write_views(folder, sources, views, seed=seed, size=image_size)
+    return {"images": len(sources), "views": len(views)}

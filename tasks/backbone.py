@@ -1,0 +1,24 @@
+"""Stage ``backbone``: pretrained weights, brought and converted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline_lib.stages import External, Store, Summary
+from tasks.stage import stage
+
+if TYPE_CHECKING:
+    from pipeline_lib.settings import BackboneSettings
+
+
+@stage("backbone")
+def backbone_stage(
+    folder: Path, *, weights: External, backbone: BackboneSettings, image_size: int, seed: int | None = None
+) -> Summary:
+    """Bring the pretrained weights and convert them into a checkpoint of this project's MobileNetV2."""
+    from pipeline_lib.models.pretrained import build_backbone
+
+    return build_backbone(
+        folder, weights.location, width=backbone.width, image_size=image_size, seed=seed or 0, cache=Store().downloads
+    )

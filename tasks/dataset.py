@@ -1,0 +1,23 @@
+"""Stage ``dataset``: bring the images, check every one, set broken ones aside."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline_lib.stages import Store, Summary
+from tasks.stage import stage
+
+if TYPE_CHECKING:
+    from pipeline_lib.data.sources import Source
+    from pipeline_lib.settings import DataSettings, SampleSettings
+
+
+@stage("dataset")
+def dataset_stage(
+    folder: Path, *, source: Source, data: DataSettings, sample: SampleSettings | None = None, seed: int | None = None
+) -> Summary:
+    """Bring the dataset, check every image once, and keep the usable ones as ``train/<class>/`` and ``test/<class>/``."""
+    from pipeline_lib.data.dataset import build_dataset
+
+    return build_dataset(folder, source, data, downloads=Store().downloads, sample=sample, seed=seed or 0)

@@ -1,0 +1,58 @@
+"""Shared by the tests of the dataset: a web server with faults on order, and small image folders."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import stamina
+from loopback import Site, serve
+from PIL import Image
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    """A web server that runs for one test."""
+    with serve() as site:
+        yield site
+
+
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Retries as often as in earnest, without the waits, and straight to loopback whatever proxy the machine has."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with stamina.set_testing(True, attempts=100, cap=True):
+        yield
+
+
+Draw = Callable[..., Path]
+
+
+@pytest.fixture
+def draw() -> Draw:
+    """Draw a small picture of random colours: ``draw(path, seed)``."""
+
+    def drawn(path: Path, seed: int = 0, size: tuple[int, int] = (12, 8)) -> Path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pixels = np.random.default_rng(seed).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(path)
+        return path
+
+    return drawn
+
+
+@pytest.fixture
+def make_dataset(draw: Draw) -> Draw:
+    """Make an image folder: ``make_dataset(root, train={"Cans": 3}, test={"Cans": 1})``, images named 0.png, 1.png ..."""
+
+    def made(root: Path, **splits: dict[str, int]) -> Path:
+        for split, classes in splits.items():
+            for number, (name, count) in enumerate(classes.items()):
+                (root / split / name).mkdir(parents=True)
+                for index in range(count):
+                    draw(root / split / name / f"{index}.png", seed=1000 * number + index + 500 * (split == "test"))
+        return root
+
+    return made
