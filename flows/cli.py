@@ -32,10 +32,16 @@ def _pipeline_options(command: Command) -> Command:
     for option in (
         click.option("--json", "as_json", is_flag=True, help="Print one JSON object as the last line of standard output."),
         click.option("--verify", is_flag=True, help="Compare the digests of kept results too, not their sizes alone."),
-        click.option("--artifacts", type=click.Path(path_type=Path), help="Folder of all results (GARBAGE_ARTIFACTS, ./artifacts)."),
+        click.option(
+            "--artifacts", type=click.Path(path_type=Path), help="Folder of all results (GARBAGE_ARTIFACTS, ./artifacts)."
+        ),
         click.option("--config", type=click.Path(path_type=Path), metavar="FILE.yaml", help="Read settings from a file."),
-        click.option("--set", "assignments", multiple=True, metavar="NAME=VALUE", help="Change a setting, such as train.epochs=50."),
-        click.option("--dataset", default="sample", show_default=True, help="sample, data_en, or the PATH of a folder or zip file."),
+        click.option(
+            "--set", "assignments", multiple=True, metavar="NAME=VALUE", help="Change a setting, such as train.epochs=50."
+        ),
+        click.option(
+            "--dataset", default="sample", show_default=True, help="sample, data_en, or the PATH of a folder or zip file."
+        ),
     ):
         command = option(command)
     return command
@@ -77,7 +83,9 @@ def _execute(
     from pipeline_lib.run import Run, watching
 
     told = Console(stderr=True)
-    run = Run(planning=planning, verify="digests" if verify else "sizes", listener=lambda row: _announce(told, row))
+    run = Run(planning=planning, verify="digests" if verify else "sizes")
+    if not planning:
+        run.listener = lambda row: _announce(told, row)
     with _explained(told, lambda error: {"stages": run.stages, "error": error} if as_json else None), watching(run):
         settings = load_settings(config, assignments)
         from flows.garbage_finetune import garbage_finetune

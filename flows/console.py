@@ -76,7 +76,9 @@ def predictions_table(rows: Sequence[Mapping[str, Any]]) -> Table:
             table.add_row(_text(row["image"]), f"[red]{row['error']}[/]", "", "", "")
             continue
         then = ", ".join(f"{name} {100 * share:.0f} %" for name, share in row["top"][1:])
-        table.add_row(_text(row["image"]), _text(row["class"]), f"{100 * row['probability']:.1f} %", row["bin"] or "", _text(then))
+        table.add_row(
+            _text(row["image"]), _text(row["class"]), f"{100 * row['probability']:.1f} %", row["bin"] or "", _text(then)
+        )
     return table
 
 

@@ -77,12 +77,16 @@ def _data_files(package: Path) -> Iterator[Path]:
 
 
 def _source(module: str) -> Path | None:
-    """Return a module's file, or None when the dotted name is not a module (a function of one, say)."""
-    try:
-        spec = importlib.util.find_spec(module)
-    except ModuleNotFoundError:
-        return None
-    return Path(spec.origin) if spec and spec.origin else None
+    """Return a module's file, or None when the dotted name is not a module (a function of one, say).
+
+    Only the top package is looked up by the import system: a look-up of ``a.b.c`` would import ``a.b``, and what that imports.
+    """
+    top, *inner = module.split(".")
+    spec = importlib.util.find_spec(top)
+    if spec is None or spec.origin is None or not inner:
+        return Path(spec.origin) if spec and spec.origin else None
+    place = Path(spec.origin).parent.joinpath(*inner)
+    return next((path for path in (place.with_suffix(".py"), place / "__init__.py") if path.is_file()), None)
 
 
 def _version(library: str) -> str | None:
@@ -115,6 +119,9 @@ def _imports(tree: ast.AST) -> Iterator[str]:
 
 def _without_docstrings(tree: ast.Module) -> ast.Module:
     for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and ast.get_docstring(node) is not None:
+        if (
+            isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+            and ast.get_docstring(node) is not None
+        ):
             node.body = node.body[1:]
     return tree

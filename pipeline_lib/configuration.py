@@ -101,9 +101,12 @@ def _in_words(error: ValidationError, fields: Mapping[str, FieldInfo]) -> str:
 def _unknown(name: str, fields: Mapping[str, FieldInfo]) -> str:
     sections = {each.rpartition(".")[0] for each in fields}
     if name in sections:
-        return f"{name} is a section of settings, not a value; write for example {next(each for each in fields if each.startswith(name))}=..."
+        first = next(each for each in fields if each.startswith(f"{name}."))
+        return f"{name} is a section of settings, not a value; write for example {first}=..."
     last = {each.rpartition(".")[2]: each for each in fields}
-    nearest = get_close_matches(name, fields, n=1) or [last[each] for each in get_close_matches(name.rpartition(".")[2], last, n=1)]
+    nearest = get_close_matches(name, fields, n=1) or [
+        last[each] for each in get_close_matches(name.rpartition(".")[2], last, n=1)
+    ]
     return f"There is no setting {name}" + (f"; did you mean {nearest[0]}?" if nearest else "; garbage settings lists them all")
 
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import csv
 import glob
-import os
-import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
 from pipeline_lib.data.image import read_image
+from pipeline_lib.links import link_or_copy
 from pipeline_lib.models.preprocess import fit
 from pipeline_lib.views import INDEX
 
@@ -32,7 +31,7 @@ def link_views(folder: Path, shards: Sequence[Path]) -> dict[str, int]:
     for row in rows:
         target = folder / row["file"]
         target.parent.mkdir(parents=True, exist_ok=True)
-        _link(Path(row.pop("path")), target)
+        link_or_copy(Path(row.pop("path")), target)
         split = row["image"].partition("/")[0]
         counts[split] = counts.get(split, 0) + 1
     with (folder / INDEX).open("w", newline="", encoding="utf-8") as file:
@@ -49,13 +48,6 @@ def _rows(shard: Path) -> Iterator[dict[str, str]]:
                 split, class_name, _ = row["image"].split("/")
                 path = view / row["file"]
                 yield {**row, "file": f"{split}/{class_name}/{path.stem}-{view.name}.jpg", "path": str(path)}
-
-
-def _link(source: Path, target: Path) -> None:
-    try:
-        os.link(source, target)
-    except OSError:  # another file system, or one without hard links
-        shutil.copyfile(source, target)
 
 
 def draw_contact_sheet(path: Path, dataset: Path, data_new: Path) -> None:
@@ -83,4 +75,3 @@ def _sheet_rows(split: str, dataset: Path, data_new: Path) -> list[tuple[str, li
         copies = sorted((data_new / split / class_name).glob(f"{glob.escape(original.stem)}-aug*.jpg"))
         rows.append((f"{split} / {class_name}: the original, then its augmented views", [original, *copies]))
     return rows
-

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pipeline_lib.errors import PipelineError
+from pipeline_lib.links import link_or_copy
 
 BACKBONE = "backbone"
 BATCH = 16
@@ -64,7 +64,4 @@ def keep_backbone(model: Path, backbone: Path) -> None:
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir()
     for file in sorted(backbone.glob("backbone.*")):
-        try:
-            os.link(file, target / file.name)
-        except OSError:  # another file system, or one without hard links
-            shutil.copyfile(file, target / file.name)
+        link_or_copy(file, target / file.name)

@@ -50,7 +50,9 @@ def _predict_batch(files: Sequence[Path], model: Model, top: int) -> list[dict[s
     images = [image for image in read if isinstance(image, Image.Image)]
     probabilities = iter(model.probabilities(images))
     return [
-        _row(file, next(probabilities), model.classes, top) if isinstance(image, Image.Image) else {"image": str(file), "error": image}
+        _row(file, next(probabilities), model.classes, top)
+        if isinstance(image, Image.Image)
+        else {"image": str(file), "error": image}
         for file, image in zip(files, read, strict=True)
     ]
 

@@ -47,7 +47,9 @@ class Run:
 
     def record(self, stage: str, outcomes: Sequence[Outcome], seconds: float) -> Row:
         """Keep what came of a stage, its shards summed up, and return the row."""
-        counts = {status: sum(each.status == status for each in outcomes) for status in ("failed", "stale", "computed", "reused")}
+        counts = {
+            status: sum(each.status == status for each in outcomes) for status in ("failed", "stale", "computed", "reused")
+        }
         status = next(name for name, count in counts.items() if count)
         telling = next(each for each in outcomes if each.status == status)
         row: Row = {"name": stage, "status": status, "reason": telling.reason, "seconds": round(seconds, 3), "key": telling.key}

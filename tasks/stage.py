@@ -80,7 +80,7 @@ class Stage:
         return self._run(shards, lambda task, call: task.submit(call=call, run=current_run().id))
 
     def _run(
-        self, shards: Mapping[str, Mapping[str, Any]], start: Callable[[Task[..., Any], opaque[Call]], Any]
+        self, shards: Mapping[str, Mapping[str, Any]], start: Callable[[Task[..., Any], opaque], Any]
     ) -> dict[str, Ref]:
         run, started = current_run(), time.perf_counter()
         calls = [self._prepare(run, label, arguments) for label, arguments in shards.items()]

@@ -41,20 +41,33 @@ def digest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 @pytest.mark.parametrize(
     ("old", "new"),
-    [("# twice", "# two times"), ('"""Double."""', '"""Twice as much."""'), ('"""A module."""', ""), ("2 * x", "2  *  x"), ("\n\n\ndef", "\n\ndef")],
+    [
+        ("# twice", "# two times"),
+        ('"""Double."""', '"""Twice as much."""'),
+        ('"""A module."""', ""),
+        ("2 * x", "2  *  x"),
+        ("\n\n\ndef", "\n\ndef"),
+    ],
 )
 def test_comments_docstrings_and_layout_change_nothing(digest, old: str, new: str) -> None:
     assert digest(SOURCE) == digest(SOURCE.replace(old, new))
 
 
-@pytest.mark.parametrize(("old", "new"), [("2 * x", "3 * x"), ("double", "twice"), ("import numpy", "import PIL"), ('"""Double."""', "x += 1")])
+@pytest.mark.parametrize(
+    ("old", "new"), [("2 * x", "3 * x"), ("double", "twice"), ("import numpy", "import PIL"), ('"""Double."""', "x += 1")]
+)
 def test_code_changes_the_digest(digest, old: str, new: str) -> None:
     assert digest(SOURCE) != digest(SOURCE.replace(old, new))
 
 
 def test_modules_are_reached_through_imports_and_imports_of_imports() -> None:
     files = code.reach("tasks.augment").files
-    assert {"tasks/augment.py", "pipeline_lib/augment.py", "pipeline_lib/data/image.py", "pipeline_lib/views.py"} <= files.keys()
+    assert {
+        "tasks/augment.py",
+        "pipeline_lib/augment.py",
+        "pipeline_lib/data/image.py",
+        "pipeline_lib/views.py",
+    } <= files.keys()
     assert "pipeline_lib/reporting/report.py" not in files
 
 
@@ -63,7 +76,9 @@ def test_templates_count_as_code_of_the_package_they_belong_to() -> None:
 
 
 def test_settings_and_the_machinery_that_keeps_results_are_not_a_stages_code() -> None:
-    assert not {"pipeline_lib/settings.py", "pipeline_lib/stages.py", "tasks/stage.py"} & code.reach("tasks.augment").files.keys()
+    assert (
+        not {"pipeline_lib/settings.py", "pipeline_lib/stages.py", "tasks/stage.py"} & code.reach("tasks.augment").files.keys()
+    )
 
 
 def test_imports_for_type_checkers_do_not_count(digest) -> None:

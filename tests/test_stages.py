@@ -61,7 +61,11 @@ def test_the_first_run_says_so(store: Store) -> None:
         ({"train": TrainSettings()}, {"train": TrainSettings(epochs=50)}, "setting `train.epochs` 100 -> 50"),
         ({"seed": 1}, {"seed": 2}, "setting `seed` 1 -> 2"),
         ({"source": External("x", "a")}, {"source": External("x", "b")}, "input `source` changed"),
-        ({"seed": 1, "sample": SampleSettings()}, {"seed": 1}, "setting `sample.test_images` 6 -> none; setting `sample.train_images` 24 -> none"),
+        (
+            {"seed": 1, "sample": SampleSettings()},
+            {"seed": 1},
+            "setting `sample.test_images` 6 -> none; setting `sample.train_images` 24 -> none",
+        ),
     ],
 )
 def test_a_miss_names_what_changed(store: Store, before: dict, after: dict, reason: str) -> None:
@@ -164,7 +168,10 @@ def test_parts_cut_a_result_into_buckets_by_content(store: Store) -> None:
 
 
 OUTPUTS = st.lists(
-    st.builds(lambda name: Output(path=name, bytes=len(name), sha256=hashlib.sha256(name.encode()).hexdigest()), st.text("abc/", min_size=1)),
+    st.builds(
+        lambda name: Output(path=name, bytes=len(name), sha256=hashlib.sha256(name.encode()).hexdigest()),
+        st.text("abc/", min_size=1),
+    ),
     unique_by=lambda output: output.path,
 )
 
@@ -185,7 +192,9 @@ def test_settings_that_differ_give_different_keys_and_a_reason(one: dict, other:
 
 
 def test_a_long_list_of_reasons_is_cut() -> None:
-    assert differences({"settings": dict.fromkeys("abcde", 1)}, {"settings": dict.fromkeys("abcde", 2)}).endswith("; and 2 more")
+    assert differences({"settings": dict.fromkeys("abcde", 1)}, {"settings": dict.fromkeys("abcde", 2)}).endswith(
+        "; and 2 more"
+    )
 
 
 def test_a_manifest_is_plain_json(store: Store) -> None:

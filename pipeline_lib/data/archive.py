@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import re
 import stat
-import struct
 import unicodedata
 import zipfile
 import zlib
@@ -22,8 +21,8 @@ _UTF8 = 0x800
 _SMALL = 1 << 20
 # Python's bz2 and lzma readers unpack a whole chunk at once, however large it grows, so no bound could hold them.
 _BOUNDED_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-# What `zipfile` raises for damaged bytes; ValueError for names that are not the UTF-8 they claim to be.
-_DAMAGE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, ValueError, OverflowError)
+# What `zipfile` raises for damaged bytes: besides its own error, those of decoding a name and of seeking an offset.
+_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError, OverflowError)
 
 
 def extract_zip(archive: Path, folder: Path, *, max_files: int, max_bytes: int, max_ratio: float) -> None:
@@ -148,9 +147,8 @@ class _Budget:
         if self._written > self._max_bytes:
             excess = f"makes it larger than the {self._max_bytes / 1e6:g} MB allowed (data.max_unpacked_mb)"
             raise _refusal(self.archive, item.name, excess)
-        # An entry may claim to be packed into more bytes than the archive has.
-        packed = min(item.entry.compress_size, self._packed)
-        if self._is_absurd(of_item, packed) or self._is_absurd(self._written, self._packed):
+        # The packed size of one entry is a claim, that of the archive is not.
+        if self._is_absurd(of_item, item.entry.compress_size) or self._is_absurd(self._written, self._packed):
             excess = f"unpacks to more than {self._max_ratio:g} times its packed size (data.max_compression)"
             raise _refusal(self.archive, item.name, excess)
 

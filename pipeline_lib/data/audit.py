@@ -47,6 +47,10 @@ def audit_dataset(folder: Path, dataset: Path, audit: AuditSettings, progress: P
     ``bytes``, ``pixels`` or ``near``; ``distance`` counts bits of the perceptual hash; ``mirrored`` is 1 when one is the other
     flipped left to right. Near-blank images are compared exactly only.
 
+    A near-duplicate is the same photograph recompressed, resized, mirrored, darkened or cropped a little. Copies turned by
+    more than a few degrees, cropped by more than a tenth or stripped of strong colours are mostly not found: what is not
+    called leaked may still come from the same photograph.
+
     ``leaks.jpg`` shows leaked test images beside their training copies; it is absent when nothing leaks.
 
     Args:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
+from functools import cache
+from math import ceil
 from pathlib import Path
 from typing import NamedTuple
 
@@ -81,6 +84,7 @@ def _describe(leak: Leak) -> str:
     return f"same {leak.kind}"
 
 
+@cache
 def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     return ImageFont.load_default(size)
 
@@ -90,8 +94,5 @@ def _fitted(text: str, width: int, size: int) -> str:
     font = _font(size)
     if font.getlength(text) <= width:
         return text
-    for kept in range(len(text) // 2, 0, -1):
-        shorter = f"{text[:kept]} … {text[-kept:]}"
-        if font.getlength(shorter) <= width:
-            return shorter
-    return "…"
+    ends = [f"{text[:kept]} … {text[len(text) - kept :]}" for kept in range(len(text) // 2)]
+    return ends[max(0, bisect_right(ends, width, key=lambda end: ceil(font.getlength(end))) - 1)]

@@ -162,10 +162,10 @@ def _signs(hashes: Sequence[Bits]) -> NDArray[np.float32]:
 
 def _standardised(thumbnails: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
     """Return thumbnails of mean 0 and length 1, so that the product of two is their correlation."""
-    looks = np.array(thumbnails, dtype=np.float32).reshape(-1, _THUMBNAIL_SIDE, _THUMBNAIL_SIDE, 3)
-    looks -= looks.mean(axis=(1, 2, 3), keepdims=True)
-    looks /= np.maximum(np.linalg.norm(looks.reshape(len(looks), -1), axis=1), _LEAST_LENGTH)[:, None, None, None]
-    return looks
+    looks = np.array(thumbnails, dtype=np.float32).reshape(len(thumbnails), _THUMBNAIL_SIDE**2 * 3)
+    looks -= looks.mean(axis=1, keepdims=True)
+    looks /= np.maximum(np.linalg.norm(looks, axis=1, keepdims=True), _LEAST_LENGTH)
+    return looks.reshape(-1, _THUMBNAIL_SIDE, _THUMBNAIL_SIDE, 3)
 
 
 def _look_alike(looks: NDArray[np.float32], links: pd.DataFrame) -> Bits:

@@ -81,7 +81,7 @@ def folder_fingerprint(folder: ImageFolder) -> str:
         lines = [
             [os.fsencode(path.relative_to(folder.root)).hex(), digest] for path, digest in zip(files, digests, strict=True)
         ]
-    return _digest(sorted(lines))
+    return _digest(lines)
 
 
 def remote_fingerprint(validators: Validators) -> str:

@@ -1,4 +1,4 @@
-"""The evaluation's tables as CSV: plain text, one header line, floats with six decimals."""
+"""The evaluation's tables as CSV: plain text, one header line, floats to six decimals."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[objec
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)
-        writer.writerows([f"{cell:.6f}" if isinstance(cell, float) else cell for cell in row] for row in rows)
+        writer.writerows([round(cell, 6) if isinstance(cell, float) else cell for cell in row] for row in rows)
 
 
 def write_predictions(

@@ -49,7 +49,10 @@ def rows_of(images: Ref) -> list[tuple[Row, Path]]:
     A part of the dataset is seen in the clean view; one of an augmented shard in the view that its index names.
     """
     if images.stage == "dataset":
-        rows = [(Row(output.path, output.sha256, _label(output.path), CLEAN), images.folder / output.path) for output in images.outputs()]
+        rows = [
+            (Row(output.path, output.sha256, _label(output.path), CLEAN), images.folder / output.path)
+            for output in images.outputs()
+        ]
     else:
         view = images.folder / images.prefix
         with (view / VIEW_INDEX).open(newline="", encoding="utf-8") as file:
@@ -108,7 +111,11 @@ class FeatureSet:
         indexes = [read_index(folder) for folder in folders]
         filled = [(folder, index) for folder, index in zip(folders, indexes, strict=True) if index]
         self._shards = [np.load(folder / FEATURES, mmap_mode="r") for folder, _ in filled]
-        rows = [(row.view, row.image, row.label, shard, at) for shard, (_, index) in enumerate(filled) for at, row in enumerate(index)]
+        rows = [
+            (row.view, row.image, row.label, shard, at)
+            for shard, (_, index) in enumerate(filled)
+            for at, row in enumerate(index)
+        ]
         rows.sort()
         ids = {name: number for number, name in enumerate(classes)}
         self.views = np.array([row[0] for row in rows])

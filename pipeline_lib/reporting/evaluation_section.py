@@ -99,14 +99,15 @@ def _robustness(metrics: Metrics) -> Iterator[Images]:
 def _calibration(metrics: Metrics) -> Iterator[Images]:
     if not metrics["reliability"]:
         return
-    diagrams = [
-        *_reliability("before", f"Before scaling: ECE {percent(metrics['ece_before'])}", metrics),
-        *_reliability("after", f"After scaling: ECE {percent(metrics['ece'])}", metrics),
-    ]
-    note = (
-        "How often the network is right (bars) when it is that sure: on the dashed line, as often as it says. "
-        f"Its outputs are divided by a temperature of {metrics['temperature']:.2f}, fitted on validation images."
-    )
+    note = "How often the network is right (bars) when it is that sure: on the dashed line, as often as it says."
+    if metrics["temperature"] == 1:
+        diagrams = _reliability("after", f"ECE {percent(metrics['ece'])}", metrics)
+    else:
+        note += f" Its outputs are divided by a temperature of {metrics['temperature']:.2f}, fitted on validation images."
+        diagrams = [
+            *_reliability("before", f"Before scaling: ECE {percent(metrics['ece_before'])}", metrics),
+            *_reliability("after", f"After scaling: ECE {percent(metrics['ece'])}", metrics),
+        ]
     yield Images(diagrams, "half", "Calibration", note)
 
 

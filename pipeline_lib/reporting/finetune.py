@@ -51,7 +51,8 @@ def _notices(dataset: Mapping[str, Any]) -> tuple[str, ...]:
     notices = []
     if dataset["synthetic"]:
         notices.append(
-            "The pictures of this dataset are synthetic, drawn by the program itself. The figures say that the pipeline works."
+            "The pictures of this dataset are synthetic, drawn by the program itself: the figures show that the pipeline works, "
+            "not how well photographs are told apart."
         )
     if dataset["test_split"] != "given":
         notices.append("The dataset came without a test split; the last images of each class of train were set aside as test.")

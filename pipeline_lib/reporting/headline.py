@@ -20,8 +20,8 @@ def cards(metrics: Metrics) -> list[Card]:
     noisy = metrics["data_new_test"]
     candidates.append(_score("data_new/test", noisy, f"noisy and rotated views of {_images(noisy)}"))
     if metrics["ece"] is not None:
-        note = f"before temperature scaling {percent(metrics['ece_before'])}; 0% is perfect"
-        candidates.append(Card("Calibration error", percent(metrics["ece"]), note))
+        before = "" if metrics["temperature"] == 1 else f"; before temperature scaling {percent(metrics['ece_before'])}"
+        candidates.append(Card("Calibration error", percent(metrics["ece"]), f"0% is perfect{before}"))
     return [card for card in candidates if card is not None]
 
 

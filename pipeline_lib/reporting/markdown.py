@@ -11,7 +11,7 @@ _MARKUP = (
     re.compile(r"[\\`*\[\]|~$@#]"),  # emphasis, code, links, tables, strike-through, formulas, mentions, headings
     re.compile(r"(?<![^\W_])_|_(?![^\W_])"),  # emphasis again, but not inside a word such as data_new
     re.compile(r":(?=\S)|www\.", re.IGNORECASE),  # addresses, emoji
-    re.compile(r"^(?:[-+=]|\d+[.)])"),  # at the start of a line: lists, rules, headings
+    re.compile(r"^(?:[-+=]|\d+[.)](?=\s|$))"),  # at the start of a line: lists, rules, headings
 )
 
 

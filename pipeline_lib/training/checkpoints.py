@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import mindspore
-import numpy as np
 from mindspore import Tensor
 from numpy.typing import NDArray
 

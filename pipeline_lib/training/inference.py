@@ -5,52 +5,48 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import mindspore
 import numpy as np
 from mindspore import Tensor, nn
 from numpy.typing import NDArray
 from scipy.special import log_softmax
 
 from pipeline_lib.training.batches import READ_ROWS, Take
+from pipeline_lib.training.graph import graph_mode
 
 
-class Predictor(nn.Cell):
+@dataclass(frozen=True)
+class Predictor:
     """A network's outputs for any number of rows, computed in batches of one size.
 
-    Args:
+    Attributes:
         network: Maps inputs (n, ...) to logits (n, classes).
         batch: Rows a pass; the last pass is padded.
     """
 
-    def __init__(self, network: nn.Cell, batch: int = 256) -> None:
-        super().__init__()
-        self.network = network
-        self._batch = batch
+    network: nn.Cell
+    batch: int = 256
 
-    @mindspore.jit  # type: ignore[misc]  # MindSpore ships no types
-    def construct(self, inputs: Tensor) -> Tensor:
-        """Map inputs (batch, ...) to logits (batch, classes)."""
-        return self.network(inputs)
-
+    @graph_mode()
     def logits(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the logits (n, classes), float32, of inputs (n, ...), n at least 1."""
         was_training = self.network.training
         self.network.set_train(False)
-        passes = [self._pass(inputs[at : at + self._batch]) for at in range(0, len(inputs), self._batch)]
+        passes = [self._pass(inputs[at : at + self.batch]) for at in range(0, len(inputs), self.batch)]
         self.network.set_train(was_training)
         return np.concatenate(passes)
 
     def _pass(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
-        padding = [(0, self._batch - len(inputs))] + [(0, 0)] * (inputs.ndim - 1)
-        outputs: NDArray[np.float32] = self(Tensor(np.pad(inputs, padding))).asnumpy()
+        padding = [(0, self.batch - len(inputs))] + [(0, 0)] * (inputs.ndim - 1)
+        outputs: NDArray[np.float32] = self.network(Tensor(np.pad(inputs, padding))).asnumpy()
         return outputs[: len(inputs)]
 
 
 def cross_entropy(logits: NDArray[np.floating[Any]], labels: NDArray[np.integer[Any]], smoothing: float) -> NDArray[np.float64]:
     """Return each row's cross-entropy (n,) in nats, with label smoothing as in ``TrainStep``."""
     log_p = log_softmax(np.asarray(logits, np.float64), axis=1)
-    true: NDArray[np.float64] = log_p[np.arange(len(labels)), labels]
-    return -(1.0 - smoothing) * true - smoothing * log_p.mean(axis=1)
+    true = log_p[np.arange(len(labels)), labels]
+    loss: NDArray[np.float64] = -(1.0 - smoothing) * true - smoothing * log_p.mean(axis=1)
+    return loss
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from pipeline_lib.errors import PipelineError
 from pipeline_lib.training.checkpoints import Arrays, Checkpoints
+from pipeline_lib.training.graph import graph_mode
 from pipeline_lib.training.steps import TrainStep
 
 logger = logging.getLogger(__name__)
@@ -94,6 +95,7 @@ def _ignore_epoch(row: Epoch) -> None:
     """Do nothing."""
 
 
+@graph_mode()
 def fit(
     step: TrainStep,
     plan: Plan,
@@ -109,7 +111,8 @@ def fit(
     A training that was killed goes on from its newest checkpoint and ends with the same parameters and history, bit for bit.
 
     Args:
-        step: Updates the network by one batch.
+        step: Updates the network by one batch. The network must not draw random numbers itself: a resumed training would draw
+            others (``Batches`` has a dropout that does not).
         plan: How long to train.
         batches: Returns the batches of an epoch, numbered from 1; the same ones whenever it is asked.
         evaluate: Returns the network's loss and top-1 on the validation rows.

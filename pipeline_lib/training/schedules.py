@@ -29,4 +29,5 @@ def warmup_cosine(
     warmup = np.linspace(lr_start, lr_max, warmup_steps, endpoint=False)
     phase = np.linspace(0.0, np.pi, epochs * steps_per_epoch - warmup_steps)
     decay = lr_end + (lr_max - lr_end) * (1.0 + np.cos(phase)) / 2.0
-    return np.concatenate([warmup, decay]).astype(np.float32)
+    schedule: NDArray[np.float32] = np.concatenate([warmup, decay]).astype(np.float32)
+    return schedule

@@ -36,7 +36,7 @@ def build_optimizer(
 
 
 class TrainStep(nn.Cell):
-    """Forward pass, loss, gradients and update as one graph, whether the process is in graph mode or not.
+    """Forward pass, loss, gradients and update: one compiled graph under ``graph_mode``.
 
     The loss is the mean cross-entropy with targets (1 - s) * one_hot + s / classes, s being the label smoothing (Szegedy et
     al. 2016, arXiv:1512.00567, section 7).
@@ -65,7 +65,6 @@ class TrainStep(nn.Cell):
         logits = self.network(inputs)
         return self._cross_entropy(logits, ops.one_hot(labels, self._classes, self._on, self._off)), logits
 
-    @mindspore.jit  # type: ignore[misc]  # MindSpore ships no types
     def construct(self, inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Update the network; return the loss and the number of correct rows, both from before the update."""
         (loss, logits), gradients = self._gradients(inputs, labels)

@@ -52,6 +52,17 @@ class Site:
 
         return fault
 
+    @staticmethod
+    def from_start() -> Fault:
+        """Answer a range with all of it, but call it partial, as a careless server might."""
+
+        def fault(handler: Handler) -> None:
+            content = handler.site.content
+            ranged = f"bytes 0-{len(content) - 1}/{len(content)}"
+            handler.reply(206, {**handler.site.headers, "Content-Range": ranged, "Content-Length": str(len(content))}, content)
+
+        return fault
+
     def asked(self, header: str) -> list[str | None]:
         """Return what each request said in a header."""
         return [headers.get(header) for _, headers in self.requests]

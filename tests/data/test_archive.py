@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import stat
 import struct
 import zipfile
@@ -176,7 +177,7 @@ def test_accepts_exactly_what_is_allowed(zip_path: Path) -> None:
 
 
 def test_refuses_an_entry_that_grows_beyond_reason(zip_path: Path) -> None:
-    pack(zip_path, {"harmless": b"h", "bomb": bytes(3 * MIB)})
+    pack(zip_path, {"photo": random.Random(0).randbytes(MIB), "bomb": bytes(3 * MIB)})
     with pytest.raises(PipelineError, match="'bomb' unpacks to more than 100 times"):
         unpack(zip_path)
     assert (zip_path.parent / "unpacked/bomb").stat().st_size <= MIB + (1 << 16)
@@ -216,6 +217,27 @@ def test_tells_which_entry_is_damaged(zip_path: Path) -> None:
         unpack(zip_path)
 
 
+@pytest.mark.parametrize(
+    ("header", "offset", "value"),
+    [(CENTRAL, 6, b"\xff"), (CENTRAL, 42, b"\xff\xff\xff\x7f"), (LOCAL, 26, b"\xff"), (LOCAL, 30, b"b")],
+    ids=["version", "offset", "length of name", "name"],
+)
+def test_tells_whatever_zipfile_stumbles_over(zip_path: Path, header: bytes, offset: int, value: bytes) -> None:
+    pack(zip_path, {"a.jpg": b"content"})
+    patch(zip_path, header, offset, value)
+    with pytest.raises(PipelineError, match="damaged"):
+        unpack(zip_path)
+
+
+def test_tells_an_offset_beyond_any_file(zip_path: Path) -> None:
+    entry = zipfile.ZipInfo("a.jpg")
+    entry.extra = struct.pack("<HHQ", 1, 8, 2**64 - 1)  # where the offset stands when its own field says "too large"
+    pack(zip_path, [(entry, b"content")])
+    patch(zip_path, CENTRAL, 42, b"\xff\xff\xff\xff")
+    with pytest.raises(PipelineError, match="damaged"):
+        unpack(zip_path)
+
+
 @pytest.mark.parametrize("content", [b"", b"hello", b"PK\x05\x06" + bytes(10)])
 def test_tells_what_is_no_archive(zip_path: Path, content: bytes) -> None:
     zip_path.write_bytes(content)
@@ -228,6 +250,14 @@ def test_tells_when_the_archive_was_cut_off(zip_path: Path) -> None:
     zip_path.write_bytes(zip_path.read_bytes()[:-30])
     with pytest.raises(PipelineError, match="no zip archive, or a damaged one"):
         unpack(zip_path)
+
+
+def test_overwrites_nothing(zip_path: Path) -> None:
+    (zip_path.parent / "unpacked").mkdir()
+    (zip_path.parent / "unpacked/a.jpg").write_bytes(b"mine")
+    with pytest.raises(PipelineError, match=r"'a\.jpg' cannot be written \(File exists\)"):
+        unpack(pack(zip_path, {"a.jpg": b"theirs"}))
+    assert (zip_path.parent / "unpacked/a.jpg").read_bytes() == b"mine"
 
 
 def test_tells_when_there_is_no_archive(zip_path: Path) -> None:

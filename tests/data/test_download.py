@@ -128,6 +128,13 @@ def test_asks_on_when_the_server_sends_less_than_the_rest(site: Site, target: Pa
     assert site.asked("Range") == [None, "bytes=1000-", "bytes=1500-"]
 
 
+def test_starts_over_when_the_server_sends_another_range(site: Site, target: Path) -> None:
+    site.content = CONTENT
+    site.faults = [Site.cut(1000), Site.from_start()]
+    assert fetch(site, target) == digest(CONTENT)
+    assert site.asked("Range") == [None, "bytes=1000-", None]
+
+
 @pytest.mark.parametrize("status", [408, 429, 500, 503])
 def test_tries_again_when_the_server_is_unwell(site: Site, target: Path, status: int) -> None:
     site.content = CONTENT
@@ -163,11 +170,19 @@ def test_waits_as_long_as_the_server_asks_within_reason() -> None:
     assert wait(404, "7") is False
 
 
+def test_what_cannot_get_better_is_not_tried_again() -> None:
+    assert worth_retrying(httpx.ConnectError("refused")) is True
+    assert worth_retrying(httpx.UnsupportedProtocol("ftp")) is False
+    assert worth_retrying(PipelineError("too large")) is False
+
+
 @pytest.mark.parametrize("states_length", [True, False])
 def test_never_takes_more_than_allowed(site: Site, target: Path, states_length: bool) -> None:
     site.content, site.states_length = CONTENT, states_length
+    arrived: list[int] = []
     with pytest.raises(PipelineError, match=r"larger than the 0\.01 MB"):
-        fetch(site, target, max_bytes=10_000)
+        fetch(site, target, max_bytes=10_000, progress=lambda done, _: arrived.append(done))
+    assert max(arrived, default=0) <= (0 if states_length else 10_000)
     assert left_over(target) == []
     assert len(site.requests) == 1
     assert fetch(site, target, max_bytes=len(CONTENT)) == digest(CONTENT)

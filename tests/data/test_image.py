@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageFile
+from PIL import Image, ImageFile, PngImagePlugin
 
 from pipeline_lib.data.image import ImageProblem, decode_image, read_image
 
@@ -72,13 +72,18 @@ def test_reads_the_formats_of_photographs_whatever_the_file_is_called(tmp_path: 
 
 @pytest.mark.parametrize(
     ("mode", "kind"),
-    [("CMYK", "JPEG"), ("CMYK", "TIFF"), ("YCbCr", "TIFF"), ("LAB", "TIFF"), ("P", "PNG"), ("P", "GIF"), ("RGBA", "PNG")],
+    [("CMYK", "JPEG"), ("CMYK", "TIFF"), ("LAB", "TIFF"), ("P", "PNG"), ("P", "GIF"), ("RGBA", "PNG")],
 )
 def test_every_colour_mode_keeps_its_colours(tmp_path: Path, mode: str, kind: str) -> None:
     (tmp_path / "picture").write_bytes(encoded(kind, quarters(mode)))
     image, facts = decode_image(tmp_path / "picture")
     assert facts.mode == mode
     assert_quarters(image, tolerance=25)
+
+
+def test_a_file_in_luminance_and_chroma_keeps_its_colours(tmp_path: Path) -> None:
+    (tmp_path / "scan.tif").write_bytes(encoded("TIFF", quarters("YCbCr"), compression="jpeg"))
+    assert_quarters(read_image(tmp_path / "scan.tif"))
 
 
 @pytest.mark.parametrize("mode", ["L", "LA", "1"])
@@ -191,6 +196,13 @@ def test_damaged_exif_costs_no_image(tmp_path: Path, exif: bytes) -> None:
     assert_quarters(read_image(tmp_path / "photo.jpg"))
 
 
+def test_damaged_exif_in_a_text_field_costs_no_image(tmp_path: Path) -> None:
+    text = PngImagePlugin.PngInfo()
+    text.add_text("Raw profile type exif", "\nexif\n8\nno hex digits")
+    (tmp_path / "photo.png").write_bytes(encoded("PNG", pnginfo=text))
+    assert_quarters(read_image(tmp_path / "photo.png"))
+
+
 @pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG", "MPO"])
 def test_of_moving_pictures_the_first_counts(tmp_path: Path, kind: str) -> None:
     later = [Image.new("RGB", (48, 32), BLUE), Image.new("RGB", (48, 32), GREEN)]
@@ -248,8 +260,9 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
 
 
 def test_metadata_of_the_stored_pixels_does_not_travel_on(tmp_path: Path) -> None:
-    (tmp_path / "a.png").write_bytes(encoded("PNG", quarters("P"), transparency=0, icc_profile=b"profile"))
-    assert read_image(tmp_path / "a.png").info == {}
+    for more in ({}, {"transparency": 0}):
+        (tmp_path / "a.png").write_bytes(encoded("PNG", quarters("P"), icc_profile=b"profile", **more))
+        assert read_image(tmp_path / "a.png").info == {}
 
 
 def test_leaves_no_global_state_changed_even_from_many_threads(tmp_path: Path) -> None:

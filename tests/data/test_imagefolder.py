@@ -85,6 +85,7 @@ def test_lists_dangling_links_but_no_pipes(tmp_path: Path) -> None:
     touch(tmp_path, "train/Cans/1.jpg", "train/Paper/1.jpg")
     (tmp_path / "train/Cans/gone.jpg").symlink_to(tmp_path / "gone")
     os.mkfifo(tmp_path / "train/Cans/pipe.jpg")
+    (tmp_path / "train/Cans/linked.jpg").symlink_to(tmp_path / "train/Cans/pipe.jpg")
     assert names(scan(tmp_path)) == ["train/Cans/1.jpg", "train/Cans/gone.jpg", "train/Paper/1.jpg"]
 
 
@@ -109,6 +110,8 @@ def test_one_class_written_in_two_unicode_forms_is_one_class(tmp_path: Path) -> 
         (["Train/Cans/1.jpg", "Train/Paper/1.jpg", "Test/Cans/1.jpg"], r"holds no folder train/.*found: Test, Train"),
         (["test/Cans/1.jpg", "test/Paper/1.jpg"], "holds no folder train/.*found: test"),
         (["one/train/Cans/1.jpg", "two/train/Cans/1.jpg"], "holds no folder train/.*found: one, two"),
+        (["Cans/1.jpg", "Test/1.jpg"], "holds no folder train/.*found: Cans, Test"),
+        (["Cans/1.jpg", "Paper/more/1.jpg"], "holds no folder train/.*found: Cans, Paper"),
         (["train/Cans/1.jpg", "train/Paper/.hidden"], r"Class Paper of .* is empty \(train/Paper\)"),
         ([*BOTH[:3], "test/Paper/.hidden"], r"Class Paper of .* is empty \(test/Paper\)"),
         (["train/Cans/1.jpg"], r"at least two classes.*\(Cans\)"),

@@ -1,3 +1,7 @@
+import os
+import subprocess
+import sys
+
 import mindspore
 import numpy as np
 import pytest
@@ -143,3 +147,18 @@ def test_dropout_acts_in_training_alone_and_only_when_asked_for():
     assert (head.set_train(False).dropout(head.pool(maps)).asnumpy() == 1).all()
     plain = MobileNetV2Head(640, 5)
     assert (plain.set_train(True).dropout(plain.pool(maps)).asnumpy() == 1).all()
+
+
+def test_no_convolution_runs_by_onednns_slow_reference_code():
+    code = (
+        "import numpy as np, mindspore\n"
+        "from pipeline_lib.models.mobilenetv2 import MobileNetV2Backbone\n"
+        "MobileNetV2Backbone(0.35).set_train(False)(mindspore.Tensor(np.ones((1, 3, 32, 32), np.float32))).asnumpy()"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "ONEDNN_MAX_CPU_ISA"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={**environment, "ONEDNN_VERBOSE": "1"}, capture_output=True, text=True, check=True
+    )
+    kernels = [line.split(",")[6] for line in done.stdout.splitlines() if ",exec,cpu,convolution," in line]
+    assert len(kernels) == 52
+    assert not [kernel for kernel in kernels if "ref" in kernel]

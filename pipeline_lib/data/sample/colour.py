@@ -39,7 +39,17 @@ def near(rng: np.random.Generator, colour: Colour, spread: float = 0.04) -> Colo
 
 def vivid(rng: np.random.Generator) -> Colour:
     """Return a strong colour of any hue."""
-    return colorsys.hsv_to_rgb(float(rng.random()), float(rng.uniform(0.55, 0.95)), float(rng.uniform(0.5, 0.95)))
+    return colorsys.hsv_to_rgb(rng.random(), rng.uniform(0.55, 0.95), rng.uniform(0.5, 0.95))
+
+
+def shaded(colour: Colour | Array, brightness: Array) -> Array:
+    """Return the colours times a brightness, which gains an axis of 3."""
+    return np.asarray(np.asarray(colour) * brightness[..., None])
+
+
+def darker(colour: Colour, factor: float) -> Colour:
+    """Return a colour times a factor."""
+    return colour[0] * factor, colour[1] * factor, colour[2] * factor
 
 
 def mixed(a: Colour | Array, b: Colour | Array, share: npt.ArrayLike) -> Array:
@@ -67,7 +77,7 @@ def speckled(rng: np.random.Generator, colour: Colour, amount: float = 0.05) -> 
     """Return a paint of one colour whose brightness varies from cell to cell by a standard deviation of ``amount``."""
 
     def at(us: Array, vs: Array) -> Array:
-        return np.asarray(colour) * (1 + rng.normal(0, amount, us.shape))[..., None]
+        return shaded(colour, 1 + rng.normal(0, amount, us.shape))
 
     return at
 
@@ -88,4 +98,4 @@ def writing(rng: np.random.Generator, frame: tuple[float, float, float, float], 
     kept = (rng.random(column.shape) > 0.15) & (column < ends[:, None])
     left, foot = u0 + column * across, v1 - (row + 0.62) * down
     tall = 0.6 * down * rng.choice((0.72, 0.72, 1.0), column.shape)
-    return np.stack([left, left + 0.78 * across, foot, foot + tall], axis=-1)[kept]
+    return np.asarray(np.stack([left, left + 0.78 * across, foot, foot + tall], axis=-1)[kept])

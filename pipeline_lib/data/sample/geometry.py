@@ -79,9 +79,10 @@ def curve(points: Sequence[Sequence[float]] | Array, *, smooth: bool = False) ->
         f = (place - left)[..., None]
         p1, p2 = knots[left], knots[left + 1]
         if not smooth:
-            return p1 + f * (p2 - p1)
+            return np.asarray(p1 + f * (p2 - p1))
         p0, p3 = knots[np.maximum(left - 1, 0)], knots[np.minimum(left + 2, last)]
-        return p1 + 0.5 * f * (p2 - p0 + f * (2 * p0 - 5 * p1 + 4 * p2 - p3 + f * (3 * (p1 - p2) + p3 - p0)))
+        cubic = p2 - p0 + f * (2 * p0 - 5 * p1 + 4 * p2 - p3 + f * (3 * (p1 - p2) + p3 - p0))
+        return np.asarray(p1 + 0.5 * f * cubic)
 
     return at
 
@@ -116,7 +117,7 @@ def sweep(path: Curve, profile: Curve, *, flat: float = 1.0, up: Colour = (0.0, 
         side = _unit(np.cross(np.asarray(up), tangent))
         over = _unit(np.cross(tangent, side))
         turn = (2 * np.pi * u)[..., None]
-        return path(place) + radius[..., None] * (np.cos(turn) * side + flat * np.sin(turn) * over)
+        return np.asarray(path(place) + radius[..., None] * (np.cos(turn) * side + flat * np.sin(turn) * over))
 
     return at
 
@@ -145,17 +146,6 @@ def sheet(width: float, height: float, relief: Callable[[Array, Array], Array] |
     def at(u: Array, v: Array) -> Array:
         z = relief(u, v) if callable(relief) else np.full(u.shape, relief)
         return np.stack([width * (u - 0.5), height * (v - 0.5), z], axis=-1)
-
-    return at
-
-
-def lifted(surface: Surface, height: float) -> Surface:
-    """Return the surface moved by ``height`` towards its front: the place of a label or of print."""
-
-    def at(u: Array, v: Array) -> Array:
-        here, step = surface(u, v), 1e-3
-        normal = np.cross(surface(u + step, v) - here, surface(u, v + step) - here)
-        return here + height * _unit(normal)
 
     return at
 
@@ -191,7 +181,7 @@ def pasted(surface: Surface, corners: Array, paint: Paint, *, rank: int = 2, fin
         finish: How they answer light.
     """
     u, v = np.moveaxis(corners, -1, 0)
-    return Patch(lifted(surface, 0.006)(u, v), _painted(paint, u.mean(axis=-1), v.mean(axis=-1)), None, finish, rank)
+    return Patch(surface(u, v), _painted(paint, u.mean(axis=-1), v.mean(axis=-1)), None, finish, rank)
 
 
 def rectangles(boxes: Array, pieces: int = 1) -> Array:
@@ -199,7 +189,7 @@ def rectangles(boxes: Array, pieces: int = 1) -> Array:
     edges = boxes[:, :1] + (boxes[:, 1:2] - boxes[:, :1]) * np.linspace(0, 1, pieces + 1)
     left, right = edges[:, :-1].ravel(), edges[:, 1:].ravel()
     low, high = np.repeat(boxes[:, 2], pieces), np.repeat(boxes[:, 3], pieces)
-    return np.stack([left, low, right, low, right, high, left, high], axis=-1).reshape(-1, 4, 2)
+    return np.asarray(np.stack([left, low, right, low, right, high, left, high], axis=-1).reshape(-1, 4, 2))
 
 
 def stripes(paths: Array, width: Array | float) -> Array:
@@ -211,7 +201,7 @@ def stripes(paths: Array, width: Array | float) -> Array:
     """
     half = np.broadcast_to(np.asarray(width) / 2, paths.shape[:2])[..., None] * (0.0, 1.0)
     low, high = paths - half, paths + half
-    return np.stack([low[:, :-1], low[:, 1:], high[:, 1:], high[:, :-1]], axis=2).reshape(-1, 4, 2)
+    return np.asarray(np.stack([low[:, :-1], low[:, 1:], high[:, 1:], high[:, :-1]], axis=2).reshape(-1, 4, 2))
 
 
 def blots(centres: Array, radii: Array) -> Array:
@@ -226,7 +216,7 @@ def blots(centres: Array, radii: Array) -> Array:
     rim = centres[:, None, :] + radii * np.stack([np.cos(angle), np.sin(angle)], axis=-1)
     middle = np.broadcast_to(centres[:, None, :], (len(centres), count // 2, 2))
     first, second, third = rim[:, 0::2], rim[:, 1::2], np.roll(rim, -2, axis=1)[:, 0::2]
-    return np.stack([middle, first, second, third], axis=2).reshape(-1, 4, 2)
+    return np.asarray(np.stack([middle, first, second, third], axis=2).reshape(-1, 4, 2))
 
 
 def box(width: float, height: float, depth: float, paint: Paint, *, finish: Finish = SATIN, cells: int = 1) -> list[Patch]:
@@ -253,7 +243,7 @@ def turned(x: float, y: float, z: float) -> Array:
 def placed(
     patches: Iterable[Patch],
     *,
-    at: Sequence[float] = (0.0, 0.0, 0.0),
+    at: Sequence[float] | Array = (0.0, 0.0, 0.0),
     turn: tuple[float, float, float] = (0.0, 0.0, 0.0),
     scale: float = 1.0,
 ) -> list[Patch]:

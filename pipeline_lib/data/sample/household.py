@@ -1,4 +1,4 @@
-"""Hats, balls, brooms, mirrors and lamps."""
+"""Balls, brooms, mirrors and lamps."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from pipeline_lib.data.sample.colour import (
     SILVER,
     WHITE,
     Painter,
+    darker,
     mixed,
     near,
     pick,
     ripple,
+    shaded,
     speckled,
     vivid,
     writing,
@@ -27,14 +29,12 @@ from pipeline_lib.data.sample.geometry import (
     STEEL,
     Array,
     Colour,
-    Curve,
     Finish,
     Patch,
     Surface,
     curve,
     ellipsoid,
     lathe,
-    lifted,
     pasted,
     patch,
     placed,
@@ -42,98 +42,8 @@ from pipeline_lib.data.sample.geometry import (
     rod,
     sweep,
 )
-from pipeline_lib.data.sample.parts import dented, spun
+from pipeline_lib.data.sample.parts import spun
 from pipeline_lib.data.sample.scene import Model
-
-
-def hats(rng: np.random.Generator) -> Model:
-    """A baseball cap, a hat with a brim all round (straw, felt, top hat), or a knitted cap."""
-    kind = pick(rng, (_baseball_cap, _baseball_cap, _brimmed_hat, _brimmed_hat, _knitted_cap))
-    return Model(kind(rng), upright=1.0, elevation=(5, 50))
-
-
-def _dome(radius: float, height: float, squareness: float = 1.0) -> Curve:
-    """Return the profile of a crown from its rim up to the middle."""
-    rise = np.linspace(0, np.pi / 2, 9)
-    return curve(np.column_stack([radius * np.cos(rise) ** squareness, height * np.sin(rise) ** squareness]))
-
-
-def _baseball_cap(rng: np.random.Generator) -> list[Patch]:
-    cloth, second = near(rng, pick(rng, (vivid(rng), BLACK, WHITE, (0.15, 0.2, 0.4)))), vivid(rng)
-    front_panel = rng.random() < 0.4
-    length, droop, height = rng.uniform(0.55, 0.8), rng.uniform(0.05, 0.25), rng.uniform(0.6, 0.78)
-
-    def panels(u: Array, v: Array) -> Array:
-        seam = np.abs((6 * u + 0.5) % 1 - 0.5) < 0.04
-        colour = mixed(cloth, second, front_panel & (np.abs((u + 0.5) % 1 - 0.5) < 1 / 6))
-        return colour * (1 - 0.3 * seam)[..., None]
-
-    def peak(u: Array, v: Array) -> Array:
-        turn = (u - 0.5) * np.radians(150)
-        reach = v * length * np.cos(turn * 1.15)
-        return np.stack(
-            [0.72 * np.sin(turn) * (1 + 0.05 * v), -droop * v * (0.3 + np.sin(turn) ** 2), 0.75 * np.cos(turn) + reach], axis=-1
-        )
-
-    brim = near(rng, pick(rng, (cloth, second)))
-    crown = lathe(_dome(0.75, height, 0.85))
-    badge = rectangles(writing(rng, (-0.06, 0.07, 0.25, 0.6), 2, letters=4))
-    return [
-        patch(crown, panels, (60, 16), finish=MATT, back=tuple(np.asarray(cloth) * 0.5)),
-        patch(peak, brim, (24, 8), v=(1.0, 0.0), finish=MATT, back=tuple(np.asarray(brim) * 0.7), rank=1),
-        pasted(crown, badge, pick(rng, (WHITE, GOLD, second))),
-        *placed([patch(ellipsoid(0.06, 0.04, 0.06), brim, (10, 6))], at=(0, height, 0)),
-    ]
-
-
-def _brimmed_hat(rng: np.random.Generator) -> list[Patch]:
-    straw, felt = near(rng, (0.86, 0.72, 0.46)), near(rng, pick(rng, ((0.45, 0.3, 0.2), (0.25, 0.25, 0.28), BLACK, vivid(rng))))
-    is_straw = rng.random() < 0.5
-    cloth = straw if is_straw else felt
-    tall, wide = rng.uniform(0.4, 0.9), rng.uniform(0.8, 1.1)
-    top = rng.uniform(0.36, 0.5)
-    outline = [(wide, rng.uniform(-0.05, 0.12)), (0.75 * wide, -0.04), (0.5, 0.0), (0.49, 0.02), (0.47, 0.4 * tall)]
-    crown = [
-        (top, 0.85 * tall),
-        (0.85 * top, 0.98 * tall),
-        (0.4 * top, rng.uniform(0.85, 1.02) * tall),
-        (0, rng.uniform(0.8, 1.0) * tall),
-    ]
-    wave, lift = ripple(rng, u=3, v=0), rng.uniform(0.0, 0.08)
-    turning = lathe(curve([*outline, *crown], smooth=True))
-
-    def shape(u: Array, v: Array) -> Array:
-        points = turning(u, v)
-        points[..., 1] += lift * wave(u, 0 * v) * np.clip(1 - 4 * v, 0, 1)
-        return points
-
-    weave = speckled(rng, cloth, 0.08) if is_straw else cloth
-    band = lathe(curve([(0.495, 0.03), (0.482, 0.03 + rng.uniform(0.1, 0.2))]))
-    return [
-        patch(shape, weave, (56, 32), finish=MATT, back=tuple(np.asarray(cloth) * 0.6)),
-        patch(band, near(rng, pick(rng, (BLACK, WHITE, vivid(rng)))), (48, 3), rank=2),
-    ]
-
-
-def _knitted_cap(rng: np.random.Generator) -> list[Patch]:
-    wool, second, third = vivid(rng), near(rng, pick(rng, (WHITE, BLACK, vivid(rng)))), vivid(rng)
-    levels = np.sort(rng.uniform(0.1, 0.8, 4))
-
-    def stripes(u: Array, v: Array) -> Array:
-        band = np.searchsorted(levels, v)
-        colour = mixed(mixed(wool, second, band == 1), third, band == 3)
-        return colour * (0.9 + 0.1 * np.cos(60 * np.pi * u))[..., None]
-
-    cuff = curve([(0.66, -0.12), (0.7, -0.1), (0.71, 0.14), (0.66, 0.17)])
-    knit = np.asarray(near(rng, pick(rng, (wool, second))))
-    patches = [
-        patch(lathe(_dome(0.66, rng.uniform(0.75, 0.95), 0.9)), stripes, (60, 20), finish=MATT, back=second),
-        patch(lathe(cuff), lambda u, v: knit * (0.88 + 0.12 * np.cos(50 * np.pi * u))[..., None], (100, 3), finish=MATT),
-    ]
-    if rng.random() < 0.7:
-        fluff = dented(ellipsoid(0.22, 0.2, 0.22), ripple(rng, u=12, v=8, waves=9), 0.1)
-        patches += placed([patch(fluff, speckled(rng, second, 0.12), (24, 14), finish=MATT)], at=(0, 0.95, 0))
-    return patches
 
 
 def basketball(rng: np.random.Generator) -> Model:
@@ -142,16 +52,16 @@ def basketball(rng: np.random.Generator) -> Model:
     seam_colour, t = near(rng, pick(rng, (BLACK, BLACK, (0.85, 0.82, 0.7)))), np.linspace(0, 2 * np.pi, 49)
     bow, spread = rng.uniform(0.16, 0.24), rng.uniform(0.5, 0.58)
     loops = [np.stack([np.cos(t), np.sin(t), 0 * t], -1), np.stack([np.cos(t), 0 * t, np.sin(t)], -1)]
-    for sign in (-1, 1):
-        loops.append(np.stack([sign * (spread + bow * np.cos(2 * t)), 0.85 * np.cos(t), 0.85 * np.sin(t)], -1))
+    bowed = np.stack([spread + bow * np.cos(2 * t), 0.85 * np.cos(t), 0.85 * np.sin(t)], -1)
+    loops += [bowed, bowed * np.array([-1, 1, 1])]
     ball = ellipsoid(1, 1, 1)
-    patches = [patch(ball, speckled(rng, leather, 0.02), (72, 44), finish=Finish(gloss=0.3))]
+    patches = [patch(ball, speckled(rng, leather, 0.02), (56, 36), finish=Finish(gloss=0.3))]
     for loop in loops:
         path = curve(1.002 * loop / np.linalg.norm(loop, axis=1, keepdims=True))
         ribbon = sweep(path, curve([(0.022, 0), (0.022, 1)]), up=(0.013, 0.017, 1.0))
-        patches.append(patch(ribbon, seam_colour, (5, 64), finish=MATT, rank=1))
+        patches.append(patch(ribbon, seam_colour, (4, 48), finish=MATT, rank=1))
     patches.append(pasted(ball, rectangles(writing(rng, (0.08, 0.2, 0.54, 0.66), 2, letters=6)), seam_colour))
-    patches = placed(patches, turn=(float(rng.uniform(0, 360)), float(rng.uniform(0, 360)), float(rng.uniform(0, 360))))
+    patches = placed(patches, turn=(rng.uniform(0, 360), rng.uniform(0, 360), rng.uniform(0, 360)))
     squash = np.array([1.0, rng.uniform(0.78, 0.95) if rng.random() < 0.25 else 1.0, 1.0])
     return Model([replace(part, quads=part.quads * squash) for part in patches], upright=1.0, elevation=(0, 50))
 
@@ -175,12 +85,12 @@ def broom(rng: np.random.Generator) -> Model:
         return points
 
     def streaks(u: Array, v: Array) -> Array:
-        return np.asarray(bristle) * (0.85 + 0.3 * streak(u, v) - 0.25 * (1 - v))[..., None]
+        return shaded(bristle, 0.85 + 0.3 * streak(u, v) - 0.25 * (1 - v))
 
     stick = sweep(curve([(0, 0, 0), (0, rng.uniform(1.1, 1.7), 0)]), rod(0.035, 0.03))
     wood = near(rng, pick(rng, ((0.75, 0.58, 0.38), (0.55, 0.36, 0.2), vivid(rng), SILVER)))
     patches = [
-        patch(bristles, streaks, (90, 10), finish=MATT, back=tuple(np.asarray(bristle) * 0.6)),
+        patch(bristles, streaks, (90, 10), finish=MATT, back=darker(bristle, 0.6)),
         patch(stick, wood, (12, 12), finish=SATIN),
     ]
     if straw:
@@ -194,7 +104,7 @@ def broom(rng: np.random.Generator) -> Model:
 def _bindings(rng: np.random.Generator, fan: Surface) -> list[Patch]:
     """Return the cords that hold the straw together."""
     cord, levels = near(rng, pick(rng, ((0.7, 0.15, 0.12), (0.2, 0.4, 0.25), (0.35, 0.25, 0.15)))), (0.06, 0.12, 0.28, 0.36)
-    return [patch(lifted(fan, 0.012), cord, (36, 1), v=(level, level + 0.025), rank=1) for level in levels]
+    return [patch(fan, cord, (36, 1), v=(level, level + 0.025), rank=1) for level in levels]
 
 
 def old_mirror(rng: np.random.Generator) -> Model:
@@ -204,7 +114,7 @@ def old_mirror(rng: np.random.Generator) -> Model:
     t = np.linspace(0, 2 * np.pi, 97)
     rim = np.stack([wide * _rounded(np.cos(t), power), tall * _rounded(np.sin(t), power), 0 * t], -1)
     beads, bulge, thick = int(rng.integers(10, 40)), rng.uniform(0, 0.3), rng.uniform(0.06, 0.13)
-    knots = np.linspace(0, 1, 193)
+    knots = np.linspace(0, 1, 145)
     profile = curve(np.column_stack([thick * (1 + bulge * np.cos(2 * np.pi * beads * knots)), knots]))
     frame = near(rng, pick(rng, (GOLD, (0.35, 0.2, 0.12), (0.55, 0.5, 0.42), (0.25, 0.22, 0.2))))
     border = curve(rim)
@@ -213,8 +123,8 @@ def old_mirror(rng: np.random.Generator) -> Model:
         return border(u) * v[..., None] + (0, 0, 0.02)
 
     patches = [
-        patch(glass, _reflection(rng), (72, 14), v=(1.0, 0.0), finish=Finish(gloss=0.25)),
-        patch(sweep(border, profile), frame, (8, 192), finish=Finish(gloss=0.5, metal=0.4)),
+        patch(glass, _reflection(rng), (64, 12), v=(1.0, 0.0), finish=Finish(gloss=0.25)),
+        patch(sweep(border, profile), frame, (6, 144), finish=Finish(gloss=0.5, metal=0.4)),
     ]
     if rng.random() < 0.7:
         patches += _cracks(rng, glass)
@@ -226,7 +136,7 @@ def old_mirror(rng: np.random.Generator) -> Model:
 
 
 def _rounded(x: Array, power: float) -> Array:
-    return np.sign(x) * np.abs(x) ** power
+    return np.asarray(np.sign(x) * np.abs(x) ** power)
 
 
 def _reflection(rng: np.random.Generator) -> Painter:
@@ -267,7 +177,7 @@ def fluorescent_lamp(rng: np.random.Generator) -> Model:
 def _straight_tubes(rng: np.random.Generator, glow: Colour) -> Model:
     r, patches = rng.uniform(0.045, 0.085), list[Patch]()
     for i in range(int(pick(rng, (1, 1, 2, 3)))):
-        tube = [patch(lathe(curve([(r, -1), (r, 1)])), _tube_paint(glow), (28, 30), finish=Finish(gloss=0.6))]
+        tube = [patch(lathe(curve([(r, -1), (r, 1)])), _tube_paint(glow), (22, 20), finish=Finish(gloss=0.6))]
         for end in (0.0, 180.0):
             cap = curve([(1.08 * r, 0.9), (1.08 * r, 1.0), (0, 1.0)])
             pins = [sweep(curve([(x, 1, 0), (x, 1.07, 0)]), rod(0.014)) for x in (-0.4 * r, 0.4 * r)]
@@ -276,8 +186,8 @@ def _straight_tubes(rng: np.random.Generator, glow: Colour) -> Model:
                 *(patch(pin, GOLD, (6, 6), finish=STEEL) for pin in pins),
             ]
             tube += placed(parts, turn=(0, 0, end))
-        place = (3.2 * r * i, float(rng.normal(0, 0.05)), 0)
-        patches += placed(spun(rng, tube), at=place, turn=(0, 0, float(rng.normal(0, 4)) if i else 0.0))
+        place = (3.2 * r * i, rng.normal(0, 0.05), 0)
+        patches += placed(spun(rng, tube), at=place, turn=(0, 0, rng.normal(0, 4) if i else 0.0))
     return Model(patches)
 
 
@@ -288,29 +198,23 @@ def _tube_paint(glow: Colour) -> Painter:
 
 def _compact_lamp(rng: np.random.Generator, glow: Colour) -> Model:
     r, bend = rng.uniform(0.065, 0.095), rng.uniform(0.24, 0.34)
-    patches = []
-    if rng.random() < 0.55:
-        turns, tall = rng.uniform(2.5, 4.0), rng.uniform(0.7, 1.0)
-        t = np.linspace(0, 1, 97)
-        wide = bend * (1 - rng.uniform(0, 0.4) * t)
-        angle = 2 * np.pi * turns * t
-        path = curve(np.column_stack([wide * np.cos(angle), tall * t + 0.1, wide * np.sin(angle)]))
-        patches.append(patch(sweep(path, rod(r, steps=94), up=(0, 1, 0)), glow, (12, 96), finish=SHINY))
-    else:
-        high = rng.uniform(0.8, 1.2)
-        for turn in np.arange(3) * 120.0:
-            x = 0.6 * bend
-            path = curve([(-x, 0, 0), (-x, 0.8 * high, 0), (0, high, 0), (x, 0.8 * high, 0), (x, 0, 0)], smooth=True)
-            loop = patch(sweep(path, rod(0.8 * r, steps=30)), glow, (12, 32), finish=SHINY)
-            patches += placed(
-                [loop],
-                at=(bend * 0.6 * np.sin(np.radians(turn)), 0.1, bend * 0.6 * np.cos(np.radians(turn))),
-                turn=(0, turn, 0),
-            )
-    base = curve(
-        [(0.2, -0.42), (0.22, -0.3), (bend + 0.1, -0.05), (bend + 0.12, 0.08), (bend + 0.08, 0.14), (0, 0.14)], smooth=True
-    )
-    thread = curve([(0, -0.85), (0.08, -0.84), *((0.19 + 0.015 * (i % 2), -0.78 + 0.04 * i) for i in range(10))])
-    patches.append(patch(lathe(base), near(rng, WHITE), (36, 20), finish=SATIN))
-    patches.append(patch(lathe(thread), SILVER, (28, 22), finish=STEEL))
-    return Model(spun(rng, patches), upright=0.5, elevation=(0, 30))
+    tubes = _spiral_tube(rng, r, bend, glow) if rng.random() < 0.55 else _bent_tubes(rng, r, bend, glow)
+    foot = [(0.2, -0.42), (0.22, -0.3), (bend + 0.1, -0.05), (bend + 0.12, 0.08), (bend + 0.08, 0.14), (0, 0.14)]
+    thread = [(0, -0.85), (0.08, -0.84), *((0.19 + 0.015 * (i % 2), -0.78 + 0.04 * i) for i in range(10))]
+    base = patch(lathe(curve(foot, smooth=True)), near(rng, WHITE), (36, 20), finish=SATIN)
+    screw = patch(lathe(curve(thread)), SILVER, (28, 22), finish=STEEL)
+    return Model(spun(rng, [*tubes, base, screw]), upright=0.5, elevation=(0, 30))
+
+
+def _spiral_tube(rng: np.random.Generator, r: float, bend: float, glow: Colour) -> list[Patch]:
+    turns, tall, t = rng.uniform(2.5, 4.0), rng.uniform(0.7, 1.0), np.linspace(0, 1, 97)
+    wide, angle = bend * (1 - rng.uniform(0, 0.4) * t), 2 * np.pi * turns * t
+    path = curve(np.column_stack([wide * np.cos(angle), tall * t + 0.1, wide * np.sin(angle)]))
+    return [patch(sweep(path, rod(r, steps=94), up=(0, 1, 0)), glow, (12, 96), finish=SHINY)]
+
+
+def _bent_tubes(rng: np.random.Generator, r: float, bend: float, glow: Colour) -> list[Patch]:
+    high, x = rng.uniform(0.8, 1.2), 0.6 * bend
+    path = curve([(-x, 0, 0), (-x, 0.8 * high, 0), (0, high, 0), (x, 0.8 * high, 0), (x, 0, 0)], smooth=True)
+    loop = placed([patch(sweep(path, rod(0.8 * r, steps=30)), glow, (12, 32), finish=SHINY)], at=(0, 0.1, x))
+    return [part for turn in (0.0, 120.0, 240.0) for part in placed(loop, turn=(0, turn, 0))]

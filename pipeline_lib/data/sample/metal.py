@@ -18,7 +18,6 @@ from pipeline_lib.data.sample.geometry import (
     box,
     curve,
     lathe,
-    lifted,
     pasted,
     patch,
     placed,
@@ -72,7 +71,7 @@ def _can_print(rng: np.random.Generator, body: Surface) -> list[Patch]:
     return [
         patch(body, ground, (48, 26), v=(0.07, 0.95), finish=_TIN, rank=1),
         pasted(body, stripes(wave, thick), second, finish=_TIN),
-        pasted(body, stripes(wave + (0, 0.5 * thick), 0.05), third, finish=_TIN, rank=3),
+        pasted(body, stripes(wave + np.array([0, 0.5 * thick]), 0.05), third, finish=_TIN, rank=3),
         pasted(body, both_sides(emblem), vivid(rng), finish=_TIN, rank=4),
         pasted(body, both_sides(np.concatenate([name, text])), pick(rng, (WHITE, BLACK, GOLD)), rank=5),
     ]
@@ -105,7 +104,7 @@ def paint_bucket(rng: np.random.Generator) -> Model:
         patch(wall, shell, (56, 16), back=shell, finish=finish),
         *label(rng, wall, (0.1, rng.uniform(0.6, 0.72)), near(rng, pick(rng, (WHITE, vivid(rng), paint)))),
         ring(high, 0.65, 0.035, near(rng, shell), finish),
-        *_bail(high, swing=float(rng.uniform(-80, 80))),
+        *_bail(high, swing=rng.uniform(-80, 80)),
     ]
     if rng.random() < 0.65:
         patches.append(patch(lathe(curve([(high * 0.97, 0.5), (0, 0.5)])), paint, (32, 4), finish=SHINY))
@@ -122,7 +121,7 @@ def _drips(rng: np.random.Generator, wall: Surface, paint: Colour) -> Patch:
 
     def tongue(u: Array, v: Array) -> Array:
         low = 0.96 - reach * np.clip(0.5 + run(u, 0 * u), 0, 2) * np.sin(np.pi * u)
-        return lifted(wall, 0.02)(0.7 * u + start, low + (1 - low) * v)
+        return wall(0.7 * u + start, low + (1 - low) * v)
 
     return patch(tongue, paint, (90, 2), finish=SHINY, rank=4)
 
@@ -148,7 +147,7 @@ def _pan_body(rng: np.random.Generator, tall: float) -> list[Patch]:
     inside = lathe(curve([(0.67, tall), (0.65, 0.08), (0.58, 0.04), (0, 0.04)]))
     colour = _metal_colour(rng)
     return [
-        patch(outside, colour, (AROUND, 12), finish=STEEL),
+        patch(outside, colour, (56, 24), finish=STEEL),
         patch(inside, near(rng, pick(rng, (SILVER, (0.25, 0.25, 0.27)))), (AROUND, 12), finish=STEEL),
         ring(0.69, tall, 0.025, near(rng, SILVER), STEEL),
     ]
@@ -183,7 +182,7 @@ def _cutlery(rng: np.random.Generator) -> Model:
     colour, gap = _metal_colour(rng), rng.uniform(0.32, 0.45)
     patches: list[Patch] = []
     for i, kind in enumerate(kinds):
-        patches += placed(kind(colour), at=(gap * i, float(rng.normal(0, 0.08)), 0), turn=(0, 0, float(rng.normal(0, 6))))
+        patches += placed(kind(colour), at=(gap * i, rng.normal(0, 0.08), 0), turn=(0, 0, rng.normal(0, 6)))
     return Model(patches)
 
 
@@ -237,7 +236,7 @@ def battery(rng: np.random.Generator) -> Model:
     for i in range(count):
         cell = spun(rng, _round_cell(rng, width, sleeve[0], sleeve[1]))
         flip = 180.0 if rng.random() < 0.2 else 0.0
-        patches += placed(cell, at=(2.15 * width * i, 0, 0), turn=(0, 0, flip + float(rng.normal(0, 2))))
+        patches += placed(cell, at=(2.15 * width * i, 0, 0), turn=(0, 0, flip + rng.normal(0, 2)))
     return Model(patches, upright=0.35, elevation=(15, 50))
 
 
@@ -279,6 +278,6 @@ def _button_cells(rng: np.random.Generator) -> Model:
     for i in range(int(rng.integers(1, 4))):
         mark = pasted(sheet(0.5, 0.5, 0.135), rectangles(writing(rng, (0, 1, 0.1, 0.9), 3, letters=8)), (0.35, 0.35, 0.37))
         cell = [patch(lathe(shell), near(rng, SILVER), (36, 14), finish=STEEL), *placed([mark], turn=(-90, 0, 0))]
-        place = (1.06 * i, 0.0, float(rng.uniform(-0.5, 0.5)))
-        patches += placed(cell, at=place, turn=(0, float(rng.uniform(0, 360)), 0))
+        place = (1.06 * i, 0.0, rng.uniform(-0.5, 0.5))
+        patches += placed(cell, at=place, turn=(0, rng.uniform(0, 360), 0))
     return Model(patches, upright=1.0, elevation=(25, 75))

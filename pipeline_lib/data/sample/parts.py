@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline_lib.data.sample.colour import BLACK, WHITE, Field, near, pick, vivid, writing
+from pipeline_lib.data.sample.colour import BLACK, WHITE, Field, near, pick, shaded, vivid, writing
 from pipeline_lib.data.sample.geometry import (
     Array,
     Colour,
@@ -46,14 +46,14 @@ def label(rng: np.random.Generator, surface: Surface, span: tuple[float, float],
 
 def both_sides(corners: Array) -> Array:
     """Repeat what is pasted on one side of a body on its far side, half a turn away."""
-    return np.concatenate([corners, corners + (0.5, 0.0)])
+    return np.concatenate([corners, corners + np.array([0.5, 0.0])])
 
 
 def screw_cap(rng: np.random.Generator, radius: float, low: float, high: float) -> Patch:
     """Return a ribbed cap between two heights on the y axis."""
-    colour = np.asarray(near(rng, pick(rng, (WHITE, (0.1, 0.3, 0.7), (0.8, 0.1, 0.1), (0.1, 0.5, 0.25), vivid(rng)))))
+    colour = near(rng, pick(rng, (WHITE, (0.1, 0.3, 0.7), (0.8, 0.1, 0.1), (0.1, 0.5, 0.25), vivid(rng))))
     profile = curve([(0.8 * radius, low), (radius, low), (radius, high - 0.02), (0.9 * radius, high), (0, high)])
-    return patch(lathe(profile), lambda u, v: colour * (0.88 + 0.12 * np.cos(40 * np.pi * u))[..., None], (40, 8), rank=1)
+    return patch(lathe(profile), lambda u, v: shaded(colour, 0.88 + 0.12 * np.cos(40 * np.pi * u)), (40, 8))
 
 
 def ring(radius: float, height: float, thickness: float, paint: Paint, finish: Finish) -> Patch:
@@ -85,4 +85,4 @@ def dented(surface: Surface, field: Field, amount: float) -> Surface:
 
 def spun(rng: np.random.Generator, patches: list[Patch]) -> list[Patch]:
     """Turn a body about its own axis, so that no side is always in front."""
-    return placed(patches, turn=(0.0, float(rng.uniform(0, 360)), 0.0))
+    return placed(patches, turn=(0.0, rng.uniform(0, 360), 0.0))

@@ -82,7 +82,7 @@ def render(patches: Sequence[Patch], view: View, size: int, softness: float) -> 
     )
 
 
-def _each(patches: Sequence[Patch], values: Sequence[float] | Sequence[bool]) -> npt.NDArray[Any]:
+def _each(patches: Sequence[Patch], values: Sequence[float | tuple[float, ...]]) -> npt.NDArray[Any]:
     """Repeat a value of each patch for each of its quadrilaterals."""
     return np.repeat(np.asarray(values), [len(part.quads) for part in patches], axis=0)
 
@@ -138,7 +138,7 @@ def _lit(colour: Array, normal: Array, middle: Array, finish: Array, light: Arra
     gloss, metal, clear = finish.T
     facing = np.clip(normal[:, 2], 0.0, 1.0)
     diffuse = np.clip((normal @ light + _WRAP) / (1 + _WRAP), 0.0, 1.0)
-    half = light + (0.0, 0.0, 1.0)
+    half = light + np.array([0.0, 0.0, 1.0])
     aligned = np.clip(normal @ (half / np.linalg.norm(half)), 0.0, 1.0)
     window = np.exp(-(((normal[:, 0] - np.sign(light[0]) * 0.6) / 0.1) ** 2) - 4 * normal[:, 1] ** 2)
     highlight = gloss * aligned ** (8 + 60 * gloss) + 0.45 * gloss**2 * window

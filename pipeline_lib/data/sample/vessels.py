@@ -7,20 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from pipeline_lib.data.sample.colour import BLACK, GOLD, WHITE, near, pick, ripple, vivid
-from pipeline_lib.data.sample.geometry import (
-    SHINY,
-    STEEL,
-    Array,
-    Colour,
-    Finish,
-    Patch,
-    curve,
-    lathe,
-    lifted,
-    pasted,
-    patch,
-    stripes,
-)
+from pipeline_lib.data.sample.geometry import SHINY, STEEL, Array, Colour, Finish, Patch, curve, lathe, pasted, patch, stripes
 from pipeline_lib.data.sample.parts import AROUND, dented, ear, label, ring, screw_cap, spun
 from pipeline_lib.data.sample.scene import Model
 
@@ -38,7 +25,7 @@ def plastic_bottle(rng: np.random.Generator) -> Model:
     patches.append(screw_cap(rng, 0.145, 0.8, rng.uniform(0.92, 1.0)))
     if rng.random() < 0.8:
         top = rng.uniform(0.55, 0.72)
-        patches += label(rng, lifted(body, 0.012), (top - rng.uniform(0.2, 0.32), top), near(rng, vivid(rng)))
+        patches += label(rng, body, (top - rng.uniform(0.2, 0.32), top), near(rng, vivid(rng)))
     return Model(spun(rng, patches), upright=0.45)
 
 
@@ -121,13 +108,11 @@ def ceramic_bowl(rng: np.random.Generator) -> Model:
     brush = near(rng, pick(rng, ((0.13, 0.25, 0.6), (0.7, 0.15, 0.12), (0.15, 0.45, 0.35), (0.4, 0.26, 0.16))))
     outer, inner = lathe(curve(outside, smooth=True)), lathe(curve(inside, smooth=True))
     patches = [
-        patch(outer, glaze, (56, 20), finish=SHINY),
-        patch(inner, near(rng, glaze, 0.06), (56, 20), finish=SHINY),
+        patch(outer, glaze, (48, 16), finish=SHINY),
+        patch(inner, near(rng, glaze, 0.06), (48, 16), finish=SHINY),
         ring(0.98, deep, 0.022, brush if rng.random() < 0.6 else glaze, SHINY),
     ]
-    for side in (outer, inner):
-        if rng.random() < 0.7:
-            patches.append(pasted(side, _garland(rng), brush, finish=SHINY))
+    patches += [pasted(side, _garland(rng), brush, finish=SHINY) for side in (outer, inner) if rng.random() < 0.7]
     return Model(spun(rng, patches), upright=1.0, elevation=(12, 70))
 
 

@@ -51,7 +51,11 @@ def confusion(matrix: NDArray[np.integer[Any]], classes: Sequence[str], groups: 
     figure = canvas(side, side * 0.97)
     axes = figure.add_subplot()
     style(axes)
-    axes.imshow(_confusion_colours(counts), interpolation="nearest")
+    edges = np.arange(len(classes) + 1) - 0.5
+    rules = RULE if len(classes) <= _MOST_NAMED else "none"
+    axes.pcolormesh(edges, edges, _confusion_colours(counts), edgecolors=rules, linewidth=0.6)
+    axes.set_aspect("equal")
+    axes.invert_yaxis()
     _name_classes(axes, [classes[index] for index in order])
     if len(classes) <= _MOST_NUMBERED:
         _number_cells(axes, counts)
@@ -75,11 +79,6 @@ def _name_classes(axes: Axes, names: Sequence[str]) -> None:
     turned: dict[str, Any] = {"rotation": 55, "ha": "right", "rotation_mode": "anchor"} if max(map(len, names)) > 3 else {}
     axes.set_xticks(places[: len(shown)], shown, fontfamily=families(), **turned)
     axes.set_yticks(places[: len(shown)], shown, fontfamily=families())
-    axes.set_xticks(np.arange(len(names) - 1) + 0.5, minor=True)
-    axes.set_yticks(np.arange(len(names) - 1) + 0.5, minor=True)
-    axes.tick_params(which="minor", length=0)
-    if len(names) <= _MOST_NAMED:
-        axes.grid(which="minor", color=RULE, linewidth=0.6)
 
 
 def _number_cells(axes: Axes, counts: NDArray[np.integer[Any]]) -> None:

@@ -10,22 +10,30 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
 from matplotlib.patheffects import withStroke
-from matplotlib.text import Annotation, Text
-from matplotlib.transforms import Bbox, BboxBase
+from matplotlib.text import Text
+from matplotlib.transforms import BboxBase
 from numpy.typing import NDArray
 
 from pipeline_lib.reporting.figures.canvas import DPI, INK, MUTED, PALETTE, PAPER, WIDE, canvas, families, label, png, style
 
 Points = NDArray[np.floating[Any]]
+Boxes = NDArray[np.float64]
 
 # Six colours and five shapes tell thirty classes apart, where thirty colours would not.
 _MARKERS = ("o", "s", "^", "D", "v")
 # Above this many classes their names would cover the points.
 _MOST_NAMED = 60
-# Places for a name around its class, in points from the class's middle, nearest first.
-_REACHES = (0.0, 11.0, 18.0, 26.0, 36.0, 48.0, 62.0)
-_MARK = 7.0  # pixels from a mark's middle to its edge
-_TURNS = tuple(math.tau * step / 16 for step in range(16))
+# Places for a name around its class: offsets from the class's middle in points, nearest first. Names are wider than high,
+# so they move further sideways.
+_PLACES = np.array(
+    [
+        (1.6 * reach * math.cos(turn), reach * math.sin(turn))
+        for reach in (0.0, 11.0, 18.0, 26.0, 36.0, 48.0, 62.0)
+        for turn in np.arange(16) * math.tau / 16
+    ]
+)
+_APART = 20.0  # points from its class beyond which a name needs a line to it
+_MARK = 12.0  # pixels from a mark's middle to its edge
 
 
 def projection(points: Points, classes: Sequence[str], predicted: Sequence[str]) -> bytes:
@@ -54,6 +62,7 @@ def projection(points: Points, classes: Sequence[str], predicted: Sequence[str])
                 points[rows, 0], points[rows, 1], s=size, c=face, edgecolors=colour, linewidths=1.1, marker=marker, alpha=0.9
             )
     axes.margins(0.06)
+    axes.autoscale_view()
     if len(names) <= _MOST_NAMED:
         renderer = FigureCanvasAgg(figure).get_renderer()  # type: ignore[no-untyped-call]
         _place_names(axes, renderer, points, {name: _middle(points[true == name]) for name in names})
@@ -69,7 +78,7 @@ def _middle(points: Points) -> Points:
 def _place_names(axes: Axes, renderer: RendererAgg, points: Points, middles: Mapping[str, Points]) -> None:
     """Write each name at the place near its middle that covers the fewest other names and points."""
     pixels = np.asarray(axes.transData.transform(points))
-    taken: list[Bbox] = []
+    taken = np.empty((0, 4))
     for name, middle in middles.items():
         text = axes.annotate(
             label(name),
@@ -85,31 +94,27 @@ def _place_names(axes: Axes, renderer: RendererAgg, points: Points, middles: Map
             path_effects=[withStroke(linewidth=3, foreground=PAPER)],
             arrowprops={"arrowstyle": "-", "color": MUTED, "linewidth": 0.6, "shrinkA": 0, "shrinkB": 3},
         )
-        taken.append(_settle(text, renderer, pixels, taken, axes.bbox))
+        text.update_positions(renderer)
+        at_middle = Text.get_window_extent(text)  # of the name alone: an annotation's own extent includes its line
+        boxes = np.tile(_PLACES * DPI / 72, 2) + at_middle.extents
+        best = int((_costs(boxes, pixels, taken, axes.bbox) + 2 * np.hypot(*_PLACES.T)).argmin())
+        text.set_position((float(_PLACES[best, 0]), float(_PLACES[best, 1])))
+        if text.arrow_patch is not None:
+            text.arrow_patch.set_visible(bool(np.hypot(*_PLACES[best]) > _APART))
+        taken = np.vstack([taken, boxes[best]])
 
 
-def _settle(
-    text: Annotation, renderer: RendererAgg, pixels: NDArray[np.float64], taken: Sequence[Bbox], page: BboxBase
-) -> Bbox:
-    """Move a name to the cheapest of its places and return the box that it covers there, in pixels."""
-    text.update_positions(renderer)
-    at_middle = Text.get_window_extent(text)  # of the name alone: an annotation's own extent includes its line
-    scale = DPI / 72
-    places = [(reach * 1.6 * math.cos(turn), reach * math.sin(turn)) for reach in _REACHES for turn in _TURNS]
-    boxes = [at_middle.translated(x * scale, y * scale) for x, y in places]
-    costs = [_cost(box, pixels, taken, page) + 2 * math.hypot(*place) for box, place in zip(boxes, places, strict=True)]
-    best = costs.index(min(costs))
-    text.set_position(places[best])
-    if text.arrow_patch is not None:
-        # A line is needed only where the name stands apart from its class.
-        text.arrow_patch.set_visible(math.hypot(*places[best]) > _REACHES[2])
-    return boxes[best]
+def _costs(boxes: Boxes, pixels: Boxes, taken: Boxes, page: BboxBase) -> NDArray[np.float64]:
+    """Return what is wrong with each place: names crossed and leaving the page count most, then points covered.
 
-
-def _cost(box: Bbox, pixels: NDArray[np.float64], taken: Sequence[Bbox], page: BboxBase) -> float:
-    """Return what is wrong with a place: names crossed count most, then leaving the page, then points covered."""
-    crossed = sum(box.padded(4).overlaps(other) for other in taken)
-    inside = page.x0 < box.x0 and box.x1 < page.x1 and page.y0 < box.y0 and box.y1 < page.y1
-    edge = box.padded(_MARK)
-    covered = ((pixels > edge.min) & (pixels < edge.max)).all(axis=1).sum()
-    return 1000 * crossed + 1000 * (not inside) + 60 * float(covered)
+    Args:
+        boxes: (n, 4) places in pixels: left, bottom, right, top.
+        pixels: (m, 2) points.
+        taken: (k, 4) places of other names.
+        page: The drawing's own box.
+    """
+    low, high = boxes[:, None, :2], boxes[:, None, 2:]
+    crossed = ((low - _MARK < taken[:, 2:]) & (high + _MARK > taken[:, :2])).all(axis=2).sum(axis=1)
+    covered = ((low - _MARK < pixels) & (high + _MARK > pixels)).all(axis=2).sum(axis=1)
+    inside = ((boxes[:, :2] > page.min) & (boxes[:, 2:] < page.max)).all(axis=1)
+    return np.asarray(1000.0 * crossed + 1000.0 * ~inside + 60.0 * covered)

@@ -1,0 +1,95 @@
+"""The feature store: rows keep their images, tables do not depend on how images fell into shards, engines agree."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from pipeline_lib.features.engines import engine
+from pipeline_lib.features.shards import FEATURES, FeatureSet, Row, read_index, write_shard
+from pipeline_lib.models.preprocess import Preprocessing
+from pipeline_lib.models.pretrained import build_backbone
+
+
+class MeanColour:
+    """An engine whose features can be told by hand: the mean of each channel."""
+
+    name = "mean colour"
+    width = 3
+    batch = 4
+    preprocessing = Preprocessing(size=32, mean=(0, 0, 0), std=(1, 1, 1))
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        assert len(images) <= self.batch
+        return images.mean(axis=(2, 3))
+
+
+def write_images(folder: Path, count: int) -> list[tuple[Row, Path]]:
+    rows = []
+    for number in range(count):
+        path = folder / f"{number:02}.png"
+        Image.new("RGB", (40, 32), (number, 2 * number, 0)).save(path)
+        rows.append((Row(f"train/{'AB'[number % 2]}/{number:02}.png", f"sha{number}", "AB"[number % 2], "clean"), path))
+    return rows
+
+
+def make_shard(root: Path, name: str, rows: list[tuple[Row, Path]]) -> Path:
+    folder = root / name
+    folder.mkdir()
+    write_shard(folder, rows, MeanColour())
+    return folder
+
+
+def test_features_stand_in_the_order_of_the_index(tmp_path: Path) -> None:
+    rows = write_images(tmp_path, 10)
+    shard = make_shard(tmp_path, "shard", rows)
+    features = np.load(shard / FEATURES)
+    assert features.dtype == np.float32
+    assert read_index(shard) == [row for row, _ in rows]
+    np.testing.assert_allclose(features[:, 1], 2 * np.arange(10))
+
+
+def test_an_empty_shard_is_a_shard(tmp_path: Path) -> None:
+    rows = write_images(tmp_path, 3)
+    table = FeatureSet([make_shard(tmp_path, "empty", []), make_shard(tmp_path, "full", rows)], ["A", "B"])
+    assert len(table) == 3
+
+
+@settings(max_examples=20, deadline=None)
+@given(cut=st.lists(st.integers(0, 2), min_size=9, max_size=9), data=st.data())
+def test_the_table_does_not_depend_on_how_images_fell_into_shards(tmp_path_factory, cut: list[int], data) -> None:
+    root = tmp_path_factory.mktemp("shards")
+    rows = write_images(root, 9)
+    shards = [
+        make_shard(root, f"shard{shard}", [row for row, where in zip(rows, cut, strict=True) if where == shard])
+        for shard in range(3)
+    ]
+    table = FeatureSet(shards, ["A", "B"])
+    assert list(table.images) == sorted(row.image for row, _ in rows)
+    assert all(image.split("/")[1] == "AB"[label] for image, label in zip(table.images, table.labels, strict=True))
+    picked = np.array(data.draw(st.lists(st.integers(0, 8), min_size=1)))
+    numbers = [int(image[-6:-4]) for image in table.images[picked]]
+    np.testing.assert_allclose(table.take(picked)[:, 0], numbers)
+
+
+def test_the_mindspore_engine_pads_short_batches_and_keeps_images_apart(tmp_path: Path) -> None:
+    build_backbone(tmp_path, "random", width=0.35, image_size=32, seed=1, cache=tmp_path)
+    runner = engine(tmp_path, 4)
+    images = np.random.default_rng(1).normal(size=(3, 3, 32, 32)).astype(np.float32)
+    together = runner(images)
+    assert together.shape == (3, runner.width) == (3, 1280)
+    alone = np.concatenate([runner(image[None]) for image in images])
+    np.testing.assert_allclose(together, alone, rtol=1e-4, atol=1e-6)
+    assert engine(tmp_path, 4) is runner
+
+
+def test_a_file_that_vanished_is_an_error_and_not_a_row_of_zeros(tmp_path: Path) -> None:
+    rows = write_images(tmp_path, 2)
+    rows[1][1].unlink()
+    with pytest.raises(Exception, match="cannot be read"):
+        make_shard(tmp_path, "shard", rows)

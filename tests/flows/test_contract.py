@@ -1,0 +1,174 @@
+"""The stage contract, on the running product: reruns skip finished stages, and never lie."""
+
+from __future__ import annotations
+
+import random
+import signal
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+from support import CommandLine, Finished, draw_picture
+
+STAGES = ["dataset", "audit", "backbone", "augment", "data_new", "features", "train", "evaluate", "report"]
+VIEWS_OF_TRAIN = ["clean", "aug1"]
+SHARDS_OF_FEATURES = 2 * len(VIEWS_OF_TRAIN) + 1 * len(["clean", "aug1", "aug2", "sigma25-angle0"])
+
+
+def computed(finished: Finished) -> list[str]:
+    return [name for name, status in finished.statuses.items() if status == "computed"]
+
+
+def reasons(finished: Finished) -> set[str]:
+    return {row["reason"] for row in finished.json["stages"]}
+
+
+def digests(artifacts: Path) -> dict[str, set[str]]:
+    """The digests of all results by stage."""
+    from pipeline_lib.stages import read_manifest
+
+    manifests = [read_manifest(path.parent) for path in artifacts.glob("stages/*/*/manifest.json")]
+    return {stage: {each.digest for each in manifests if each.stage == stage} for stage in STAGES}
+
+
+def test_a_rerun_reuses_everything_and_a_setting_reruns_what_depends_on_it(garbage: CommandLine, tiny_dataset: Path) -> None:
+    first = garbage.run(tiny_dataset)
+    assert computed(first) == STAGES
+    assert reasons(first) == {"first run"}
+    assert Path(first.json["report"]).is_file()
+
+    second = garbage.run(tiny_dataset)
+    assert set(second.statuses.values()) == {"reused"}
+    assert second.json["metrics"] == first.json["metrics"]
+    assert second.stage("features")["reused"] == SHARDS_OF_FEATURES
+
+    planned = garbage("status", "--json", "--dataset", tiny_dataset, train__epochs=3)
+    assert planned.statuses == {name: "stale" if name in STAGES[6:] else "reused" for name in STAGES}
+    assert planned.stage("train")["reason"] == "setting `train.epochs` 4 -> 3"
+    assert planned.stage("report")["reason"] == "follows from `train`"
+
+    third = garbage.run(tiny_dataset, train__epochs=3)
+    assert computed(third) == STAGES[6:]
+    assert third.stage("train")["reason"] == "setting `train.epochs` 4 -> 3"
+
+
+def test_prefect_shows_every_reused_stage_as_cached(garbage: CommandLine, tiny_dataset: Path) -> None:
+    garbage.run(tiny_dataset)
+    garbage.run(tiny_dataset)
+    wanted = len(STAGES) - 2 + 3 + SHARDS_OF_FEATURES  # augment and features are mapped over shards
+    with httpx.Client(base_url=garbage.environment["PREFECT_API_URL"]) as api:
+        run = api.post("/flow_runs/filter", json={"sort": "START_TIME_DESC", "limit": 1}).json()[0]
+        of_the_run = {"flow_runs": {"id": {"any_": [run["id"]]}}}
+
+        def states() -> list[str]:
+            return [task["state_name"] for task in api.post("/task_runs/filter", json=of_the_run).json()]
+
+        assert eventually(states, lambda names: len(names) == wanted and set(names) == {"Cached"})
+        artifacts = api.post("/artifacts/filter", json=of_the_run).json()
+    assert {artifact["key"] for artifact in artifacts} == {f"garbage-{stage.replace('_', '-')}" for stage in STAGES}
+
+
+def eventually(get: Callable[[], list[str]], wanted: Callable[[list[str]], bool]) -> bool:
+    """Ask until the answer is the wanted one: the server takes task states from a queue."""
+    pause = threading.Event()
+    return any(wanted(get()) or pause.wait(0.1) for _ in range(300))
+
+
+def test_edits_rerun_the_stages_that_reach_the_edited_code_and_no_others(garbage: CommandLine, tiny_dataset: Path) -> None:
+    garbage.run(tiny_dataset)
+    garbage.edit("pipeline_lib/augment.py", "    area, x, y", "    # seven numbers in one go\n    area, x, y")
+    garbage.edit("pipeline_lib/training/loop.py", '"""', '"""Edited: ')
+    assert set(garbage.run(tiny_dataset).statuses.values()) == {"reused"}
+
+    garbage.edit(
+        "pipeline_lib/reporting/headline.py",
+        "from __future__ import annotations\n",
+        "from __future__ import annotations\nEDITED = 1\n",
+    )
+    report_only = garbage.run(tiny_dataset)
+    assert computed(report_only) == ["report"]
+    assert report_only.stage("report")["reason"] == "code changed: `pipeline_lib/reporting/headline.py`"
+
+    garbage.edit("pipeline_lib/augment.py", '"quality": 95', '"quality": 90')
+    augmented = garbage.run(tiny_dataset)
+    assert computed(augmented) == ["augment", "data_new", "features", "train", "evaluate", "report"]
+    assert augmented.stage("augment")["reason"] == "code changed: `pipeline_lib/augment.py`"
+    assert augmented.stage("train")["reason"] == "input `features` changed"
+
+
+def test_a_missing_or_truncated_output_is_noticed_and_mended(garbage: CommandLine, tiny_dataset: Path) -> None:
+    first = garbage.run(tiny_dataset)
+    next(garbage.artifacts.glob("stages/features/*/features.npy")).unlink()
+    report = Path(first.json["report"])
+    size = report.stat().st_size
+    report.chmod(0o644)
+    report.write_bytes(report.read_bytes()[:100])
+
+    mended = garbage.run(tiny_dataset)
+    assert computed(mended) == ["features", "report"]
+    assert mended.stage("features")["computed"] == 1
+    assert mended.stage("features")["reason"] == "output missing: `features.npy`"
+    assert mended.stage("report")["reason"] == f"output changed: `report.html` has 100 bytes, recorded {size:,}"
+    assert mended.json["metrics"] == first.json["metrics"]
+    assert set(garbage.run(tiny_dataset, "--verify").statuses.values()) == {"reused"}
+
+
+def test_one_added_image_recomputes_one_shard_of_each_view(garbage: CommandLine, tiny_dataset: Path) -> None:
+    garbage.run(tiny_dataset)
+    draw_picture((10, 200, 30), np.random.default_rng(99)).save(tiny_dataset / "train" / "Cans" / "new.png")
+    added = garbage.run(tiny_dataset)
+    assert added.stage("dataset")["reason"] == "input `source` changed"
+    assert (added.stage("augment")["computed"], added.stage("augment")["reused"]) == (1, 2)
+    assert added.stage("features")["computed"] == len(VIEWS_OF_TRAIN)
+    assert added.stage("features")["reused"] == SHARDS_OF_FEATURES - len(VIEWS_OF_TRAIN)
+    assert added.stage("features")["reason"] == "input `images` changed"
+
+
+def test_two_runs_at_once_compute_each_stage_once_and_agree(garbage: CommandLine, tiny_dataset: Path) -> None:
+    processes = [garbage.start("run", "--json", "--dataset", tiny_dataset) for _ in range(2)]
+    finished = [Finished(process.returncode, *output) for process in processes for output in [process.communicate(timeout=300)]]
+    assert [each.code for each in finished] == [0, 0], finished[0].err + finished[1].err
+    assert finished[0].json["metrics"] == finished[1].json["metrics"]
+    for stage in STAGES:
+        shares = [each.stage(stage).get("computed", int(each.stage(stage)["status"] == "computed")) for each in finished]
+        assert sum(shares) == len(list(garbage.artifacts.glob(f"stages/{stage}/*/manifest.json"))), (stage, shares)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_killed_run_leaves_nothing_that_is_mistaken_for_a_result(
+    garbage: CommandLine, tiny_dataset: Path, tmp_path: Path, seed: int
+) -> None:
+    undisturbed = CommandLine(tmp_path / "undisturbed", garbage.environment, garbage.source)
+    expected = undisturbed.run(tiny_dataset)
+    generator = random.Random(seed)
+    for stage in generator.sample(STAGES, 2):
+        kill_when_it_begins(garbage, tiny_dataset, stage)
+    rerun = garbage.run(tiny_dataset)
+    assert rerun.json["metrics"] == expected.json["metrics"]
+    same = [stage for stage in STAGES if stage != "report"]  # the report tells how long the stages took
+    assert {stage: digests(garbage.artifacts)[stage] for stage in same} == {
+        stage: digests(undisturbed.artifacts)[stage] for stage in same
+    }
+
+
+def kill_when_it_begins(garbage: CommandLine, dataset: Path, stage: str) -> None:
+    """Start a run and kill it with SIGKILL once the stage's unfinished folder is there (or the run is over)."""
+    process = garbage.start("run", "--json", "--dataset", dataset)
+    pause = threading.Event()
+    while process.poll() is None:
+        if list(garbage.artifacts.glob(f"stages/{stage}/*.partial")):
+            process.send_signal(signal.SIGKILL)
+            break
+        pause.wait(0.005)
+    process.communicate(timeout=60)
+
+
+def test_two_cold_runs_give_the_same_digests_and_metrics(garbage: CommandLine, tiny_dataset: Path, tmp_path: Path) -> None:
+    other = CommandLine(tmp_path / "other", garbage.environment, garbage.source)
+    first, second = garbage.run(tiny_dataset), other.run(tiny_dataset)
+    assert first.json["metrics"] == second.json["metrics"]
+    ours, theirs = digests(garbage.artifacts), digests(other.artifacts)
+    assert {stage for stage in STAGES if ours[stage] != theirs[stage]} <= {"report"}

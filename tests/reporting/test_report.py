@@ -1,0 +1,212 @@
+import base64
+import hashlib
+import io
+import re
+from concurrent.futures import ThreadPoolExecutor
+from html.parser import HTMLParser
+
+import pytest
+from markdown_it import MarkdownIt
+from PIL import Image
+
+from pipeline_lib.reporting.content import ReportContent
+from pipeline_lib.reporting.report import build_report
+
+HOSTILE = [
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "</style></title><b>bold</b>",
+    "{{ 7 * 7 }}{% raw %}",
+    "a|b|c",
+    "[link](javascript:alert(1)) ![](x.png)",
+    "**bold** _x_ `code` ~~gone~~ $a$",
+    "# 1. - > &lt; &amp; \\",
+    "https://example.org www.example.org",
+    "多 ünï 🙂 \x07",
+    "two\nlines\n\n# heading",
+]
+
+
+SECTIONS = ("data", "training", "evaluation", "settings", "run")
+# Parts that fill every section but the evaluation without drawing much.
+CHEAP = {"dataset", "audit", "model", "settings", "timings", "versions", "commit"}
+
+
+class Reader(HTMLParser):
+    """Collects a page's tags with their attributes, and its text."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.tags, self.texts = [], []
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data):
+        self.texts.append(data)
+
+    @property
+    def text(self):
+        return " ".join(" ".join(self.texts).split())
+
+    def all(self, tag):
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+def read(folder):
+    return Reader((folder / "report.html").read_text(encoding="utf-8"))
+
+
+def rendered_markdown(folder):
+    text = (folder / "report.md").read_text(encoding="utf-8")
+    return Reader(MarkdownIt("commonmark").enable(["table", "strikethrough"]).render(text))
+
+
+@pytest.fixture(scope="module")
+def content(full_content):
+    return full_content(("Cans", "Hats", "Paper", "Broom"))
+
+
+@pytest.fixture(scope="module")
+def report(content, tmp_path_factory):
+    """The folder of a report that holds every part."""
+    folder = tmp_path_factory.mktemp("report")
+    build_report(folder, content)
+    return folder
+
+
+def digests(folder):
+    return {
+        path.relative_to(folder): hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.rglob("*") if path.is_file()
+    }
+
+
+def test_shows_all_that_it_was_given(report):
+    page = read(report)
+    assert [attributes["id"] for attributes in page.all("section")] == list(SECTIONS)
+    for text in ("5,000,000", "58.3", "1 min 15 s", "nested.Cans", "1, 2.5", "also in train", "data_new/test without leaks"):
+        assert text in page.text
+    for picture in (
+        "class-counts",
+        "data-1",
+        "loss",
+        "accuracy",
+        "learning-rate",
+        "robustness",
+        "confusion",
+        "map",
+        "mistakes-01",
+    ):
+        assert list((report / "figures").glob(f"{picture}.*"))
+
+
+def test_the_html_file_needs_nothing_else(report):
+    html, page = (report / "report.html").read_text(encoding="utf-8"), read(report)
+    assert not re.search(r"https?:|url\(|@import", html)
+    assert not page.all("script")
+    assert all(attributes["href"].startswith(("#", "data:")) for tag in ("a", "link") for attributes in page.all(tag))
+    assert {attributes["href"][1:] for attributes in page.all("a")} == set(SECTIONS)
+
+
+def test_every_picture_decodes_and_says_what_it_shows(report):
+    for attributes in read(report).all("img"):
+        kind, data = re.fullmatch(r"data:image/(png|jpeg);base64,(.+)", attributes["src"]).groups()
+        with Image.open(io.BytesIO(base64.b64decode(data))) as picture:
+            picture.load()
+            assert picture.format.lower() == kind
+            assert picture.size == (int(attributes["width"]), int(attributes["height"]))
+        assert attributes["alt"]
+
+
+def test_the_markdown_file_finds_its_pictures_beside_it(report):
+    pictures = rendered_markdown(report).all("img")
+    assert len(pictures) == len(read(report).all("img")) > 10
+    for attributes in pictures:
+        with Image.open(report / attributes["src"]) as picture:
+            picture.load()
+    assert {attributes["src"] for attributes in pictures} == {f"figures/{path.name}" for path in (report / "figures").iterdir()}
+
+
+def test_markup_in_a_name_is_shown_as_text(full_content, tmp_path):
+    build_report(tmp_path / "harmless", full_content([f"c{number}" for number in range(len(HOSTILE))]))
+    build_report(tmp_path / "hostile", full_content(HOSTILE))
+    for reader in (read, rendered_markdown):
+        expected, page = reader(tmp_path / "harmless"), reader(tmp_path / "hostile")
+        # A path may be broken after its slashes, of which the hostile names have more.
+        assert [tag for tag, _ in page.tags if tag != "wbr"] == [tag for tag, _ in expected.tags if tag != "wbr"]
+        assert {key for _, attributes in page.tags for key in attributes} == {
+            key for _, attributes in expected.tags for key in attributes
+        }
+        for name in HOSTILE:
+            assert page.text.count(" ".join(name.split())) >= 10
+
+
+@pytest.mark.parametrize(
+    ("left_out", "lost"),
+    [
+        ({"history", "model"}, "training"),
+        ({"evaluation"}, "evaluation"),
+        ({"settings"}, "settings"),
+        ({"timings", "versions", "commit"}, "run"),
+        ({"dataset", "class_counts", "audit", "data_pictures"}, "data"),
+    ],
+)
+def test_a_section_without_data_is_not_there(content, tmp_path, left_out, lost):
+    kept = {"title", *(CHEAP - left_out)} | ({"evaluation"} if lost == "data" else set())
+    build_report(tmp_path, ReportContent(**{name: value for name, value in content if name in kept}))
+    page = read(tmp_path)
+    anchors = {attributes["id"] for attributes in page.all("section")}
+    assert lost not in anchors
+    assert len(anchors) >= 3
+    assert {attributes["href"] for attributes in page.all("a")} == {f"#{anchor}" for anchor in anchors}
+
+
+def test_a_title_alone_makes_a_report(tmp_path):
+    summary = build_report(tmp_path, ReportContent(title="Bare"))
+    assert read(tmp_path).all("section") == []
+    assert (tmp_path / "report.md").read_text(encoding="utf-8").startswith("# Bare\n")
+    assert summary["findings"] == []
+
+
+def test_the_evaluation_shows_only_what_was_evaluated(write_evaluation, tmp_path):
+    evaluation = write_evaluation(tmp_path / "evaluation", ("0", "1"), views=("clean",), noise=0.1, temperature=1.0)
+    build_report(tmp_path, ReportContent(title="Two digits", evaluation=evaluation))
+    text = read(tmp_path).text
+    for absent in ("leak", "data_new", "Robustness", "Bins", "right bin", "mistake", "frame", "scaling", "temperature"):
+        assert absent not in text
+    for present in ("Scores", "top-2", "Calibration", "Classes", "Confusion matrix", "Map of the outputs"):
+        assert present in text
+
+
+def test_an_evaluation_on_augmented_views_alone_makes_a_report(write_evaluation, tmp_path):
+    evaluation = write_evaluation(tmp_path / "evaluation", ("0", "1"), views=("aug1", "aug2"))
+    build_report(tmp_path, ReportContent(title="Views", evaluation=evaluation))
+    assert "data_new/test" in read(tmp_path).text
+    assert read(tmp_path).all("img") == []
+
+
+def test_same_content_gives_the_same_bytes_in_any_thread(content, report, tmp_path):
+    folders = [tmp_path / str(number) for number in range(2)]
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda folder: build_report(folder, content), folders))
+    assert digests(folders[0]) == digests(folders[1]) == digests(report)
+
+
+def test_no_path_of_this_machine_is_written(content, report):
+    folder = str(content.evaluation.parent).encode()
+    assert all(folder not in path.read_bytes() for path in report.rglob("*") if path.is_file())
+
+
+def test_says_how_large_it_is_and_what_it_found(content, report, tmp_path):
+    summary = build_report(tmp_path, content.model_copy(update={"history": None, "class_counts": {}}))
+    assert summary["bytes"] == (tmp_path / summary["html"]).stat().st_size < 2_000_000
+    assert (tmp_path / summary["markdown"]).exists()
+    assert len(summary["findings"]) == 3
+    assert all(sentence in read(report).text for sentence in summary["findings"])
+
+
+@pytest.mark.parametrize("unknown", [{"colour": 1}, {"timings": [{"stage": "train", "seconds": -1}]}])
+def test_content_that_does_not_exist_is_refused(unknown):
+    with pytest.raises(ValueError, match=r"colour|seconds"):
+        ReportContent(title="x", **unknown)

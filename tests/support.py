@@ -1,0 +1,137 @@
+"""What tests use to drive the product: tiny datasets, and the command line as a person would start it."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+PROJECT = Path(__file__).parent.parent
+PHOTOGRAPHS = PROJECT.parent / "shared" / "datasets" / "data_en.zip"
+
+# The smallest pipeline that still goes through every stage: random weights, small pictures, few epochs.
+TINY = {
+    "image_size": 32,
+    "backbone.weights": "random",
+    "backbone.width": 0.35,
+    "shards.train": 2,
+    "shards.test": 1,
+    "augment_train.views": 1,
+    "augment_test.views": 2,
+    "augment_test.grid_sigmas": [0, 25],
+    "augment_test.grid_angles": [0],
+    "train.epochs": 4,
+    "train.warmup_epochs": 1,
+    "train.checkpoint_every": 1,
+    "evaluate.mistakes": 2,
+}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def clean_environment() -> dict[str, str]:
+    """The environment without anything that leads to a user's own Prefect or results."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "GARBAGE_"))}
+    return {**kept, "GLOG_v": "3", "DO_NOT_TRACK": "1", "COLUMNS": "160"}
+
+
+@dataclass
+class Finished:
+    """What a command printed and how it ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out.splitlines()[-1])
+
+    def stage(self, name: str) -> dict[str, Any]:
+        return next(row for row in self.json["stages"] if row["name"] == name)
+
+    @property
+    def statuses(self) -> dict[str, str]:
+        return {row["name"]: row["status"] for row in self.json["stages"]}
+
+
+@dataclass
+class CommandLine:
+    """``garbage`` in a process of its own, on results and sources of its own."""
+
+    artifacts: Path
+    environment: dict[str, str]
+    source: Path
+    settings: dict[str, Any] = field(default_factory=lambda: dict(TINY))
+
+    def start(self, *arguments: str | Path, **settings: Any) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "flows.cli", *map(str, arguments)]
+        if arguments[0] in ("run", "status"):
+            changed = {**self.settings, **{name.replace("__", "."): value for name, value in settings.items()}}
+            command += [
+                f"--set={name}={json.dumps(value) if not isinstance(value, str) else value}" for name, value in changed.items()
+            ]
+        environment = {**self.environment, "GARBAGE_ARTIFACTS": str(self.artifacts), "PYTHONPATH": str(self.source)}
+        return subprocess.Popen(
+            command,
+            env=environment,
+            cwd=self.source,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def __call__(self, *arguments: str | Path, **settings: Any) -> Finished:
+        process = self.start(*arguments, **settings)
+        out, err = process.communicate(timeout=300)
+        return Finished(process.returncode, out, err)
+
+    def run(self, dataset: Path | str, *options: str, **settings: Any) -> Finished:
+        finished = self("run", "--json", "--dataset", dataset, *options, **settings)
+        assert finished.code == 0, finished.err
+        return finished
+
+    def edit(self, file: str, old: str, new: str) -> None:
+        path = self.source / file
+        text = path.read_text(encoding="utf-8")
+        assert text.count(old) >= 1, f"{file} has no {old!r}"
+        path.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
+COLOURS = {"Battery": (200, 60, 40), "Cans": (50, 90, 200), "Paper": (230, 230, 210)}
+
+
+def draw_picture(colour: tuple[int, int, int], rng: np.random.Generator, side: int = 48) -> Image.Image:
+    """A blob of a class's colour on a random ground: enough for a head on random features to learn something."""
+    image = Image.new("RGB", (side, side), tuple(int(value) for value in rng.integers(0, 90, 3)))
+    draw = ImageDraw.Draw(image)
+    x, y, radius = (int(value) for value in rng.integers(8, side - 20, 3))
+    draw.ellipse((x, y, x + radius, y + radius), fill=colour)
+    for _ in range(6):
+        x, y = (int(value) for value in rng.integers(0, side, 2))
+        draw.rectangle((x, y, x + 4, y + 4), fill=tuple(int(value) for value in rng.integers(0, 255, 3)))
+    return image
+
+
+def write_tiny_dataset(root: Path, train: int = 8, test: int = 3) -> Path:
+    rng = np.random.default_rng(7)
+    for split, count in (("train", train), ("test", test)):
+        for name, colour in COLOURS.items():
+            folder = root / split / name
+            folder.mkdir(parents=True)
+            for number in range(count):
+                draw_picture(colour, rng).save(folder / f"{number:03}.png")
+    return root
