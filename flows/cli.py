@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
@@ -124,8 +125,12 @@ def _explained(console: Console, as_json: Callable[[str], dict[str, Any] | None]
     """Turn an error into one sentence and exit code 1; what is neither the user's nor the machine's keeps its traceback."""
     try:
         yield
-    except (PipelineError, OSError) as error:
+    except PipelineError as error:
         sentence = str(error)
+    except OSError as error:
+        sentence = f"{error.strerror or error}: {error.filename}" if error.filename else str(error)
+        if error.errno == errno.ENOSPC:
+            sentence = f"{sentence} - make room and run the same command again; finished stages are kept"
     except Exception as error:
         console.print_exception(max_frames=8)
         sentence = f"{type(error).__name__}: {error}"

@@ -7,7 +7,7 @@ reuses it and returns a reference; ``map`` does so for many shards at once.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
@@ -22,6 +22,7 @@ from prefect.utilities.annotations import opaque
 from pipeline_lib.run import Outcome, Run, current_run
 from pipeline_lib.stages import Plan, Ref, Store, Summary, plan, references
 from tasks.locks import StageLocks
+from tasks.progress import progress_bar
 from tasks.publish import publish
 
 Compute = Callable[..., Summary]
@@ -89,7 +90,7 @@ class Stage:
             return {call.label: call.found or _pending(call.plan) for call in calls}
         try:
             begun = [start(self._task(run.store.root, call.found is None), opaque(call)) for call in calls]
-            refs = [Ref.model_validate(each.result()) for each in begun]
+            refs = self._gather(begun)
         except Exception as error:
             run.record(self.name, [Outcome("failed", in_words(error), calls[0].plan.key)], time.perf_counter() - started)
             raise
@@ -98,6 +99,17 @@ class Stage:
         outcomes = [_outcome(run, call, ref) for call, ref in zip(calls, refs, strict=True)]
         publish(run.record(self.name, outcomes, time.perf_counter() - started), refs)
         return dict(zip(shards, refs, strict=True))
+
+    def _gather(self, begun: Sequence[Any]) -> list[Ref]:
+        """Wait for all shards, with a bar where there are several; a single stage may have a bar of its own."""
+        if len(begun) == 1:
+            return [Ref.model_validate(begun[0].result())]
+        refs = []
+        with progress_bar(self.name) as progress:
+            for shard in begun:
+                refs.append(Ref.model_validate(shard.result()))
+                progress(len(refs), len(begun), "shards")
+        return refs
 
     def _prepare(self, run: Run, label: str, arguments: Mapping[str, Any]) -> Call:
         planned = plan(self.name, f"{run.slot}/{label}", self.function.__module__, arguments)

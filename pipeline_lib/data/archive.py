@@ -22,7 +22,7 @@ _SMALL = 1 << 20
 # Python's bz2 and lzma readers unpack a whole chunk at once, however large it grows, so no bound could hold them.
 _BOUNDED_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 # What `zipfile` raises for damaged bytes: besides its own error, those of decoding a name and of seeking an offset.
-_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError, OverflowError)
+_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError)
 
 
 def extract_zip(archive: Path, folder: Path, *, max_files: int, max_bytes: int, max_ratio: float) -> None:
@@ -167,7 +167,7 @@ def _unpack(packed: zipfile.ZipFile, item: _Item, folder: Path, budget: _Budget)
     except _DAMAGE as error:
         raise _refusal(budget.archive, item.name, f"is damaged ({error or 'cut short'})") from error
     except OSError as error:
-        raise _refusal(budget.archive, item.name, f"cannot be written ({error.strerror or error})") from error
+        raise _refusal(budget.archive, item.name, f"cannot be read or written ({error.strerror or error})") from error
 
 
 def _write(packed: zipfile.ZipFile, item: _Item, target: Path, budget: _Budget) -> None:

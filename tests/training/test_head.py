@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+import csv
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import small_training
+from small_training import CLASSES, SETTINGS, WIDTH, MemoryTable, train
+
+from pipeline_lib.errors import PipelineError
+from pipeline_lib.training.head import head_logits, load_head
+
+STEPS_PER_EPOCH = 2 * 36 * len(CLASSES) // SETTINGS.batch  # two views of the 36 images a class that are not held out
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished training, not to be changed."""
+    folder = tmp_path_factory.mktemp("trained")
+    (folder / "summary.json").write_text(json.dumps(train(folder)))
+    return folder
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != "summary.json"
+    }
+
+
+def table(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_folder_holds_the_head_its_history_and_the_last_checkpoints(trained: Path) -> None:
+    summary = json.loads((trained / "summary.json").read_text())
+    last = summary["epochs"] // 2 * 2
+    expected = {"head.ckpt", "head.json", "history.csv", "holdout.csv"}
+    expected |= {f"checkpoints/epoch-{epoch:03d}.ckpt" for epoch in (last - 4, last - 2, last)}
+    assert set(contents(trained)) == expected
+
+
+def test_the_history_tells_the_epochs_that_ran_and_the_summary_the_best(trained: Path) -> None:
+    summary = json.loads((trained / "summary.json").read_text())
+    history = table(trained / "history.csv")
+    assert list(history[0]) == ["epoch", "lr", "train_loss", "train_top1", "val_loss", "val_top1"]
+    assert [int(row["epoch"]) for row in history] == list(range(1, summary["epochs"] + 1))
+    best = min(history, key=lambda row: float(row["val_loss"]))
+    assert summary["best_epoch"] == int(best["epoch"])
+    assert summary["val_top1"] == pytest.approx(float(best["val_top1"]), rel=1e-5)
+    assert summary["steps"] == summary["epochs"] * STEPS_PER_EPOCH
+    assert summary["parameters"] == WIDTH * len(CLASSES) + len(CLASSES)
+
+
+def test_the_head_has_learned_and_is_the_one_of_the_best_epoch(trained: Path) -> None:
+    head, spec = load_head(trained)
+    features = MemoryTable()
+    held_out = {row["image"] for row in table(trained / "holdout.csv") if row["part"] == "validation"}
+    rows = np.flatnonzero(np.isin(features.images, sorted(held_out)))
+    top1 = (head_logits(head, features, rows).argmax(axis=1) == features.labels[rows]).mean()
+    history = {int(row["epoch"]): row for row in table(trained / "history.csv")}
+    assert top1 == pytest.approx(float(history[spec.best_epoch]["val_top1"]), abs=1e-4)
+    assert top1 > 0.8
+
+
+def test_logits_are_those_of_the_checkpoint(trained: Path) -> None:
+    head, _ = load_head(trained)
+    features = MemoryTable(images=350)  # more rows than one read
+    expected = features.features @ head.output.weight.asnumpy().T + head.output.bias.asnumpy()
+    np.testing.assert_allclose(head_logits(head, features), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_second_training_writes_the_same_bytes_and_another_seed_does_not(trained: Path, tmp_path: Path) -> None:
+    train(tmp_path / "same")
+    train(tmp_path / "other", seed=2)
+    assert contents(tmp_path / "same") == contents(trained)
+    assert contents(tmp_path / "other")["head.ckpt"] != contents(trained)["head.ckpt"]
+
+
+def kill_at(step: int, folder: Path) -> None:
+    """Train in another process and kill it at a step."""
+    program = [sys.executable, str(Path(small_training.__file__)), str(folder)]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen(
+        program, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        for line in process.stdout:
+            if int(line) >= step:
+                process.kill()
+                break
+            process.stdin.write("\n")
+        assert process.wait() == -signal.SIGKILL
+
+
+def test_a_training_killed_twice_ends_with_the_same_bytes(
+    trained: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    kill_at(STEPS_PER_EPOCH + 25, tmp_path)  # in the midst of epoch 2, before the first checkpoint
+    kill_at(5 * STEPS_PER_EPOCH + 25, tmp_path)  # in the midst of epoch 6, after the second one
+    assert not (tmp_path / "head.ckpt").exists()
+    with caplog.at_level(logging.INFO, logger="pipeline_lib"):
+        train(tmp_path)
+    assert "Resumed after epoch 4" in caplog.text
+    assert contents(tmp_path) == contents(trained)
+
+
+def test_checkpoints_of_other_settings_are_not_used(trained: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    train(tmp_path, SETTINGS.model_copy(update={"weight_decay": 0.01}))
+    with caplog.at_level(logging.INFO, logger="pipeline_lib"):
+        train(tmp_path)
+    assert "another training" in caplog.text
+    assert "Resumed" not in caplog.text
+    assert contents(tmp_path) == contents(trained)
+
+
+def test_a_head_with_a_hidden_layer_comes_back(tmp_path: Path) -> None:
+    settings = SETTINGS.model_copy(update={"hidden": 6, "optimizer": "adam", "views": "clean", "epochs": 3})
+    summary = train(tmp_path, settings)
+    head, spec = load_head(tmp_path)
+    assert spec.hidden == 6
+    assert summary["train_rows"] == summary["train_images"] == 36 * len(CLASSES)
+    assert head_logits(head, MemoryTable()).shape == (240, len(CLASSES))
+
+
+def test_a_missing_head_is_told(tmp_path: Path) -> None:
+    with pytest.raises(PipelineError, match=r"no trained head in .*: head.json is missing"):
+        load_head(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"hidden": 3}, "hidden.0.weight is missing"),
+        ({"in_features": 5}, "output.weight has shape"),
+        ({"temperature": 0.0}, "head.json is damaged"),
+        ({"surplus": 1}, "head.json is damaged"),
+    ],
+)
+def test_a_description_that_does_not_fit_is_refused(
+    trained: Path, tmp_path: Path, change: dict[str, float], message: str
+) -> None:
+    (tmp_path / "head.ckpt").write_bytes((trained / "head.ckpt").read_bytes())
+    (tmp_path / "head.json").write_text(json.dumps(json.loads((trained / "head.json").read_text()) | change))
+    with pytest.raises(PipelineError, match=message):
+        load_head(tmp_path)
+
+
+def test_a_damaged_head_is_refused(trained: Path, tmp_path: Path) -> None:
+    (tmp_path / "head.json").write_bytes((trained / "head.json").read_bytes())
+    with pytest.raises(PipelineError, match=r"head.ckpt is missing"):
+        load_head(tmp_path)
+    (tmp_path / "head.ckpt").write_bytes((trained / "head.ckpt").read_bytes()[:50])
+    with pytest.raises(PipelineError, match="damaged"):
+        load_head(tmp_path)
