@@ -44,7 +44,7 @@ def augment(image: Image.Image, view: View, rng: np.random.Generator, size: int)
     picture = fit(_crop(image, drawn["crop"], x, y), size)
     if drawn["flip"]:
         picture = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-    picture = picture.rotate(drawn["angle"], Image.Resampling.BICUBIC)
+    picture = picture.rotate(drawn["angle"], Image.Resampling.BILINEAR)
     pixels = np.asarray(picture, np.float32) * np.float32(drawn["brightness"])
     pixels += np.float32(drawn["sigma"]) * rng.standard_normal(pixels.shape, np.float32)
     return Image.fromarray(np.clip(np.rint(pixels), 0, 255).astype(np.uint8)), drawn

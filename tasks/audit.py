@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline_lib.stages import Ref, Summary
+from tasks.progress import progress_bar
 from tasks.stage import stage
 
 if TYPE_CHECKING:
@@ -17,4 +18,5 @@ def audit_stage(folder: Path, *, dataset: Ref, audit: AuditSettings) -> Summary:
     """Find duplicates, near-duplicates, leaks from train to test, label conflicts, tiny and near-blank images."""
     from pipeline_lib.data.audit import audit_dataset
 
-    return audit_dataset(folder, dataset.folder, audit)
+    with progress_bar("audit") as progress:
+        return audit_dataset(folder, dataset.folder, audit, progress)

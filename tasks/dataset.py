@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline_lib.stages import Store, Summary
+from tasks.progress import progress_bar
 from tasks.stage import stage
 
 if TYPE_CHECKING:
@@ -20,4 +21,14 @@ def dataset_stage(
     """Bring the dataset, check every image once, and keep the usable ones as ``train/<class>/`` and ``test/<class>/``."""
     from pipeline_lib.data.dataset import build_dataset
 
-    return build_dataset(folder, source, data, downloads=Store().downloads, sample=sample, seed=seed or 0)
+    with progress_bar("dataset") as progress:
+        return build_dataset(
+            folder,
+            source,
+            data,
+            downloads=Store().downloads,
+            sample=sample,
+            seed=seed or 0,
+            progress=lambda done, total: progress(done, total, "images"),
+            download_progress=lambda done, total: progress(done, total, "bytes"),
+        )

@@ -80,9 +80,7 @@ class Stage:
         """Return the result of each shard, by label, for its arguments; the flow's task runner works on several at once."""
         return self._run(shards, lambda task, call: task.submit(call=call, run=current_run().id))
 
-    def _run(
-        self, shards: Mapping[str, Mapping[str, Any]], start: Callable[[Task[..., Any], opaque], Any]
-    ) -> dict[str, Ref]:
+    def _run(self, shards: Mapping[str, Mapping[str, Any]], start: Callable[[Task[..., Any], opaque], Any]) -> dict[str, Ref]:
         run, started = current_run(), time.perf_counter()
         calls = [self._prepare(run, label, arguments) for label, arguments in shards.items()]
         if run.planning:

@@ -18,6 +18,7 @@ from pipeline_lib.data.archive import extract_zip
 from pipeline_lib.data.image import ImageFacts, ImageProblem, decode_image
 from pipeline_lib.data.imagefolder import ImageFolder, scan, set_test_aside
 from pipeline_lib.data.sources import Source, folder_fingerprint, remote_fingerprint
+from pipeline_lib.digest import file_sha256
 from pipeline_lib.errors import PipelineError
 from pipeline_lib.settings import DataSettings, SampleSettings
 
@@ -111,7 +112,7 @@ def build_dataset(
             "first": [{"path": path, "reason": reason} for path, reason in set_aside[:SHOWN]],
         },
         "test_split": "set aside" if found.test is None else "given",
-        "archive_sha256": downloading.sha256_of(archive) if archive else None,
+        "archive_sha256": file_sha256(archive) if archive else None,
         "bytes": size,
     }
 
@@ -259,7 +260,7 @@ def _check_unchanged(source: Source) -> None:
     if source.kind == "folder":
         fingerprint = folder_fingerprint(scan(Path(source.location)))
     elif source.kind == "archive":
-        fingerprint = downloading.sha256_of(Path(source.location))
+        fingerprint = file_sha256(Path(source.location))
     if fingerprint != source.fingerprint:
         raise PipelineError(f"{source.location} changed while it was read; run again when nothing writes to it.")
 

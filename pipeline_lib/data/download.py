@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -12,6 +11,7 @@ import stamina
 from filelock import FileLock
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from pipeline_lib.digest import file_sha256
 from pipeline_lib.errors import PipelineError
 
 Progress = Callable[[int, "int | None"], None]
@@ -24,7 +24,6 @@ MAX_WAIT = 60.0
 """Longest wait in seconds that a server's Retry-After is granted."""
 
 _TIMEOUT = httpx.Timeout(30.0, connect=10.0)
-_CHUNK = 1 << 20
 # A body that is encoded on its way has another length than the file, and cannot be resumed.
 _UNENCODED = {"Accept-Encoding": "identity"}
 
@@ -95,7 +94,7 @@ def download(
         target.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(target.with_name(f"{target.name}.lock")):
             _fetch_with_retries(url, part, max_bytes, progress)
-            digest = sha256_of(part)
+            digest = file_sha256(part)
             if sha256 is not None and digest != sha256.lower():
                 _discard(part)
                 raise PipelineError(
@@ -111,16 +110,7 @@ def download(
 def validators_of(path: Path) -> Validators | None:
     """Return what the server said about a downloaded file; None for one that came otherwise or was changed since."""
     known = _read_record(path)
-    return known if known and path.is_file() and known.sha256 == sha256_of(path) else None
-
-
-def sha256_of(path: Path) -> str:
-    """Return the sha256 of a file's content in hex."""
-    digest = hashlib.sha256()
-    with path.open("rb", buffering=0) as stream:
-        while block := stream.read(_CHUNK):
-            digest.update(block)
-    return digest.hexdigest()
+    return known if known and path.is_file() and known.sha256 == file_sha256(path) else None
 
 
 def plain_reason(error: httpx.HTTPError | httpx.InvalidURL) -> str:

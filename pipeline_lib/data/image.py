@@ -47,7 +47,7 @@ class ImageFacts:
     format: str
 
 
-def read_image(path: Path, max_megapixels: float = 100.0) -> Image.Image:
+def read_image(path: Path, max_megapixels: float = 178.0) -> Image.Image:
     """Return a file's first frame as an upright 8-bit RGB image.
 
     Transparency is laid on white; grey, palette, CMYK, YCbCr and LAB become RGB; 16-bit and floating-point grey is
@@ -65,7 +65,7 @@ def read_image(path: Path, max_megapixels: float = 100.0) -> Image.Image:
     return decode_image(path, max_megapixels)[0]
 
 
-def decode_image(path: Path, max_megapixels: float = 100.0) -> tuple[Image.Image, ImageFacts]:
+def decode_image(path: Path, max_megapixels: float = 178.0) -> tuple[Image.Image, ImageFacts]:
     """Return what `read_image` returns, together with what the file says about its picture."""
     stored = _load(path, max_megapixels)
     upright = _upright(stored)

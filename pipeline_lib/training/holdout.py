@@ -57,7 +57,7 @@ def _groups_within_one_class(class_of: Mapping[str, str], groups: Mapping[str, H
 
 
 def _last(groups: Sequence[list[str]], wanted: int, *, may_take_all: bool) -> list[str]:
-    """Return the images of the last groups until ``wanted`` are reached; groups are in the order of their first image."""
+    """Return the images of the last groups, as near to ``wanted`` as whole groups get; groups are in name order."""
     if len(groups) < 2 and not may_take_all:
         return []
     fitting = [group for group in groups if len(group) <= wanted] or sorted(groups, key=len)[:1]
@@ -65,7 +65,7 @@ def _last(groups: Sequence[list[str]], wanted: int, *, may_take_all: bool) -> li
         fitting = fitting[1:]
     taken: list[str] = []
     for group in reversed(fitting):
-        if len(taken) >= wanted:
+        if taken and len(taken) + len(group) / 2 >= wanted:
             break
         taken += group
     return taken

@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from loopback import Site
 
-from pipeline_lib.data.download import ATTEMPTS, MAX_WAIT, download, sha256_of, validators_of, worth_retrying
+from pipeline_lib.data.download import ATTEMPTS, MAX_WAIT, download, validators_of, worth_retrying
+from pipeline_lib.digest import file_sha256
 from pipeline_lib.errors import PipelineError
 
 CONTENT = bytes(range(256)) * 40
@@ -239,5 +240,5 @@ def test_any_number_of_cuts_gives_the_same_bytes(site: Site, tmp_path: Path, con
     site.content = content
     site.faults = [Site.cut(after) for after in cuts]
     target = tmp_path / "data.zip"
-    assert fetch(site, target) == digest(content) == sha256_of(target)
+    assert fetch(site, target) == digest(content) == file_sha256(target)
     site.faults.clear()

@@ -30,7 +30,8 @@ class Model:
 def photograph(model: Model, rng: np.random.Generator, size: int) -> Image.Image:
     """Take one RGB picture of ``size`` pixels a side of an object."""
     rendering = render(model.patches, _view(model, rng), size, softness=rng.uniform(0.015, 0.05))
-    picture = _composed(backdrop(rng, size), rendering, strength=rng.uniform(0.35, 0.75))
+    picture = backdrop(rng, size)
+    _compose(picture, rendering, strength=rng.uniform(0.35, 0.75))
     return _developed(picture, rng)
 
 
@@ -52,22 +53,23 @@ def _view(model: Model, rng: np.random.Generator) -> View:
     )
 
 
-def _composed(ground: Pixels, rendering: Rendering, strength: float) -> Pixels:
-    """Lay shadow and object on the background."""
+def _compose(picture: Pixels, rendering: Rendering, strength: float) -> None:
+    """Lay shadow and object on a background, in place."""
     colour, opacity = rendering.layer[:3], rendering.layer[3]
-    lit = ground * (1 - np.float32(strength) * rendering.shadow)
-    return np.asarray(lit * (1 - opacity) + colour)
+    picture *= (1 - np.float32(strength) * rendering.shadow) * (1 - opacity)
+    picture += colour
 
 
 def _developed(picture: Pixels, rng: np.random.Generator) -> Image.Image:
-    """Apply what a camera adds: blur, exposure, colour cast, uneven light, sensor noise."""
+    """Apply what a camera adds, in place: blur, exposure, colour cast, uneven light, sensor noise."""
     size = picture.shape[-1]
     _soften(picture, np.float32(rng.uniform(0.0, 0.25)))
     gains = (rng.uniform(0.85, 1.1) * rng.normal(1, 0.03, 3)).astype(np.float32)
     falloff = 1 + np.float32(rng.uniform(0, 0.12)) * cloud(rng, size, 3)
-    noise = np.float32(rng.uniform(0.003, 0.02)) * rng.standard_normal((size, size), dtype=np.float32)
-    exposed = picture * gains[:, None, None] * falloff + noise
-    pixels = (np.clip(exposed, 0, 1) * np.float32(255)).astype(np.uint8)
+    picture *= gains[:, None, None] * falloff
+    picture += np.float32(rng.uniform(0.003, 0.02)) * rng.standard_normal((size, size), dtype=np.float32)
+    picture *= 255
+    pixels = np.clip(picture, 0, 255, out=picture).astype(np.uint8)
     return Image.merge("RGB", [Image.fromarray(band) for band in pixels])
 
 
