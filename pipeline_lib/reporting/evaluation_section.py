@@ -38,15 +38,9 @@ def evaluation_section(content: ReportContent) -> Section:
     """Return the scores and every table, figure and picture that the evaluation has rows for."""
     blocks: list[Block] = []
     if content.evaluation is not None:
-        metrics = read_metrics(content.evaluation)
-        blocks += [
-            *_scores(metrics),
-            *_robustness(metrics),
-            *_calibration(metrics),
-            *_bins(metrics),
-            *_classes(content.evaluation),
-        ]
-        blocks += [*_confusion(content.evaluation, metrics), *_map(content.evaluation), *_mistakes(content.evaluation, metrics)]
+        folder, metrics = content.evaluation, read_metrics(content.evaluation)
+        blocks += [*_scores(metrics), *_robustness(metrics), *_calibration(metrics), *_bins(metrics), *_classes(folder)]
+        blocks += [*_confusion(folder, metrics), *_map(folder), *_mistakes(folder, metrics)]
     return Section("evaluation", "Evaluation", blocks + pictures("evaluation", content.evaluation_pictures))
 
 
@@ -70,23 +64,25 @@ def _scores(metrics: Metrics) -> Iterator[Table]:
         return
     shares = {"top1": "top-1", "top5": f"top-{metrics['top_k']}", "bin_accuracy": "right bin"}
     shares = {key: title for key, title in shares.items() if key in next(iter(shown.values()))}
+    counts = {"images": "images"}
+    note = f"With {metrics['confidence']:.0%} Wilson intervals."
+    if any(score["n"] > score["images"] for score in shown.values()):
+        counts |= {"n": "rows", "n_effective": "worth"}
+        note += (
+            " Views of one image tend to be right or wrong together, so the rows are worth fewer independent images: "
+            "the column on the right, from which the intervals are computed."
+        )
     rows = [
         [
             Cell(name),
             *(_share(score[key], score[f"{key}_low"], score[f"{key}_high"]) for key in shares),
             Cell(f"{score['macro_f1']:.3f}"),
             Cell(f"{score['loss']:.3f}"),
-            Cell(f"{score['images']:,}"),
-            Cell(f"{score['n']:,}"),
-            Cell(f"{score['n_effective']:,.0f}"),
+            *(Cell(f"{score[key]:,.0f}") for key in counts),
         ]
         for name, score in shown.items()
     ]
-    note = (
-        f"With {metrics['confidence']:.0%} Wilson intervals. Views of one image tend to be right or wrong together, "
-        "so the rows are worth fewer independent images: the column on the right, from which the intervals are computed."
-    )
-    yield Table(["", *shares.values(), "macro F1", "loss", "images", "rows", "worth"], rows, "Scores", note)
+    yield Table(["", *shares.values(), "macro F1", "loss", *counts.values()], rows, "Scores", note)
 
 
 def _robustness(metrics: Metrics) -> Iterator[Images]:
@@ -163,13 +159,12 @@ def _classes(folder: Path) -> Iterator[Table]:
 
 
 def _confusion(folder: Path, metrics: Metrics) -> Iterator[Block]:
-    rows = _rows(folder / "confusion.csv")
-    if not rows:
-        return
     per_class = _rows(folder / "per_class.csv")
+    if not per_class:
+        return
     classes, bins = [row["class"] for row in per_class], [row["bin"] for row in per_class]
-    # Positions and not names: a class may be called like the first column.
-    counts = np.array([list(row.values())[1:] for row in rows]).astype(np.int64)
+    with (folder / "confusion.csv").open(encoding="utf-8", newline="") as file:
+        counts = np.array([row[1:] for row in list(csv.reader(file))[1:]]).astype(np.int64)
     chart = figures.confusion(counts, classes, bins if any(bins) else None)
     caption = "Rows: the true class. Columns: what the network said. Right in blue, wrong in orange"
     caption += "; mistakes inside a frame end in the right bin." if any(bins) else "."

@@ -63,5 +63,5 @@ def _leaks(leaked: int, top1: float, rest: Metrics | None) -> str:
 def _apart(share: float, reference: float) -> str:
     points = round(100 * (share - reference), 1)
     if points == 0:
-        return "no more and no less"
+        return "just as many"
     return f"{abs(points):g} points {'higher' if points > 0 else 'lower'}"

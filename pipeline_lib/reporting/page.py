@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 from dataclasses import dataclass, field
 
+_WIDE, _TINY = 1200, 64  # pixels
+
 
 @dataclass(frozen=True)
 class Image:
@@ -35,6 +37,13 @@ class Image:
         """The picture as a data URI."""
         kind = "jpeg" if self.name.endswith(".jpg") else "png"
         return f"data:image/{kind};base64,{base64.b64encode(self.data).decode()}"
+
+    @property
+    def fit(self) -> str:
+        """How the page sizes the picture: ``wide`` and ``drawn`` figures by their type, ``tiny`` pictures in sharp pixels."""
+        if self.name.endswith(".png"):
+            return "wide" if self.width > _WIDE else "drawn"
+        return "tiny" if self.width < _TINY else "photograph"
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,12 @@ LOG_BOUND = 3.0
 """Largest absolute value of log T: temperatures from 0.05 to 20, far beyond those of usable networks."""
 
 
+def cross_entropy(logits: NDArray[np.floating[Any]], labels: NDArray[np.integer[Any]]) -> float:
+    """Return the mean cross-entropy in nats, the negative log-likelihood a row, of logits (n, classes) and labels (n,)."""
+    log_p = log_softmax(np.asarray(logits, np.float64), axis=1)
+    return float(-log_p[np.arange(len(labels)), labels].mean())
+
+
 def fit_temperature(logits: NDArray[np.floating[Any]], labels: NDArray[np.integer[Any]]) -> float:
     """Return the temperature T > 0 for which softmax(logits / T) fits the labels best.
 
@@ -24,11 +30,11 @@ def fit_temperature(logits: NDArray[np.floating[Any]], labels: NDArray[np.intege
         logits: Outputs of rows that the network was not trained on, (n, classes); n may be 0, which gives 1.
         labels: Their class ids, (n,).
     """
+    if not len(labels):
+        return 1.0
 
     def penalised_loss(log_t: float) -> float:
-        log_p = log_softmax(logits / np.exp(log_t), axis=1)
-        return float(log_t**2 / 2 - log_p[np.arange(len(labels)), labels].sum())
+        return len(labels) * cross_entropy(logits / np.exp(log_t), labels) + log_t**2 / 2
 
-    logits = np.asarray(logits, np.float64)
     found = minimize_scalar(penalised_loss, bounds=(-LOG_BOUND, LOG_BOUND), method="bounded", options={"xatol": 1e-6})
     return float(np.exp(found.x))

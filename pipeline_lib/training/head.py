@@ -59,7 +59,7 @@ def train_head(
     """Train a classifier on features and write it into a folder.
 
     The folder receives ``head.ckpt`` and ``head.json`` (``load_head`` reads them), ``history.csv`` (an epoch a row),
-    ``holdout.csv`` (which images trained and which validated) and ``checkpoints/``. A training killed at any moment goes on
+    ``holdout.csv`` (the part of each image, see ``Rows``) and ``checkpoints/``. A training killed at any moment goes on
     in the same folder from its newest checkpoint and writes the same bytes.
 
     Args:
@@ -82,9 +82,7 @@ def train_head(
     network = Classifier(features.width, len(classes), settings.hidden, seed=seed)
     labels = features.labels.astype(np.int32)
     batches = Batches(features.take, rows.train, labels[rows.train], settings.batch, seed, settings.dropout)
-    validation = Validation(
-        Predictor(network), features.take, rows.validation, labels[rows.validation], settings.label_smoothing
-    )
+    validation = Validation(Predictor(network), features.take, rows.validation, labels[rows.validation])
     plan = _plan(settings, batches.per_epoch)
     optimizer = build_optimizer(
         network, plan.schedule, name=settings.optimizer, momentum=settings.momentum, weight_decay=settings.weight_decay
@@ -152,7 +150,7 @@ def _write_csv(path: Path, columns: Iterable[str], rows: Iterable[Iterable[Any]]
 
 
 def _summary(training: Training, spec: HeadSpec, rows: Rows, plan: Plan) -> dict[str, Any]:
-    images = list(rows.part_of.values())
+    parts = list(rows.part_of.values())
     epochs = len(training.history)
     return {
         "epochs": epochs,
@@ -165,8 +163,9 @@ def _summary(training: Training, spec: HeadSpec, rows: Rows, plan: Plan) -> dict
         "val_top1": training.best.val_top1,
         "temperature": spec.temperature,
         "parameters": spec.parameters,
-        "train_images": images.count("train"),
-        "val_images": images.count("validation"),
+        "train_images": parts.count("train"),
+        "val_images": parts.count("validation"),
+        "val_copies": parts.count("copy"),
         "train_rows": len(rows.train),
         "val_rows": len(rows.validation),
     }

@@ -8,13 +8,13 @@ the order decides, chance need not.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 
 from pipeline_lib.errors import PipelineError
 
 
 def validation_images(class_of: Mapping[str, str], groups: Mapping[str, Hashable], share: float) -> frozenset[str]:
-    """Return the keys of the images that are held out.
+    """Return the keys of the images that are held out, copies included.
 
     Groups go to one side whole. Those with more images than a class is to give up, and those that reach into another
     class, stay in training; the rest are cut in the order of their first image, the last ones held out. A class gives
@@ -28,7 +28,11 @@ def validation_images(class_of: Mapping[str, str], groups: Mapping[str, Hashable
     Raises:
         PipelineError: No class can give up an image.
     """
-    whole = _groups_within_one_class(class_of, groups)
+    whole: defaultdict[str, list[list[str]]] = defaultdict(list)
+    for group in near_duplicates(class_of, groups):
+        classes = {class_of[image] for image in group}
+        if len(classes) == 1:
+            whole[classes.pop()].append(group)
     images = Counter(class_of.values())
     held_out: set[str] = set()
     for name in sorted(images):
@@ -42,18 +46,13 @@ def validation_images(class_of: Mapping[str, str], groups: Mapping[str, Hashable
     return frozenset(held_out)
 
 
-def _groups_within_one_class(class_of: Mapping[str, str], groups: Mapping[str, Hashable]) -> defaultdict[str, list[list[str]]]:
-    """Return each class's groups of images, in the order of their first image; groups across classes are left out."""
+def near_duplicates(images: Iterable[str], groups: Mapping[str, Hashable]) -> list[list[str]]:
+    """Return the images by group, in the order of each group's first image; an image without a group stands alone."""
     members: dict[Hashable, list[str]] = {}
-    for image in sorted(class_of):
+    for image in sorted(images):
         identity = ("group", groups[image]) if image in groups else ("alone", image)
         members.setdefault(identity, []).append(image)
-    whole: defaultdict[str, list[list[str]]] = defaultdict(list)
-    for group in members.values():
-        classes = {class_of[image] for image in group}
-        if len(classes) == 1:
-            whole[classes.pop()].append(group)
-    return whole
+    return list(members.values())
 
 
 def _last(groups: Sequence[list[str]], wanted: int, *, may_take_all: bool) -> list[str]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from mindspore import Tensor, nn
 from numpy.typing import NDArray
-from scipy.special import log_softmax
 
 from pipeline_lib.training.batches import READ_ROWS, Take
+from pipeline_lib.training.calibration import cross_entropy
 from pipeline_lib.training.graph import graph_mode
 
 
@@ -41,41 +40,32 @@ class Predictor:
         return outputs[: len(inputs)]
 
 
-def cross_entropy(logits: NDArray[np.floating[Any]], labels: NDArray[np.integer[Any]], smoothing: float) -> NDArray[np.float64]:
-    """Return each row's cross-entropy (n,) in nats, with label smoothing as in ``TrainStep``."""
-    log_p = log_softmax(np.asarray(logits, np.float64), axis=1)
-    true = log_p[np.arange(len(labels)), labels]
-    loss: NDArray[np.float64] = -(1.0 - smoothing) * true - smoothing * log_p.mean(axis=1)
-    return loss
-
-
 @dataclass(frozen=True)
 class Validation:
     """Rows that judge a network in training.
+
+    They judge without what only helps training, label smoothing and dropout, as test rows will.
 
     Attributes:
         predictor: Computes the network's outputs.
         take: Reads the inputs of rows.
         rows: Numbers of the rows, (n,), at least one.
         labels: Their class ids, (n,).
-        smoothing: Label smoothing, as in training, so that the two losses can be compared.
     """
 
     predictor: Predictor
     take: Take
     rows: NDArray[np.int64]
     labels: NDArray[np.int32]
-    smoothing: float
 
     def logits(self) -> NDArray[np.float32]:
         """Return the logits (n, classes); memory holds the inputs of one read at a time."""
         return logits_of_rows(self.predictor, self.take, self.rows)
 
     def __call__(self) -> tuple[float, float]:
-        """Return mean loss in nats and top-1, 0..1."""
+        """Return mean cross-entropy in nats and top-1, 0..1."""
         logits = self.logits()
-        loss = cross_entropy(logits, self.labels, self.smoothing).mean()
-        return float(loss), float((logits.argmax(axis=1) == self.labels).mean())
+        return cross_entropy(logits, self.labels), float((logits.argmax(axis=1) == self.labels).mean())
 
 
 def logits_of_rows(predictor: Predictor, take: Take, rows: NDArray[np.int64]) -> NDArray[np.float32]:

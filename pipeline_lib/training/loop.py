@@ -29,14 +29,15 @@ PROGRESS_STEPS = 25
 class Epoch(NamedTuple):
     """One row of the history.
 
-    Training figures are means over the epoch's batches, each taken before the batch's own update and with dropout.
+    Training figures are means over the epoch's batches, each taken before the batch's own update, with dropout and label
+    smoothing; validation figures are without both, so the two losses differ in more than the rows.
 
     Attributes:
         epoch: Number of the epoch, from 1.
         lr: Learning rate of its last step.
-        train_loss: Mean loss in nats, label smoothing included.
+        train_loss: Mean loss in nats.
         train_top1: Share of rows classified correctly, 0..1.
-        val_loss: The same loss on the validation rows, after the epoch.
+        val_loss: Mean cross-entropy in nats on the validation rows, after the epoch.
         val_top1: Share of validation rows classified correctly, 0..1.
     """
 

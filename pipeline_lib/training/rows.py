@@ -11,8 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline_lib.training.batches import READ_ROWS
-from pipeline_lib.training.holdout import validation_images
+from pipeline_lib.training.holdout import near_duplicates, validation_images
 from pipeline_lib.views import CLEAN
+
+Part = Literal["train", "validation", "copy"]
 
 
 class FeatureTable(Protocol):
@@ -39,17 +41,18 @@ class FeatureTable(Protocol):
 
 @dataclass(frozen=True)
 class Rows:
-    """The rows in use, by what they are for; all views of an image are on one side.
+    """The rows in use, by what they are for; all views of an image are in one part.
 
     Attributes:
         train: Numbers of the rows to train on, ascending.
-        validation: Numbers of the rows held out, ascending.
-        part_of: ``train`` or ``validation`` for each image key, in the order of the keys.
+        validation: Numbers of the rows that judge, ascending.
+        part_of: The part of each image by its key, in the order of the keys: ``train``, ``validation``, or ``copy`` for
+            near-duplicates of a validation image. They neither train nor judge: what stands there 17 times would count for 17.
     """
 
     train: NDArray[np.int64]
     validation: NDArray[np.int64]
-    part_of: dict[str, str]
+    part_of: dict[str, Part]
 
 
 def split_rows(
@@ -73,14 +76,14 @@ def split_rows(
         PipelineError: No image can be held out.
     """
     class_of = {str(image): classes[label] for image, label in zip(features.images, features.labels, strict=True)}
+    part_of: dict[str, Part] = dict.fromkeys(sorted(class_of), "train")
     held_out = validation_images(class_of, groups, val_share)
+    for first, *copies in near_duplicates(held_out, groups):
+        part_of[first] = "validation"
+        part_of.update((copy, "copy") for copy in copies)
     in_use = np.isin(features.views, CLEAN) if views == "clean" else np.ones(len(features), np.bool_)
-    in_validation = np.isin(features.images, sorted(held_out))
-    return Rows(
-        train=np.flatnonzero(in_use & ~in_validation),
-        validation=np.flatnonzero(in_use & in_validation),
-        part_of={image: "validation" if image in held_out else "train" for image in sorted(class_of)},
-    )
+    parts = np.array([part_of[str(image)] for image in features.images])
+    return Rows(np.flatnonzero(in_use & (parts == "train")), np.flatnonzero(in_use & (parts == "validation")), part_of)
 
 
 def digest(features: FeatureTable) -> str:

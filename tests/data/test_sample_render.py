@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline_lib.data.sample.geometry import (
+    Array,
     Finish,
     Patch,
     Surface,
@@ -48,14 +49,14 @@ def middle(rendering: Rendering) -> tuple[float, ...]:
     return tuple(np.round(rendering.layer[:, SIZE // 2, SIZE // 2] > 0.3).astype(float))
 
 
-def outward(part: Patch) -> np.ndarray:
+def outward(part: Patch) -> Array:
     normal = np.cross(part.quads[:, 2] - part.quads[:, 0], part.quads[:, 3] - part.quads[:, 1])
-    return np.einsum("ij,ij->i", normal, part.quads.mean(axis=1))
+    return np.asarray(np.einsum("ij,ij->i", normal, part.quads.mean(axis=1)))
 
 
-def area(corners: np.ndarray) -> np.ndarray:
+def area(corners: Array) -> Array:
     first, second = corners[:, 2] - corners[:, 0], corners[:, 3] - corners[:, 1]
-    return first[:, 0] * second[:, 1] - first[:, 1] * second[:, 0]
+    return np.asarray(first[:, 0] * second[:, 1] - first[:, 1] * second[:, 0])
 
 
 @given(st.lists(st.tuples(*[st.floats(-5, 5)] * 2), min_size=2, max_size=9), st.booleans())
@@ -107,9 +108,9 @@ def test_a_label_lies_on_what_it_is_pasted_on() -> None:
 def test_a_back_is_seen_only_where_it_has_a_colour() -> None:
     away = patch(sheet(2, 2), RED, (4, 4), finish=MATT)
     open_sheet = patch(sheet(2, 2), RED, (4, 4), back=BLUE, finish=MATT)
-    behind = {"turn": (0.0, 180.0, 0.0)}
-    assert middle(shot(*placed([away], **behind))) == (0, 0, 0, 0)
-    assert middle(shot(*placed([open_sheet], **behind))) == (0, 0, 1, 1)
+    behind = (0.0, 180.0, 0.0)
+    assert middle(shot(*placed([away], turn=behind))) == (0, 0, 0, 0)
+    assert middle(shot(*placed([open_sheet], turn=behind))) == (0, 0, 1, 1)
 
 
 def test_glass_lets_the_background_through() -> None:

@@ -31,7 +31,7 @@ def test_leaks_are_told_with_what_they_did():
 
     assert told(18, 0.91) == "18 of them also stand in train; without them it gets 91.0% right, 2 points lower."
     assert told(1, 0.935) == "1 of them also stands in train; without it it gets 93.5% right, 0.5 points higher."
-    assert told(2, 0.93).endswith("it gets 93.0% right, no more and no less.")
+    assert told(2, 0.93).endswith("it gets 93.0% right, just as many.")
 
 
 def test_a_test_set_that_leaks_altogether_says_so():

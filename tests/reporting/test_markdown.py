@@ -42,6 +42,12 @@ def test_what_only_github_takes_for_markup_is_escaped_too(text, escaped):
     assert escape(text) == escaped
 
 
+@pytest.mark.parametrize("text", ["<!-- gone", "<?php", "<b>bold</b>", "&lt;", "<https://a.b>"])
+def test_html_is_shown_as_text(text):
+    html = PARSER.render(escape(text))
+    assert "<" not in html.removeprefix("<p>").removesuffix("</p>\n")
+
+
 def test_what_is_markup_already_is_left_alone():
     assert escape(Markup("*x*")) == "*x*"
     assert escape(7.5) == "7.5"

@@ -24,6 +24,8 @@ HOSTILE = [
     "https://example.org www.example.org",
     "多 ünï 🙂 \x07",
     "two\nlines\n\n# heading",
+    "<!-- gone",
+    "true class",
 ]
 
 
@@ -89,7 +91,16 @@ def digests(folder):
 def test_shows_all_that_it_was_given(report):
     page = read(report)
     assert [attributes["id"] for attributes in page.all("section")] == list(SECTIONS)
-    for text in ("5,000,000", "58.3", "1 min 15 s", "nested.Cans", "1, 2.5", "also in train", "data_new/test without leaks"):
+    for text in (
+        "5,000,000",
+        "58.3",
+        "1 min 15 s",
+        "nested.Cans",
+        "1, 2.5",
+        "also in train",
+        "data_new/test without leaks",
+        "worth",
+    ):
         assert text in page.text
     for picture in (
         "class-counts",
@@ -177,7 +188,19 @@ def test_the_evaluation_shows_only_what_was_evaluated(write_evaluation, tmp_path
     evaluation = write_evaluation(tmp_path / "evaluation", ("0", "1"), views=("clean",), noise=0.1, temperature=1.0)
     build_report(tmp_path, ReportContent(title="Two digits", evaluation=evaluation))
     text = read(tmp_path).text
-    for absent in ("leak", "data_new", "Robustness", "Bins", "right bin", "mistake", "frame", "scaling", "temperature"):
+    for absent in (
+        "leak",
+        "data_new",
+        "Robustness",
+        "Bins",
+        "right bin",
+        "mistake",
+        "frame",
+        "scaling",
+        "temperature",
+        "rows",
+        "together",
+    ):
         assert absent not in text
     for present in ("Scores", "top-2", "Calibration", "Classes", "Confusion matrix", "Map of the outputs"):
         assert present in text

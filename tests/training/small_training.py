@@ -34,14 +34,15 @@ class MemoryTable:
         self.views: NDArray[Any] = np.repeat(np.array(views), len(keys))
         spread = np.where(self.views == "clean", 1.0, 2.0)[:, None]
         noise = spread * random.normal(size=(len(self.labels), WIDTH))
-        self.features = (centres[self.labels] + noise).astype(np.float32)
+        self.features: NDArray[np.float32] = (centres[self.labels] + noise).astype(np.float32)
         self.width = WIDTH
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def take(self, indices: NDArray[np.int64]) -> NDArray[np.float32]:
-        return self.features[indices]
+        rows: NDArray[np.float32] = self.features[indices]
+        return rows
 
 
 def train(folder: Path, settings: TrainSettings = SETTINGS, seed: int = 1, **options: Any) -> dict[str, Any]:

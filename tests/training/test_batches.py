@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from pipeline_lib.training.batches import READ_ROWS, Batches, drop
 
@@ -28,7 +31,7 @@ def test_an_epoch_holds_full_batches_of_different_rows_with_their_labels(rows: i
 
 
 def test_an_epoch_asked_for_again_is_the_same_and_another_one_is_not() -> None:
-    def inputs(seed: int, epoch: int) -> np.ndarray:
+    def inputs(seed: int, epoch: int) -> NDArray[Any]:
         return np.concatenate([inputs for inputs, _ in numbered(300, 32, seed, dropout=0.3)(epoch)])
 
     assert np.array_equal(inputs(5, 7), inputs(5, 7))

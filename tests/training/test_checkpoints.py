@@ -71,7 +71,7 @@ def test_a_damaged_checkpoint_is_named_removed_and_the_one_before_it_used(
     path = tmp_path / "checkpoints" / "epoch-004.ckpt"
     content = path.read_bytes()
     middle = len(content) // 2
-    between_entries = content.rindex(b"fingerprint") - 6
+    between_entries = content.rindex(b"\n", 0, content.rindex(b"fingerprint") - 2)  # a line feed is the tag of an entry
     overwrite(
         path,
         {

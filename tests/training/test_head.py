@@ -15,6 +15,7 @@ import small_training
 from small_training import CLASSES, SETTINGS, WIDTH, MemoryTable, train
 
 from pipeline_lib.errors import PipelineError
+from pipeline_lib.training.calibration import fit_temperature
 from pipeline_lib.training.head import head_logits, load_head
 
 STEPS_PER_EPOCH = 2 * 36 * len(CLASSES) // SETTINGS.batch  # two views of the 36 images a class that are not held out
@@ -64,12 +65,21 @@ def test_the_history_tells_the_epochs_that_ran_and_the_summary_the_best(trained:
 def test_the_head_has_learned_and_is_the_one_of_the_best_epoch(trained: Path) -> None:
     head, spec = load_head(trained)
     features = MemoryTable()
-    held_out = {row["image"] for row in table(trained / "holdout.csv") if row["part"] == "validation"}
-    rows = np.flatnonzero(np.isin(features.images, sorted(held_out)))
+    held_out = [row["image"] for row in table(trained / "holdout.csv") if row["part"] == "validation"]
+    rows = np.flatnonzero(np.isin(features.images, held_out))
     top1 = (head_logits(head, features, rows).argmax(axis=1) == features.labels[rows]).mean()
     history = {int(row["epoch"]): row for row in table(trained / "history.csv")}
     assert top1 == pytest.approx(float(history[spec.best_epoch]["val_top1"]), abs=1e-4)
     assert top1 > 0.8
+
+
+def test_the_temperature_fits_the_clean_views_of_the_validation_images(trained: Path) -> None:
+    head, spec = load_head(trained)
+    features = MemoryTable()
+    held_out = [row["image"] for row in table(trained / "holdout.csv") if row["part"] == "validation"]
+    rows = np.flatnonzero(np.isin(features.images, held_out) & (features.views == "clean"))
+    expected = fit_temperature(head_logits(head, features, rows), features.labels[rows])
+    assert spec.temperature == pytest.approx(expected, abs=1e-4)
 
 
 def test_logits_are_those_of_the_checkpoint(trained: Path) -> None:

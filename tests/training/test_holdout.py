@@ -78,6 +78,12 @@ def test_a_group_across_the_cut_stays_in_training_whole() -> None:
     assert validation_images(class_of, groups, 0.1) == {keys[17], keys[18]}
 
 
+def test_a_picture_under_two_classes_stays_in_training() -> None:
+    class_of = images_of("a", 10) | images_of("b", 10)
+    groups = {"train/a/00009.jpg": 1, "train/b/00009.jpg": 1}
+    assert validation_images(class_of, groups, 0.1) == {"train/a/00008.jpg", "train/b/00008.jpg"}
+
+
 def test_a_class_that_is_mostly_one_picture_keeps_it_for_training() -> None:
     class_of = images_of("a", 89)
     keys = sorted(class_of)

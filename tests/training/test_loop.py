@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mindspore import nn
+from numpy.typing import NDArray
 
 from pipeline_lib.errors import PipelineError
 from pipeline_lib.models.mobilenetv2 import Classifier
@@ -24,12 +26,12 @@ def make_step(epochs: int, lr: float = 0.1) -> tuple[TrainStep, Plan]:
     return TrainStep(network, optimizer, 2, 0.0), Plan(epochs, STEPS, schedule, patience=2)
 
 
-def batches(epoch: int) -> list[tuple[np.ndarray, np.ndarray]]:
+def batches(epoch: int) -> list[tuple[NDArray[Any], NDArray[Any]]]:
     random = np.random.default_rng((1, epoch))
     return [(random.normal(size=(8, 4)).astype(np.float32), random.integers(0, 2, 8).astype(np.int32)) for _ in range(STEPS)]
 
 
-def weight(network: nn.Cell) -> np.ndarray:
+def weight(network: nn.Cell) -> NDArray[Any]:
     return np.array(network.output.weight.asnumpy())
 
 
@@ -40,7 +42,7 @@ def checkpoints(folder: Path, every: int = 1000) -> Checkpoints:
 def test_the_parameters_of_the_epoch_with_the_lowest_validation_loss_are_left(tmp_path: Path) -> None:
     step, plan = make_step(epochs=10)
     losses = iter([3.0, 1.0, 2.0, 0.5, 0.9, 0.5, 0.1])
-    after_epoch: dict[int, np.ndarray] = {}
+    after_epoch: dict[int, NDArray[Any]] = {}
 
     def remember(row: Epoch) -> None:
         after_epoch[row.epoch] = weight(step.network)
@@ -56,7 +58,7 @@ def test_the_parameters_of_the_epoch_with_the_lowest_validation_loss_are_left(tm
 def test_a_training_interrupted_again_and_again_ends_the_same(tmp_path: Path) -> None:
     losses = [1.0, 0.9, 0.95, 0.8, 0.85, 0.9]
 
-    def run(folder: Path, until: int) -> tuple[list[Epoch], np.ndarray]:
+    def run(folder: Path, until: int) -> tuple[list[Epoch], NDArray[Any]]:
         step, plan = make_step(epochs=10)
         done: list[Epoch] = []
 

@@ -20,13 +20,22 @@ def test_all_views_in_use_of_an_image_are_on_one_side(views: Literal["all", "cle
         assert {rows.part_of[image] for image in table.images[side]} == {part}
 
 
-def test_near_duplicates_stay_together() -> None:
-    table = MemoryTable(images=20)
+def test_near_duplicates_across_the_cut_train() -> None:
     groups = {"train/ant/000.jpg": 1, "train/ant/019.jpg": 1}
-    rows = split_rows(table, CLASSES, groups, views="all", val_share=0.1)
+    rows = split_rows(MemoryTable(images=20), CLASSES, groups, views="all", val_share=0.1)
     held_out = [image for image, part in rows.part_of.items() if part == "validation"]
     assert held_out[:2] == ["train/ant/017.jpg", "train/ant/018.jpg"]
     assert rows.part_of["train/ant/019.jpg"] == "train"
+
+
+def test_copies_of_a_validation_image_neither_train_nor_judge() -> None:
+    table = MemoryTable(images=20)
+    groups = {f"train/ant/{number:03d}.jpg": 1 for number in (16, 17, 19)}
+    rows = split_rows(table, CLASSES, groups, views="all", val_share=0.2)
+    ants = {image: part for image, part in rows.part_of.items() if image > "train/ant/015.jpg" and "ant" in image}
+    assert list(ants.values()) == ["validation", "copy", "validation", "copy"]
+    used = set(table.images[rows.train]) | set(table.images[rows.validation])
+    assert used == set(table.images) - {"train/ant/017.jpg", "train/ant/019.jpg"}
 
 
 @pytest.mark.parametrize("column", ["features", "labels", "views", "images"])

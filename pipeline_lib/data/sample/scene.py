@@ -74,6 +74,8 @@ def _developed(picture: Pixels, rng: np.random.Generator) -> Image.Image:
 
 
 def _soften(picture: Pixels, share: np.float32) -> None:
-    """Give ``share`` of each pixel to either neighbour, along rows and along columns, in place."""
-    for view in (picture, picture.transpose(0, 2, 1)):
-        view[..., 1:-1] += share * (view[..., :-2] - 2 * view[..., 1:-1] + view[..., 2:])
+    """Give ``share`` of each pixel to either neighbour, along columns and along rows, in place."""
+    rows = (picture[:, 1:-1], picture[:, :-2], picture[:, 2:])
+    columns = (picture[..., 1:-1], picture[..., :-2], picture[..., 2:])
+    for middle, before, after in (rows, columns):
+        middle += share * (before + after - 2 * middle)
