@@ -45,11 +45,12 @@ class MindSporeEngine:
         import mindspore
         from mindspore import nn
 
-        from pipeline_lib.models.mobilenetv2 import GlobalAveragePooling
+        from pipeline_lib.models.mobilenetv2 import GlobalAveragePooling, fold_batch_norms
         from pipeline_lib.models.pretrained import load_backbone
 
         mindspore.set_context(mode=mindspore.GRAPH_MODE)
         network, spec = load_backbone(backbone)
+        fold_batch_norms(network)
         self._network = nn.SequentialCell(network, GlobalAveragePooling()).set_train(False)
         self._tensor = mindspore.Tensor
         self._lock = threading.Lock()

@@ -80,6 +80,18 @@ class ConvBN(nn.Cell):
         """Map (n, in_channels, h, w) to (n, out_channels, ceil(h / stride), ceil(w / stride))."""
         return self.bn(self.conv(x))
 
+    def fold(self) -> None:
+        """Fold batch norm, as it is in inference, into the convolution, which gets a bias: the same outputs, sooner."""
+        scale = self.bn.gamma.asnumpy() / np.sqrt(self.bn.moving_variance.asnumpy() + self.bn.eps)
+        bias = self.bn.beta.asnumpy() - self.bn.moving_mean.asnumpy() * scale
+        old, convention = self.conv, {"pad_mode": self.conv.pad_mode, "padding": self.conv.padding}
+        self.conv = nn.Conv2d(
+            old.in_channels, old.out_channels, old.kernel_size, old.stride, group=old.group, has_bias=True, **convention
+        )
+        self.conv.weight.set_data(Tensor(old.weight.asnumpy() * scale.reshape(-1, 1, 1, 1)))
+        self.conv.bias.set_data(Tensor(bias))
+        self.bn = nn.Identity()
+
 
 class ConvBNReLU6(ConvBN):
     """A convolution, batch norm, and ReLU cut off at 6; arguments as for :class:`ConvBN`."""
@@ -272,6 +284,13 @@ def initialise(network: nn.Cell, seed: int) -> None:
         elif isinstance(cell, nn.BatchNorm2d):
             cell.gamma.set_data(Tensor(np.ones(cell.gamma.shape, np.float32)))
             cell.beta.set_data(Tensor(np.zeros(cell.beta.shape, np.float32)))
+
+
+def fold_batch_norms(network: nn.Cell) -> None:
+    """Fold every batch norm of a network that will only be run, not trained, into the convolution before it."""
+    for _, cell in network.cells_and_names():
+        if isinstance(cell, ConvBN):
+            cell.fold()
 
 
 def _set_normal(parameter: Any, sigma: float, rng: np.random.Generator) -> None:

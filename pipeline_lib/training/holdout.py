@@ -40,7 +40,7 @@ def validation_images(class_of: Mapping[str, str], groups: Mapping[str, Hashable
         held_out.update(_last(whole[name], max(1, round(share * images[name])), may_take_all=others > 0))
     if not held_out:
         raise PipelineError(
-            "no training image can be held out for validation: each class is a single picture or near-duplicates of one; "
+            "No training image can be held out for validation: each class is a single picture or near-duplicates of one; "
             "add images that differ"
         )
     return frozenset(held_out)

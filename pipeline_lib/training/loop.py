@@ -167,7 +167,7 @@ def _train(
 def _require_finite(row: Epoch) -> None:
     if not np.isfinite([row.train_loss, row.val_loss]).all():
         raise PipelineError(
-            f"training diverged: the loss of epoch {row.epoch} is not a finite number; lower the learning rate (lr_max)"
+            f"Training diverged: the loss of epoch {row.epoch} is not a finite number; lower the learning rate (lr_max)"
         )
 
 

@@ -16,6 +16,7 @@ from pipeline_lib.models.mobilenetv2 import (
     MobileNetV2,
     MobileNetV2Backbone,
     MobileNetV2Head,
+    fold_batch_norms,
     make_divisible,
 )
 
@@ -164,3 +165,18 @@ def test_no_convolution_runs_by_onednns_slow_reference_code():
     kernels = [line.split(",")[6] for line in done.stdout.splitlines() if ",exec,cpu,convolution," in line]
     assert len(kernels) == 52
     assert not [kernel for kernel in kernels if "ref" in kernel]
+
+
+def test_folded_batch_norms_give_the_same_features() -> None:
+    network = MobileNetV2Backbone(0.35, seed=3)
+    rng = np.random.default_rng(3)
+    for _, cell in network.cells_and_names():
+        if isinstance(cell, nn.BatchNorm2d):
+            cell.moving_mean.set_data(Tensor(rng.normal(0, 0.2, cell.moving_mean.shape).astype(np.float32)))
+            cell.moving_variance.set_data(Tensor(rng.uniform(0.5, 2, cell.moving_variance.shape).astype(np.float32)))
+    network.set_train(False)
+    images = Tensor(rng.normal(size=(2, 3, 64, 64)).astype(np.float32))
+    expected = network(images).asnumpy()
+    fold_batch_norms(network)
+    assert not any(isinstance(cell, nn.BatchNorm2d) for _, cell in network.cells_and_names())
+    np.testing.assert_allclose(network(images).asnumpy(), expected, rtol=1e-3, atol=1e-4)

@@ -199,7 +199,6 @@ def test_the_evaluation_shows_only_what_was_evaluated(write_evaluation, tmp_path
         "scaling",
         "temperature",
         "rows",
-        "together",
     ):
         assert absent not in text
     for present in ("Scores", "top-2", "Calibration", "Classes", "Confusion matrix", "Map of the outputs"):

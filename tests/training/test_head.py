@@ -135,9 +135,11 @@ def test_checkpoints_of_other_settings_are_not_used(trained: Path, tmp_path: Pat
 
 
 def test_a_head_with_a_hidden_layer_comes_back(tmp_path: Path) -> None:
-    settings = SETTINGS.model_copy(update={"hidden": 6, "optimizer": "adam", "views": "clean", "epochs": 3})
-    summary = train(tmp_path, settings)
-    head, spec = load_head(tmp_path)
+    settings = SETTINGS.model_copy(
+        update={"hidden": 6, "optimizer": "adam", "views": "clean", "epochs": 3, "checkpoint_every": 5}
+    )
+    summary = train(tmp_path / "new" / "folder", settings)
+    head, spec = load_head(tmp_path / "new" / "folder")
     assert spec.hidden == 6
     assert summary["train_rows"] == summary["train_images"] == 36 * len(CLASSES)
     assert head_logits(head, MemoryTable()).shape == (240, len(CLASSES))

@@ -91,6 +91,14 @@ def test_a_class_that_is_mostly_one_picture_keeps_it_for_training() -> None:
     assert validation_images(class_of, groups, 0.1) == {*keys[:5], *keys[85:]}
 
 
+@pytest.mark.parametrize(("size_before", "held_out"), [(4, 3), (2, 3), (1, 4)])
+def test_whole_groups_come_as_near_to_the_share_as_they_can(size_before: int, held_out: int) -> None:
+    class_of = images_of("a", 20)
+    keys = sorted(class_of)
+    groups = dict.fromkeys(keys[17:], 1) | dict.fromkeys(keys[17 - size_before : 17], 2)
+    assert validation_images(class_of, groups, 0.2) == frozenset(keys[-held_out:])
+
+
 def test_when_every_group_is_large_the_smallest_one_is_held_out() -> None:
     class_of = images_of("a", 20)
     keys = sorted(class_of)
@@ -105,5 +113,5 @@ def test_a_class_of_one_picture_gives_up_nothing() -> None:
 
 
 def test_classes_that_are_single_pictures_are_refused() -> None:
-    with pytest.raises(PipelineError, match="no training image can be held out"):
+    with pytest.raises(PipelineError, match="No training image can be held out"):
         validation_images({"train/a/1.jpg": "a", "train/b/1.jpg": "b"}, {}, 0.1)
