@@ -99,11 +99,12 @@ def _data_pictures(stages: Mapping[str, Ref]) -> tuple[Picture, ...]:
 
 def _model_facts(backbone: Mapping[str, Any], model: Mapping[str, Any]) -> Facts:
     return {
-        "backbone": f"MobileNetV2 {backbone['width']:g}, weights: {backbone['source']}",
+        "backbone": f"MobileNetV2 {backbone['width']}, weights: {backbone['source']}",
         "backbone parameters": backbone["parameters"],
         "head parameters": model["parameters"],
         "images trained on": model["train_images"],
         "images validated on": model["val_images"],
+        "validation part": "the last images of each class, copies kept together: harder than test",
         "epochs": model["epochs"],
         "best epoch": model["best_epoch"],
         "temperature": round(model["temperature"], 3),

@@ -61,7 +61,8 @@ def _leaks(leaked: int, top1: float, rest: Metrics | None) -> str:
 
 
 def _apart(share: float, reference: float) -> str:
-    points = round(100 * (share - reference), 1)
+    # Of the rounded figures, so that a reader who subtracts them finds the same.
+    points = round(round(100 * share, 1) - round(100 * reference, 1), 1)
     if points == 0:
         return "just as many"
     return f"{abs(points):g} points {'higher' if points > 0 else 'lower'}"
