@@ -41,7 +41,7 @@ class Model:
         from pipeline_lib.training.head import load_head
 
         self._head, self._spec = load_head(folder)
-        self._engine = engine(folder / BACKBONE, BATCH)
+        self._engine = engine(folder / BACKBONE, BATCH, "mindspore")
         self.classes: Sequence[str] = self._spec.classes
 
     def probabilities(self, images: Sequence[Image.Image]) -> NDArray[np.float64]:
@@ -63,5 +63,5 @@ def keep_backbone(model: Path, backbone: Path) -> None:
     target = model / BACKBONE
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir()
-    for file in sorted(backbone.glob("backbone.*")):
-        link_or_copy(file, target / file.name)
+    for name in ("backbone.ckpt", "backbone.json"):
+        link_or_copy(backbone / name, target / name)

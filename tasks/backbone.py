@@ -16,9 +16,12 @@ if TYPE_CHECKING:
 def backbone_stage(
     folder: Path, *, weights: External, backbone: BackboneSettings, image_size: int, seed: int | None = None
 ) -> Summary:
-    """Bring the pretrained weights and convert them into a checkpoint of this project's MobileNetV2."""
+    """Bring the pretrained weights and convert them into a checkpoint of this project's MobileNetV2, and into ONNX."""
+    from pipeline_lib.models.pooled import export_onnx
     from pipeline_lib.models.pretrained import build_backbone
 
-    return build_backbone(
+    summary = build_backbone(
         folder, weights.location, width=backbone.width, image_size=image_size, seed=seed or 0, cache=Store().downloads
     )
+    export_onnx(folder)
+    return summary

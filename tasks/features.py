@@ -18,7 +18,7 @@ def features_stage(folder: Path, *, images: Ref, backbone: Ref, features: Featur
     from pipeline_lib.features.engines import engine
     from pipeline_lib.features.shards import rows_of, write_shard
 
-    runner = engine(backbone.folder, features.batch)
+    runner = engine(backbone.folder, features.batch, features.engine)
     rows = rows_of(images)
     write_shard(folder, rows, runner)
     return {"images": len(rows), "engine": runner.name}

@@ -5,12 +5,20 @@ from __future__ import annotations
 import threading
 from functools import lru_cache
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline_lib.errors import PipelineError
 from pipeline_lib.models.preprocess import Preprocessing
+from pipeline_lib.models.spec import BackboneSpec
+
+Name = Literal["onnxruntime", "mindspore"]
+Array = NDArray[np.float32]
+
+TOLERANCE = 1e-3
+"""Largest difference of two engines' features, which lie in 0..6: they sum in another order, which costs about 3e-5."""
 
 
 class Engine(Protocol):
@@ -19,63 +27,105 @@ class Engine(Protocol):
     Attributes:
         name: Name of the engine, kept with every shard it computes.
         width: Features an image (1280 for MobileNetV2 at width 1).
-        batch: Images in a full batch.
+        batch: Images in a full batch; a shorter one is padded.
         preprocessing: What an image goes through before it enters.
     """
 
-    name: str
+    name: Name
     width: int
     batch: int
     preprocessing: Preprocessing
 
-    def __call__(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+    def __call__(self, images: Array) -> Array:
         """Return pooled features (n, width), float32, of prepared images (n, 3, size, size), float32, n at most ``batch``."""
         ...
 
 
 class MindSporeEngine:
-    """The backbone as MindSpore runs it: one compiled graph of a fixed batch size, called under a lock.
+    """The backbone as MindSpore runs it: one compiled graph, called under a lock.
 
     MindSpore must neither compile nor call a graph from two threads at once; other threads prepare images meanwhile.
     """
 
-    name = "mindspore"
+    name: Name = "mindspore"
 
     def __init__(self, backbone: Path, batch: int) -> None:
         import mindspore
-        from mindspore import nn
 
-        from pipeline_lib.models.mobilenetv2 import GlobalAveragePooling, fold_batch_norms
-        from pipeline_lib.models.pretrained import load_backbone
+        from pipeline_lib.models.pooled import pooled_backbone
 
         mindspore.set_context(mode=mindspore.GRAPH_MODE)
-        network, spec = load_backbone(backbone)
-        fold_batch_norms(network)
-        self._network = nn.SequentialCell(network, GlobalAveragePooling()).set_train(False)
+        self._network, spec = pooled_backbone(backbone)
         self._tensor = mindspore.Tensor
         self._lock = threading.Lock()
-        self.width: int = network.out_channels
+        self.width: int = self._network[0].out_channels
         self.batch = batch
         self.preprocessing = spec.preprocessing
 
-    def __call__(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return pooled features (n, width) of prepared images (n, 3, size, size); short batches are padded."""
-        padded = np.zeros((self.batch, *images.shape[1:]), np.float32)
-        padded[: len(images)] = images
+    def __call__(self, images: Array) -> Array:
+        """See ``Engine``."""
         with self._lock:
-            features: NDArray[np.float32] = self._network(self._tensor(padded)).asnumpy()
+            features: Array = self._network(self._tensor(_padded(images, self.batch))).asnumpy()
         return features[: len(images)]
+
+
+class OnnxEngine:
+    """The backbone's ONNX export in onnxruntime, one thread a call: several callers keep several cores busy.
+
+    The first batch is computed by MindSpore too; features that differ by more than ``TOLERANCE`` are an error.
+    """
+
+    name: Name = "onnxruntime"
+
+    def __init__(self, backbone: Path, batch: int) -> None:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.log_severity_level = 3
+        path = str(backbone / "backbone.onnx")
+        self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        self._backbone = backbone
+        self._verified = False
+        self._lock = threading.Lock()
+        self.width: int = self._session.get_outputs()[0].shape[1]
+        self.batch = batch
+        self.preprocessing = BackboneSpec.model_validate_json((backbone / "backbone.json").read_bytes()).preprocessing
+
+    def __call__(self, images: Array) -> Array:
+        """See ``Engine``. Raises PipelineError when the first batch differs from what MindSpore computes."""
+        features: Array = self._session.run(None, {"images": _padded(images, self.batch)})[0][: len(images)]
+        with self._lock:
+            if not self._verified:
+                self._verify(images, features)
+                self._verified = True
+        return features
+
+    def _verify(self, images: Array, features: Array) -> None:
+        difference = float(np.abs(MindSporeEngine(self._backbone, self.batch)(images) - features).max())
+        if not difference <= TOLERANCE:
+            raise PipelineError(
+                f"onnxruntime's features differ from MindSpore's by {difference:.2g} (at most {TOLERANCE:g} is allowed); "
+                "use --set features.engine=mindspore"
+            )
+
+
+def _padded(images: Array, batch: int) -> Array:
+    """Return the images with zeros up to ``batch``: one shape, hence one graph and one order of summation."""
+    padded = np.zeros((batch, *images.shape[1:]), np.float32)
+    padded[: len(images)] = images
+    return padded
 
 
 _starting = threading.Lock()
 
 
-def engine(backbone: Path, batch: int) -> Engine:
-    """Return the engine for a backbone's folder; one a process, so the graph is compiled once for all shards."""
+def engine(backbone: Path, batch: int, name: Name) -> Engine:
+    """Return the engine for a backbone's folder; one a process, so that graphs are compiled once for all shards."""
     with _starting:
-        return _engine(backbone, batch)
+        return _engine(backbone, batch, name)
 
 
 @lru_cache(maxsize=1)
-def _engine(backbone: Path, batch: int) -> Engine:
-    return MindSporeEngine(backbone, batch)
+def _engine(backbone: Path, batch: int, name: Name) -> Engine:
+    return OnnxEngine(backbone, batch) if name == "onnxruntime" else MindSporeEngine(backbone, batch)

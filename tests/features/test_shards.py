@@ -10,8 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from pipeline_lib.errors import PipelineError
+from pipeline_lib.features import engines
 from pipeline_lib.features.engines import engine
 from pipeline_lib.features.shards import FEATURES, FeatureSet, Row, read_index, write_shard
+from pipeline_lib.models.pooled import export_onnx
 from pipeline_lib.models.preprocess import Preprocessing
 from pipeline_lib.models.pretrained import build_backbone
 
@@ -77,15 +80,50 @@ def test_the_table_does_not_depend_on_how_images_fell_into_shards(tmp_path_facto
     np.testing.assert_allclose(table.take(picked)[:, 0], numbers)
 
 
-def test_the_mindspore_engine_pads_short_batches_and_keeps_images_apart(tmp_path: Path) -> None:
-    build_backbone(tmp_path, "random", width=0.35, image_size=32, seed=1, cache=tmp_path)
-    runner = engine(tmp_path, 4)
-    images = np.random.default_rng(1).normal(size=(3, 3, 32, 32)).astype(np.float32)
-    together = runner(images)
+@pytest.fixture
+def backbone(tmp_path: Path) -> Path:
+    folder = tmp_path / "backbone"
+    folder.mkdir()
+    build_backbone(folder, "random", width=0.35, image_size=32, seed=1, cache=tmp_path)
+    export_onnx(folder)
+    return folder
+
+
+def prepared(count: int) -> np.ndarray:
+    return np.random.default_rng(1).normal(size=(count, 3, 32, 32)).astype(np.float32)
+
+
+@pytest.mark.parametrize("name", ["mindspore", "onnxruntime"])
+def test_an_engine_pads_short_batches_and_keeps_images_apart(backbone: Path, name: str) -> None:
+    runner = engine(backbone, 4, name)
+    together = runner(prepared(3))
     assert together.shape == (3, runner.width) == (3, 1280)
-    alone = np.concatenate([runner(image[None]) for image in images])
-    np.testing.assert_allclose(together, alone, rtol=1e-4, atol=1e-6)
-    assert engine(tmp_path, 4) is runner
+    assert runner.name == name
+    alone = np.concatenate([runner(image[None]) for image in prepared(3)])
+    np.testing.assert_allclose(together, alone, rtol=1e-4, atol=1e-5)
+    assert engine(backbone, 4, name) is runner
+
+
+def test_the_engines_agree(backbone: Path) -> None:
+    results = [engine(backbone, 4, name)(prepared(4)) for name in ("mindspore", "onnxruntime")]
+    assert np.abs(results[0]).max() > 0.1
+    np.testing.assert_allclose(*results, atol=1e-4)
+
+
+def test_the_export_gives_the_same_bytes_each_time(backbone: Path, tmp_path: Path) -> None:
+    first = (backbone / "backbone.onnx").read_bytes()
+    export_onnx(backbone)
+    assert (backbone / "backbone.onnx").read_bytes() == first
+
+
+def test_an_export_that_differs_from_mindspore_is_an_error_before_its_features_are_used(backbone: Path) -> None:
+    other = backbone.parent / "other"
+    other.mkdir()
+    build_backbone(other, "random", width=0.35, image_size=32, seed=2, cache=backbone.parent)
+    (backbone / "backbone.ckpt").unlink()
+    (other / "backbone.ckpt").rename(backbone / "backbone.ckpt")
+    with pytest.raises(PipelineError, match="onnxruntime's features differ from MindSpore's"):
+        engines.OnnxEngine(backbone, 4)(prepared(4))
 
 
 def test_a_file_that_vanished_is_an_error_and_not_a_row_of_zeros(tmp_path: Path) -> None:
