@@ -150,6 +150,10 @@ class TrainSettings(Section):
     val_share: float = Field(
         0.1, gt=0, lt=0.9, description="Share of each class held out to choose epoch and temperature, 0..1."
     )
+    refit: bool = Field(
+        True,
+        description="Once the epoch is chosen, train anew on all of train for as long: at 80 images a class each counts.",
+    )
     patience: int = Field(20, ge=1, le=10_000, description="Epochs without a better validation loss before training stops.")
     checkpoint_every: int = Field(5, ge=1, le=10_000, description="Epochs between checkpoints.")
     keep_checkpoints: int = Field(20, ge=1, le=1000, description="Checkpoints kept, the newest.")

@@ -6,6 +6,7 @@ import csv
 import hashlib
 import json
 from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,8 @@ SPEC = "head.json"
 HISTORY = "history.csv"
 HOLDOUT = "holdout.csv"
 CHECKPOINTS = "checkpoints"
+REFIT = "checkpoints-refit"
+BEST = "best.ckpt"
 
 
 class HeadSpec(BaseModel):
@@ -60,8 +63,10 @@ def train_head(
     """Train a classifier on features and write it into a folder.
 
     The folder receives ``head.ckpt`` and ``head.json`` (``load_head`` reads them), ``history.csv`` (an epoch a row),
-    ``holdout.csv`` (the part of each image, see ``Rows``) and ``checkpoints/``. A training killed at any moment goes on
-    in the same folder from its newest checkpoint and writes the same bytes.
+    ``holdout.csv`` (the part of each image, see ``Rows``) and ``checkpoints/``. The validation part chooses the epoch and
+    the temperature. With ``settings.refit`` the head is then trained anew on all of train for as many epochs
+    (``checkpoints-refit/``), and ``best.ckpt`` keeps the head that the validation part has judged. A training killed at
+    any moment goes on in the same folder from its newest checkpoint and writes the same bytes.
 
     Args:
         folder: An existing or new folder: empty, or what a killed training left in it.
@@ -78,26 +83,57 @@ def train_head(
     Raises:
         PipelineError: No image can be held out for validation, or training diverged.
     """
+    folder.mkdir(parents=True, exist_ok=True)
     rows = split_rows(features, classes, groups, views=settings.views, val_share=settings.val_share)
-    network = Classifier(features.width, len(classes), settings.hidden, seed=seed)
     labels = features.labels.astype(np.int32)
-    batches = Batches(features.take, rows.train, labels[rows.train], settings.batch, seed, settings.dropout)
-    validation = Validation(Predictor(network), features.take, rows.validation, labels[rows.validation])
     fingerprint = _fingerprint(features, classes, rows, settings, seed)
-    checkpoints = Checkpoints(folder / CHECKPOINTS, fingerprint, settings.checkpoint_every, settings.keep_checkpoints)
-    plan = _plan(settings, batches.per_epoch)
-    step = _step(network, len(classes), plan, settings)
-    training = fit(step, plan, batches, validation, checkpoints, progress=progress)
+    trainer = _Trainer(folder, features, labels, len(classes), settings, seed, fingerprint, progress)
+
+    network = Classifier(features.width, len(classes), settings.hidden, seed=seed)
+    validation = Validation(Predictor(network), features.take, rows.validation, labels[rows.validation])
+    training, plan = trainer.fit(network, rows.train, settings.epochs, validation, CHECKPOINTS)
+    temperature = _temperature(validation, features.views[rows.validation])
+    if settings.refit:
+        write_checkpoint(network, folder / BEST)
+        network = Classifier(features.width, len(classes), settings.hidden, seed=seed)
+        trainer.fit(network, rows.in_use, training.best.epoch, None, REFIT)
     spec = HeadSpec(
         classes=tuple(classes),
         in_features=features.width,
         hidden=settings.hidden,
-        temperature=_temperature(validation, features.views[rows.validation]),
+        temperature=temperature,
         best_epoch=training.best.epoch,
         parameters=sum(parameter.size for parameter in network.get_parameters()),
     )
     _write(folder, network, spec, training, rows)
-    return _summary(training, spec, rows, plan)
+    return _summary(training, spec, rows, plan, settings)
+
+
+@dataclass(frozen=True)
+class _Trainer:
+    """What two trainings of one head have in common."""
+
+    folder: Path
+    features: FeatureTable
+    labels: NDArray[np.int32]
+    classes: int
+    settings: TrainSettings
+    seed: int
+    fingerprint: str
+    progress: Progress
+
+    def fit(
+        self, network: nn.Cell, rows: NDArray[np.int64], epochs: int, validation: Validation | None, name: str
+    ) -> tuple[Training, Plan]:
+        """Train on rows for at most ``epochs`` epochs of the schedule; checkpoints go to the folder ``name``."""
+        settings = self.settings
+        batches = Batches(self.features.take, rows, self.labels[rows], settings.batch, self.seed, settings.dropout)
+        plan = _plan(settings, batches.per_epoch, epochs)
+        checkpoints = Checkpoints(
+            self.folder / name, f"{self.fingerprint}-{name}", settings.checkpoint_every, settings.keep_checkpoints
+        )
+        step = _step(network, self.classes, plan, settings)
+        return fit(step, plan, batches, validation, checkpoints, progress=self.progress), plan
 
 
 def _fingerprint(features: FeatureTable, classes: Sequence[str], rows: Rows, settings: TrainSettings, seed: int) -> str:
@@ -106,7 +142,7 @@ def _fingerprint(features: FeatureTable, classes: Sequence[str], rows: Rows, set
     return hashlib.sha256(everything.encode()).hexdigest()
 
 
-def _plan(settings: TrainSettings, steps_per_epoch: int) -> Plan:
+def _plan(settings: TrainSettings, steps_per_epoch: int, epochs: int) -> Plan:
     schedule = warmup_cosine(
         epochs=settings.epochs,
         steps_per_epoch=steps_per_epoch,
@@ -115,7 +151,7 @@ def _plan(settings: TrainSettings, steps_per_epoch: int) -> Plan:
         lr_max=settings.lr_max,
         lr_end=settings.lr_end,
     )
-    return Plan(settings.epochs, steps_per_epoch, schedule, settings.patience)
+    return Plan(epochs, steps_per_epoch, schedule, settings.patience)
 
 
 def _step(network: nn.Cell, classes: int, plan: Plan, settings: TrainSettings) -> TrainStep:
@@ -136,7 +172,6 @@ def _temperature(validation: Validation, views: NDArray[Any]) -> float:
 
 
 def _write(folder: Path, network: nn.Cell, spec: HeadSpec, training: Training, rows: Rows) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
     write_checkpoint(network, folder / CHECKPOINT)
     (folder / SPEC).write_text(spec.model_dump_json(indent=2) + "\n", encoding="utf-8")
     history = [(row.epoch, *(f"{figure:.6g}" for figure in row[1:])) for row in training.history]
@@ -151,7 +186,7 @@ def _write_csv(path: Path, columns: Iterable[str], rows: Iterable[Iterable[Any]]
         writer.writerows(rows)
 
 
-def _summary(training: Training, spec: HeadSpec, rows: Rows, plan: Plan) -> dict[str, Any]:
+def _summary(training: Training, spec: HeadSpec, rows: Rows, plan: Plan, settings: TrainSettings) -> dict[str, Any]:
     parts = list(rows.part_of.values())
     epochs = len(training.history)
     return {
@@ -170,6 +205,7 @@ def _summary(training: Training, spec: HeadSpec, rows: Rows, plan: Plan) -> dict
         "val_copies": parts.count("copy"),
         "train_rows": len(rows.train),
         "val_rows": len(rows.validation),
+        "refit": settings.refit,
     }
 
 

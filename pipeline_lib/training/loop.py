@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -22,6 +23,8 @@ Batch = tuple[NDArray[np.float32], NDArray[np.int32]]
 Progress = Callable[[int, int, str], None]
 """Called with steps done, steps in all, and a short text."""
 
+_UNJUDGED = (float("nan"), float("nan"))
+
 PROGRESS_STEPS = 25
 """Steps between two calls of a progress callback: every 10 to 200 ms for the networks trained here."""
 
@@ -37,8 +40,8 @@ class Epoch(NamedTuple):
         lr: Learning rate of its last step.
         train_loss: Mean loss in nats.
         train_top1: Share of rows classified correctly, 0..1.
-        val_loss: Mean cross-entropy in nats on the validation rows, after the epoch.
-        val_top1: Share of validation rows classified correctly, 0..1.
+        val_loss: Mean cross-entropy in nats on the validation rows, after the epoch; not a number where there are none.
+        val_top1: Share of validation rows classified correctly, 0..1; not a number where there are none.
     """
 
     epoch: int
@@ -80,8 +83,9 @@ class Training:
 
     @property
     def best(self) -> Epoch:
-        """The epoch with the lowest validation loss, the first of equals."""
-        return min(self.history, key=lambda row: row.val_loss)
+        """The epoch with the lowest validation loss, the first of equals; the last one when nothing judges the epochs."""
+        judged = [row for row in self.history if not math.isnan(row.val_loss)]
+        return min(judged, key=lambda row: row.val_loss) if judged else self.history[-1]
 
     def is_over(self, patience: int) -> bool:
         """Return whether the last ``patience`` epochs brought no better validation loss."""
@@ -101,7 +105,7 @@ def fit(
     step: TrainStep,
     plan: Plan,
     batches: Callable[[int], Iterable[Batch]],
-    evaluate: Callable[[], tuple[float, float]],
+    evaluate: Callable[[], tuple[float, float]] | None,
     checkpoints: Checkpoints,
     *,
     progress: Progress = ignore_progress,
@@ -116,7 +120,7 @@ def fit(
             others (``Batches`` has a dropout that does not).
         plan: How long to train.
         batches: Returns the batches of an epoch, numbered from 1; the same ones whenever it is asked.
-        evaluate: Returns the network's loss and top-1 on the validation rows.
+        evaluate: Returns the network's loss and top-1 on the validation rows; None trains for all epochs of the plan.
         checkpoints: Where the way back is kept.
         progress: Called every few steps.
         on_epoch: Called after every epoch, not for those that a checkpoint brings back.
@@ -131,8 +135,10 @@ def fit(
             logger.info("Stopped after epoch %d: no better validation loss since epoch %d.", epoch - 1, training.best.epoch)
             break
         lr = float(plan.schedule[epoch * plan.steps_per_epoch - 1])
-        row = Epoch(epoch, lr, *_train(step, plan, batches(epoch), training, progress), *evaluate())
-        _require_finite(row)
+        row = Epoch(
+            epoch, lr, *_train(step, plan, batches(epoch), training, progress), *(evaluate() if evaluate else _UNJUDGED)
+        )
+        _require_finite(row.epoch, row.train_loss, *([row.val_loss] if evaluate else []))
         training.history.append(row)
         if training.best is row:
             training.best_parameters = _arrays(step.network)
@@ -164,10 +170,10 @@ def _train(
     return float(np.mean(losses)), correct / rows
 
 
-def _require_finite(row: Epoch) -> None:
-    if not np.isfinite([row.train_loss, row.val_loss]).all():
+def _require_finite(epoch: int, *losses: float) -> None:
+    if not np.isfinite(losses).all():
         raise PipelineError(
-            f"Training diverged: the loss of epoch {row.epoch} is not a finite number; lower the learning rate (lr_max)"
+            f"Training diverged: the loss of epoch {epoch} is not a finite number; lower the learning rate (lr_max)"
         )
 
 

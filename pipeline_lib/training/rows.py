@@ -46,12 +46,14 @@ class Rows:
     Attributes:
         train: Numbers of the rows to train on, ascending.
         validation: Numbers of the rows that judge, ascending.
+        in_use: Numbers of all rows, copies included, ascending.
         part_of: The part of each image by its key, in the order of the keys: ``train``, ``validation``, or ``copy`` for
             near-duplicates of a validation image. They neither train nor judge: what stands there 17 times would count for 17.
     """
 
     train: NDArray[np.int64]
     validation: NDArray[np.int64]
+    in_use: NDArray[np.int64]
     part_of: dict[str, Part]
 
 
@@ -83,7 +85,8 @@ def split_rows(
         part_of.update((copy, "copy") for copy in copies)
     in_use = np.isin(features.views, CLEAN) if views == "clean" else np.ones(len(features), np.bool_)
     parts = np.array([part_of[str(image)] for image in features.images])
-    return Rows(np.flatnonzero(in_use & (parts == "train")), np.flatnonzero(in_use & (parts == "validation")), part_of)
+    train, validation = (np.flatnonzero(in_use & (parts == part)) for part in ("train", "validation"))
+    return Rows(train, validation, np.flatnonzero(in_use), part_of)
 
 
 def digest(features: FeatureTable) -> str:

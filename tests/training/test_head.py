@@ -15,6 +15,8 @@ import small_training
 from small_training import CLASSES, SETTINGS, WIDTH, MemoryTable, train
 
 from pipeline_lib.errors import PipelineError
+from pipeline_lib.models.checkpoint import assign, read_checkpoint
+from pipeline_lib.models.mobilenetv2 import Classifier
 from pipeline_lib.training.calibration import fit_temperature
 from pipeline_lib.training.head import head_logits, load_head
 
@@ -45,8 +47,10 @@ def table(path: Path) -> list[dict[str, str]]:
 def test_the_folder_holds_the_head_its_history_and_the_last_checkpoints(trained: Path) -> None:
     summary = json.loads((trained / "summary.json").read_text())
     last = summary["epochs"] // 2 * 2
-    expected = {"head.ckpt", "head.json", "history.csv", "holdout.csv"}
+    expected = {"head.ckpt", "head.json", "history.csv", "holdout.csv", "best.ckpt"}
     expected |= {f"checkpoints/epoch-{epoch:03d}.ckpt" for epoch in (last - 4, last - 2, last)}
+    last = summary["best_epoch"] // 2 * 2
+    expected |= {f"checkpoints-refit/epoch-{epoch:03d}.ckpt" for epoch in (last - 4, last - 2, last) if epoch > 0}
     assert set(contents(trained)) == expected
 
 
@@ -62,8 +66,15 @@ def test_the_history_tells_the_epochs_that_ran_and_the_summary_the_best(trained:
     assert summary["parameters"] == WIDTH * len(CLASSES) + len(CLASSES)
 
 
+def judged_head(trained: Path) -> Classifier:
+    """The head of the best epoch, which has not seen the validation part."""
+    head = Classifier(WIDTH, len(CLASSES))
+    assign(head, read_checkpoint(trained / "best.ckpt"), "best.ckpt", "")
+    return head
+
+
 def test_the_head_has_learned_and_is_the_one_of_the_best_epoch(trained: Path) -> None:
-    head, spec = load_head(trained)
+    head, (_, spec) = judged_head(trained), load_head(trained)
     features = MemoryTable()
     held_out = [row["image"] for row in table(trained / "holdout.csv") if row["part"] == "validation"]
     rows = np.flatnonzero(np.isin(features.images, held_out))
@@ -74,12 +85,22 @@ def test_the_head_has_learned_and_is_the_one_of_the_best_epoch(trained: Path) ->
 
 
 def test_the_temperature_fits_the_clean_views_of_the_validation_images(trained: Path) -> None:
-    head, spec = load_head(trained)
+    head, (_, spec) = judged_head(trained), load_head(trained)
     features = MemoryTable()
     held_out = [row["image"] for row in table(trained / "holdout.csv") if row["part"] == "validation"]
     rows = np.flatnonzero(np.isin(features.images, held_out) & (features.views == "clean"))
     expected = fit_temperature(head_logits(head, features, rows), features.labels[rows])
     assert spec.temperature == pytest.approx(expected, abs=1e-4)
+
+
+def test_a_refit_sees_all_of_train_for_as_many_epochs_as_were_best(trained: Path, tmp_path: Path) -> None:
+    _, spec = load_head(trained)
+    newest = max((trained / "checkpoints-refit").iterdir())
+    assert int(newest.stem.removeprefix("epoch-")) == spec.best_epoch // 2 * 2
+    assert contents(trained)["head.ckpt"] != contents(trained)["best.ckpt"]
+    train(tmp_path, SETTINGS.model_copy(update={"refit": False}))
+    assert contents(tmp_path)["head.ckpt"] == contents(trained)["best.ckpt"]
+    assert not (tmp_path / "best.ckpt").exists()
 
 
 def test_logits_are_those_of_the_checkpoint(trained: Path) -> None:

@@ -55,6 +55,18 @@ def test_the_parameters_of_the_epoch_with_the_lowest_validation_loss_are_left(tm
     assert not np.array_equal(after_epoch[4], after_epoch[6])
 
 
+def test_without_validation_all_epochs_run_and_the_last_parameters_are_left(tmp_path: Path) -> None:
+    step, plan = make_step(epochs=6)
+    after_epoch: dict[int, NDArray[Any]] = {}
+
+    def remember(row: Epoch) -> None:
+        after_epoch[row.epoch] = weight(step.network)
+
+    training = fit(step, plan, batches, None, checkpoints(tmp_path), on_epoch=remember)
+    assert training.best.epoch == len(training.history) == 6
+    assert np.array_equal(weight(step.network), after_epoch[6])
+
+
 def test_a_training_interrupted_again_and_again_ends_the_same(tmp_path: Path) -> None:
     losses = [1.0, 0.9, 0.95, 0.8, 0.85, 0.9]
 
