@@ -148,7 +148,10 @@ class TrainSettings(Section):
     hidden: int = Field(0, ge=0, le=4096, description="Units of a hidden dense layer; 0 = one linear layer.")
     batch: int = Field(64, ge=1, le=4096, description="Rows a step: views of images.")
     val_share: float = Field(
-        0.1, gt=0, lt=0.9, description="Share of each class held out to choose epoch and temperature, 0..1."
+        0.15,
+        gt=0,
+        lt=0.9,
+        description="Share of train held out to choose epoch and temperature, 0..1; the refit gives it back to training.",
     )
     refit: bool = Field(
         True,

@@ -125,7 +125,7 @@ class _Trainer:
     def fit(
         self, network: nn.Cell, rows: NDArray[np.int64], epochs: int, validation: Validation | None, name: str
     ) -> tuple[Training, Plan]:
-        """Train on rows for at most ``epochs`` epochs of the schedule; checkpoints go to the folder ``name``."""
+        """Train on rows for at most ``epochs`` epochs; checkpoints go to the folder ``name``."""
         settings = self.settings
         batches = Batches(self.features.take, rows, self.labels[rows], settings.batch, self.seed, settings.dropout)
         plan = _plan(settings, batches.per_epoch, epochs)
@@ -143,10 +143,11 @@ def _fingerprint(features: FeatureTable, classes: Sequence[str], rows: Rows, set
 
 
 def _plan(settings: TrainSettings, steps_per_epoch: int, epochs: int) -> Plan:
+    """Return the plan of ``epochs`` epochs; the whole schedule is fitted into them, so that a refit too ends annealed."""
     schedule = warmup_cosine(
-        epochs=settings.epochs,
+        epochs=epochs,
         steps_per_epoch=steps_per_epoch,
-        warmup_epochs=settings.warmup_epochs,
+        warmup_epochs=min(settings.warmup_epochs, epochs - 1),
         lr_start=settings.lr_start,
         lr_max=settings.lr_max,
         lr_end=settings.lr_end,
