@@ -18,7 +18,9 @@ from pipeline_lib.settings import TrainSettings
 
 CLASSES = ("ant", "bee", "cat")
 WIDTH = 12
-SETTINGS = TrainSettings(epochs=12, warmup_epochs=2, batch=4, lr_max=0.02, patience=6, checkpoint_every=2, keep_checkpoints=3)
+SETTINGS = TrainSettings(
+    epochs=12, warmup_epochs=2, batch=4, lr_max=0.02, val_share=0.1, patience=6, checkpoint_every=2, keep_checkpoints=3
+)
 
 
 class MemoryTable:
