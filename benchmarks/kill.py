@@ -1,8 +1,8 @@
-"""Kill a run with SIGKILL at random moments, let it finish, and compare with a run that nobody disturbed.
+"""Kill cold runs with SIGKILL at random moments, run again to the end, and compare with a run that nobody disturbed.
 
     .venv/bin/python benchmarks/kill.py --dataset sample --kills 10 --set image_size=96
 
-Both runs start cold, in folders of their own that are removed at the end. Exit code 1 when figures or digests differ.
+Every run starts in a folder of its own, removed at the end. Exit code 1 when metrics or digests differ.
 """
 
 from __future__ import annotations
@@ -31,18 +31,21 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], dest="assignments", metavar="NAME=VALUE")
     options = parser.parse_args()
     command = ["--dataset", options.dataset, *(f"--set={pair}" for pair in options.assignments)]
+    moments, same = random.Random(options.seed), True
     with tempfile.TemporaryDirectory() as scratch:
-        undisturbed, disturbed = Path(scratch, "undisturbed"), Path(scratch, "disturbed")
+        undisturbed = Path(scratch, "undisturbed")
         started = time.perf_counter()
         expected = finish(undisturbed, command)
         seconds = time.perf_counter() - started
-        print(f"undisturbed: {seconds:.1f} s, test top-1 {expected['metrics']['test']['top1']:.4f}")
-        moments = random.Random(options.seed)
+        print(f"undisturbed: {seconds:.1f} s, test top-1 {expected['metrics']['test']['top1']:.4f}", flush=True)
         for number in range(1, options.kills + 1):
-            print(f"kill {number:2}: {kill(disturbed, command, moments.uniform(0, seconds))}")
-        result = finish(disturbed, command)
-        same = result["metrics"] == expected["metrics"] and digests(disturbed) == digests(undisturbed)
-    print("metrics and digests are the same" if same else "metrics or digests DIFFER")
+            disturbed = Path(scratch, f"kill-{number}")
+            end = kill(disturbed, command, moments.uniform(0, seconds))
+            result = finish(disturbed, command)
+            agree = result["metrics"] == expected["metrics"] and digests(disturbed) == digests(undisturbed)
+            reused = sum(row["status"] == "reused" for row in result["stages"])
+            print(f"kill {number:2} {end}; then {reused} stages reused, {'same' if agree else 'DIFFERENT'} result", flush=True)
+            same &= agree
     sys.exit(not same)
 
 

@@ -11,7 +11,7 @@ import importlib.metadata
 import importlib.util
 import sys
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -45,12 +45,12 @@ def reach(module: str) -> Reach:
         seen.add(name)
         if source is None:
             continue
-        tree = _without_docstrings(ast.parse(source.read_text(encoding="utf-8")))
+        digest, imports = _parsed(source, source.stat().st_mtime_ns)
         root = source.parents[name.count(".") + (source.name == "__init__.py")]
-        files[source.relative_to(root).as_posix()] = _sha256(ast.dump(tree).encode())
+        files[source.relative_to(root).as_posix()] = digest
         if source.name == "__init__.py":
             files |= {data.relative_to(root).as_posix(): _sha256(data.read_bytes()) for data in _data_files(source.parent)}
-        for imported in _imports(tree):
+        for imported in imports:
             top = imported.partition(".")[0]
             if top == PROJECT:
                 waiting += _with_parents(imported)
@@ -59,6 +59,13 @@ def reach(module: str) -> Reach:
     # The orchestrator runs stages; it does not shape what they compute.
     libraries.pop("prefect", None)
     return Reach(dict(sorted(files.items())), dict(sorted(libraries.items())))
+
+
+@cache
+def _parsed(source: Path, mtime_ns: int) -> tuple[str, frozenset[str]]:
+    """Return the digest of a file's code and the dotted names it imports; many stages reach the same files."""
+    tree = _without_docstrings(ast.parse(source.read_text(encoding="utf-8")))
+    return _sha256(ast.dump(tree).encode()), frozenset(_imports(tree))
 
 
 def _sha256(content: bytes) -> str:
@@ -89,6 +96,7 @@ def _source(module: str) -> Path | None:
     return next((path for path in (place.with_suffix(".py"), place / "__init__.py") if path.is_file()), None)
 
 
+@cache
 def _version(library: str) -> str | None:
     try:
         return importlib.metadata.version(DISTRIBUTIONS.get(library, library))
