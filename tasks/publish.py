@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from prefect import get_run_logger
 from prefect.artifacts import create_markdown_artifact
 
 from pipeline_lib.stages import Ref, Summary
 
 
 def publish(row: dict[str, Any], refs: list[Ref]) -> None:
-    """Publish the stage's row and the summary of its (first) result as the artifact ``garbage-<stage>``."""
+    """Log what came of the stage and why; publish that and its (first) result's summary as ``garbage-<stage>``."""
+    get_run_logger().info("%s %s in %.1f s: %s", row["name"], row["status"], row["seconds"], row["reason"])
     create_markdown_artifact(_markdown(row, refs[0].manifest().summary), key=f"garbage-{row['name'].replace('_', '-')}")
 
 

@@ -68,6 +68,12 @@ def test_prefect_shows_every_reused_stage_as_cached(garbage: CommandLine, tiny_d
 
         assert eventually(states, lambda names: len(names) == wanted and set(names) == {"Cached"})
         artifacts = api.post("/artifacts/filter", json=of_the_run).json()
+
+        def messages() -> list[str]:
+            of_the_log = {"logs": {"flow_run_id": {"any_": [run["id"]]}}, "limit": 200}
+            return [entry["message"] for entry in api.post("/logs/filter", json=of_the_log).json()]
+
+        assert eventually(messages, lambda lines: sum(line.endswith("s: nothing changed") for line in lines) == len(STAGES))
     assert {artifact["key"] for artifact in artifacts} == {f"garbage-{stage.replace('_', '-')}" for stage in STAGES}
 
 
