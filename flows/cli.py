@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import sys
@@ -15,7 +14,7 @@ import click
 from rich.console import Console
 from rich.markup import escape
 
-from pipeline_lib.errors import PipelineError
+from pipeline_lib.errors import in_words, is_defect
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -125,15 +124,10 @@ def _explained(console: Console, as_json: Callable[[str], dict[str, Any] | None]
     """Turn an error into one sentence and exit code 1; what is neither the user's nor the machine's keeps its traceback."""
     try:
         yield
-    except PipelineError as error:
-        sentence = str(error)
-    except OSError as error:
-        sentence = f"{error.strerror or error}: {error.filename}" if error.filename else str(error)
-        if error.errno == errno.ENOSPC:
-            sentence = f"{sentence} - make room and run the same command again; finished stages are kept"
     except Exception as error:
-        console.print_exception(max_frames=8)
-        sentence = f"{type(error).__name__}: {error}"
+        if is_defect(error):
+            console.print_exception(max_frames=8)
+        sentence = in_words(error)
     else:
         return
     console.print(f"[bold red]error[/] {escape(sentence)}", soft_wrap=True, highlight=False)

@@ -8,11 +8,11 @@ from typing import Any
 from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from pipeline_lib.data.sources import Source, resolve
+from pipeline_lib.data.sources import Source
 from pipeline_lib.models.sources import source_fingerprint
 from pipeline_lib.run import Run, running
 from pipeline_lib.settings import Settings
-from pipeline_lib.stages import External, Ref, Store
+from pipeline_lib.stages import External, Ref
 from pipeline_lib.views import CLEAN, views_of
 from tasks.audit import audit_stage
 from tasks.augment import augment_stage
@@ -22,6 +22,7 @@ from tasks.dataset import dataset_stage
 from tasks.evaluate import evaluate_stage
 from tasks.features import features_stage
 from tasks.report import report_stage
+from tasks.source import find_source
 from tasks.train import train_stage
 
 
@@ -37,8 +38,8 @@ def garbage_finetune(dataset: str = "sample", settings: Settings = Settings()) -
     Returns:
         ``stages`` (one row each), ``metrics``, and the paths of ``report`` and ``model``.
     """
-    source = resolve(dataset, downloads=Store().downloads)
-    with running(slot=source.name) as run:
+    source = find_source(dataset)
+    with running(slot=source.name, stage_minutes=settings.stage_minutes) as run:
         data = dataset_stage(source=source, data=settings.data, **_sampling(source, settings))
         audit = audit_stage(dataset=data, audit=settings.audit)
         backbone = backbone_stage(**_weights(settings))

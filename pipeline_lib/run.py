@@ -32,6 +32,7 @@ class Run:
         slot: Name of the dataset: two datasets are two histories.
         planning: Only say what would be reused; compute nothing.
         verify: Compare outputs with their recorded ``sizes``, or with their ``digests`` too.
+        stage_minutes: Time limit of each stage, in minutes.
         listener: Called with the row of each stage as it ends.
         stages: One row a stage, in order: name, status, reason, seconds (wall time), key; a stage of several shards also
             has the count of each status.
@@ -40,6 +41,7 @@ class Run:
     slot: str = ""
     planning: bool = False
     verify: Verify = "sizes"
+    stage_minutes: float = 240.0
     listener: Callable[[Row], None] = lambda row: None
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
     store: Store = field(default_factory=Store)
@@ -79,9 +81,9 @@ def watching(run: Run) -> Iterator[Run]:
 
 
 @contextmanager
-def running(slot: str) -> Iterator[Run]:
+def running(slot: str, stage_minutes: float) -> Iterator[Run]:
     """Begin to work on the dataset named ``slot``: in the run that somebody watches, or in a new one."""
     run = _current.get(None) or Run()
-    run.slot = slot
+    run.slot, run.stage_minutes = slot, stage_minutes
     with watching(run):
         yield run

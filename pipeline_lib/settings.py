@@ -186,13 +186,16 @@ class Settings(Section):
     image_size: int = Field(
         224, ge=32, le=512, multiple_of=32, description="Side of the square images in pixels; the pretrained weights know 224."
     )
-    sample: SampleSettings = SampleSettings()
-    data: DataSettings = DataSettings()
-    shards: ShardSettings = ShardSettings()
-    audit: AuditSettings = AuditSettings()
-    augment_train: TrainViewSettings = TrainViewSettings()
-    augment_test: TestViewSettings = TestViewSettings()
-    backbone: BackboneSettings = BackboneSettings()
-    features: FeaturesSettings = FeaturesSettings()
-    train: TrainSettings = TrainSettings()
-    evaluate: EvaluateSettings = EvaluateSettings()
+    stage_minutes: float = Field(
+        240.0, gt=0, le=10_080, description="Minutes after which a stage is stopped and the run fails; all shards together."
+    )
+    sample: SampleSettings = Field(SampleSettings(), description="The embedded synthetic dataset.")
+    data: DataSettings = Field(DataSettings(), description="Limits on what is accepted as a dataset.")
+    shards: ShardSettings = Field(ShardSettings(), description="Into how many shards the views of a split are cut.")
+    audit: AuditSettings = Field(AuditSettings(), description="What counts as a duplicate, as tiny and as blank.")
+    augment_train: TrainViewSettings = Field(TrainViewSettings(), description="Augmented views of train.")
+    augment_test: TestViewSettings = Field(TestViewSettings(), description="Augmented views of test, and the robustness grid.")
+    backbone: BackboneSettings = Field(BackboneSettings(), description="Which pretrained MobileNetV2.")
+    features: FeaturesSettings = Field(FeaturesSettings(), description="How the frozen backbone is run.")
+    train: TrainSettings = Field(TrainSettings(), description="The head and its training.")
+    evaluate: EvaluateSettings = Field(EvaluateSettings(), description="How the evaluation is drawn up.")

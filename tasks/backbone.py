@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pipeline_lib.settings import BackboneSettings
 
 
-@stage("backbone")
+@stage("backbone", network=True)
 def backbone_stage(
     folder: Path, *, weights: External, backbone: BackboneSettings, image_size: int, seed: int | None = None
 ) -> Summary:

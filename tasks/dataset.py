@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pipeline_lib.settings import DataSettings, SampleSettings
 
 
-@stage("dataset")
+@stage("dataset", network=True)
 def dataset_stage(
     folder: Path, *, source: Source, data: DataSettings, sample: SampleSettings | None = None, seed: int | None = None
 ) -> Summary:

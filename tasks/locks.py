@@ -24,7 +24,7 @@ class StageLocks:
         """Take the lock of ``key`` for ``holder``; wait ``acquire_timeout`` seconds, None without end. False if not had."""
         if self.is_lock_holder(key, holder):
             return True
-        lock = self._lock(key)
+        lock = file_lock(key)
         try:
             lock.acquire(timeout=-1 if acquire_timeout is None else acquire_timeout)
         except Timeout:
@@ -49,7 +49,7 @@ class StageLocks:
 
     def wait_for_lock(self, key: str, timeout: float | None = None) -> bool:
         """Wait until the lock of ``key`` is free, at most ``timeout`` seconds; False if it is not by then."""
-        lock = self._lock(key)
+        lock = file_lock(key)
         try:
             lock.acquire(timeout=-1 if timeout is None else timeout)
         except Timeout:
@@ -67,7 +67,9 @@ class StageLocks:
         """Wait as ``wait_for_lock`` does, without blocking the event loop."""
         return await asyncio.to_thread(self.wait_for_lock, key, timeout)
 
-    def _lock(self, key: str) -> FileLock:
-        folder = Store().root / "locks"
-        folder.mkdir(parents=True, exist_ok=True)
-        return FileLock(folder / f"{key}.lock", thread_local=False)
+
+def file_lock(key: str) -> FileLock:
+    """Return the lock of ``key`` among all processes that share the artifacts root."""
+    folder = Store().root / "locks"
+    folder.mkdir(parents=True, exist_ok=True)
+    return FileLock(folder / f"{key}.lock", thread_local=False)

@@ -2,26 +2,52 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from functools import partial
 from typing import Any
 
+import prefect.runtime
 from prefect import get_run_logger
 from prefect.artifacts import create_markdown_artifact
 
-from pipeline_lib.stages import Ref, Summary
+from pipeline_lib.run import Row, Run
+from pipeline_lib.stages import MANIFEST, Ref, plan
+from tasks.locks import file_lock
+
+EXHIBITS = "pipeline_lib.reporting.exhibits"
 
 
-def publish(row: dict[str, Any], refs: list[Ref]) -> None:
-    """Log what came of the stage and why; publish that and its (first) result's summary as ``garbage-<stage>``."""
+def publish(run: Run, row: Row, results: Mapping[str, Ref]) -> None:
+    """Log what came of the stage and why, and publish it with the stage's exhibit as the artifact ``<flow>-<stage>``."""
     get_run_logger().info("%s %s in %.1f s: %s", row["name"], row["status"], row["seconds"], row["reason"])
-    create_markdown_artifact(_markdown(row, refs[0].manifest().summary), key=f"garbage-{row['name'].replace('_', '-')}")
+    text = f"{_headline(row, results)}\n\n{_exhibit(run, row['name'], results)}"
+    create_markdown_artifact(text, key=artifact_key(row["name"]), description=f"Stage {row['name']}: {row['status']}")
 
 
-def _markdown(row: dict[str, Any], summary: Summary) -> str:
-    lines = [f"**{row['status']}** in {row['seconds']:.1f} s: {row['reason']}", "", "| what | value |", "|---|---|"]
-    lines += [f"| {name} | {_cell(value)} |" for name, value in summary.items()]
-    return "\n".join(lines)
+def artifact_key(stage: str) -> str:
+    """Return the key under which the UI keeps the history of a stage of the flow that runs."""
+    return f"{prefect.runtime.flow_run.flow_name}-{stage}".replace("_", "-")
 
 
-def _cell(value: Any) -> str:
-    text = f"{value:.4g}" if isinstance(value, float) else str(value)
-    return (text if len(text) <= 300 else text[:297] + "...").replace("|", "\\|").replace("\n", " ")
+def _headline(row: Row, results: Mapping[str, Ref]) -> str:
+    """Say in one line what came of the stage, why, and when its results were computed."""
+    counts = [f"{row[status]} shards {status}" for status in ("computed", "reused") if status in row]
+    words = [f"**{row['status']}** in {row['seconds']:.1f} s: {row['reason']}", *(counts if len(counts) > 1 else [])]
+    newest = max((ref.folder / MANIFEST).stat().st_mtime for ref in results.values())
+    computed = datetime.fromtimestamp(newest, timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
+    return "> " + " · ".join([*words, f"results of {computed}"])
+
+
+def _exhibit(run: Run, stage: str, results: Mapping[str, Ref]) -> str:
+    """Return what the stage has to show; it is drawn once for each result and kept."""
+    arguments: dict[str, Any] = {"stage": stage, "labels": list(results), "results": list(results.values())}
+    keys = [ref.key for ref in results.values()]  # it shows settings too, which may change while the content does not
+    planned = plan("exhibit", f"{run.slot}/{stage}", EXHIBITS, {**arguments, "keys": keys})
+    found, reason = run.store.find(planned, run.verify)
+    if found is None:
+        from pipeline_lib.reporting.exhibits import draw_exhibit  # matplotlib: a run that reuses everything does without
+
+        with file_lock(f"exhibit-{planned.key}"):
+            found = run.store.build(planned, reason, run.id, partial(draw_exhibit, **arguments))
+    return (found.folder / "exhibit.md").read_text(encoding="utf-8")

@@ -13,12 +13,15 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
+import prefect.runtime
 from prefect import Task
 from prefect.cache_policies import CachePolicy
+from prefect.client.schemas import State, TaskRun
 from prefect.context import TaskRunContext
 from prefect.transactions import IsolationLevel
 from prefect.utilities.annotations import opaque
 
+from pipeline_lib.errors import OutOfReachError, StageError, in_words
 from pipeline_lib.run import Outcome, Run, current_run
 from pipeline_lib.stages import Plan, Ref, Store, Summary, plan, references
 from tasks.locks import StageLocks
@@ -26,6 +29,8 @@ from tasks.progress import progress_bar
 from tasks.publish import publish
 
 Compute = Callable[..., Summary]
+
+RETRY_DELAYS: list[float] = [10, 60, 300]  # seconds
 
 
 class StageKey(CachePolicy):
@@ -60,12 +65,14 @@ class Stage:
         function: Computes the result into the folder it is given and returns the summary.
         name: Name of the stage, also of its Prefect task.
         resume: Whether the function can go on from the folder that a killed run left.
+        network: Whether it fetches something: a deployed run then tries again when the network fails it.
     """
 
-    def __init__(self, function: Compute, name: str, *, resume: bool = False) -> None:
+    def __init__(self, function: Compute, name: str, *, resume: bool = False, network: bool = False) -> None:
         self.function = function
         self.name = name
         self.resume = resume
+        self.network = network
         self.__doc__ = function.__doc__
 
     def __call__(self, **arguments: Any) -> Ref:
@@ -73,39 +80,53 @@ class Stage:
 
         References count as inputs, by content; all other arguments are settings, by value.
         """
-        refs = self._run({self.name: arguments}, lambda task, call: task(call=call, run=current_run().id, return_state=True))
-        return refs[self.name]
+
+        def start(call: Call, task: Task[..., Any], run: Run) -> Any:
+            limited = task.with_options(timeout_seconds=60 * run.stage_minutes)
+            return limited(call=opaque(call), run=run.id, return_state=True)
+
+        return self._run({self.name: arguments}, start, lambda begun, deadline: [begun[0].result()])[self.name]
 
     def map(self, shards: Mapping[str, Mapping[str, Any]]) -> dict[str, Ref]:
         """Return the result of each shard, by label, for its arguments; the flow's task runner works on several at once."""
-        return self._run(shards, lambda task, call: task.submit(call=call, run=current_run().id))
+        return self._run(shards, lambda call, task, run: task.submit(call=opaque(call), run=run.id), self._gather)
 
-    def _run(self, shards: Mapping[str, Mapping[str, Any]], start: Callable[[Task[..., Any], opaque], Any]) -> dict[str, Ref]:
+    def _run(
+        self,
+        shards: Mapping[str, Mapping[str, Any]],
+        start: Callable[[Call, Task[..., Any], Run], Any],
+        gather: Callable[[Sequence[Any], float], list[Any]],
+    ) -> dict[str, Ref]:
         run, started = current_run(), time.perf_counter()
         calls = [self._prepare(run, label, arguments) for label, arguments in shards.items()]
         if run.planning:
             run.record(self.name, [_planned(call) for call in calls], time.perf_counter() - started)
             return {call.label: call.found or _pending(call.plan) for call in calls}
         try:
-            begun = [start(self._task(run.store.root, call.found is None), opaque(call)) for call in calls]
-            refs = self._gather(begun)
+            begun = [start(call, self._task(run.store.root, call.found is None), run) for call in calls]
+            refs = [Ref.model_validate(found) for found in gather(begun, started + 60 * run.stage_minutes)]
         except Exception as error:
-            run.record(self.name, [Outcome("failed", in_words(error), calls[0].plan.key)], time.perf_counter() - started)
-            raise
+            told = _over_time(run) if isinstance(error, TimeoutError) else in_words(error)
+            run.record(self.name, [Outcome("failed", told, calls[0].plan.key)], time.perf_counter() - started)
+            raise StageError(f"Stage {self.name} failed: {told}") from error
         for call in calls:
             run.store.remember(call.plan)
         outcomes = [_outcome(run, call, ref) for call, ref in zip(calls, refs, strict=True)]
-        publish(run.record(self.name, outcomes, time.perf_counter() - started), refs)
+        publish(run, run.record(self.name, outcomes, time.perf_counter() - started), dict(zip(shards, refs, strict=True)))
         return dict(zip(shards, refs, strict=True))
 
-    def _gather(self, begun: Sequence[Any]) -> list[Ref]:
-        """Wait for all shards, with a bar where there are several; a single stage may have a bar of its own."""
-        if len(begun) == 1:
-            return [Ref.model_validate(begun[0].result())]
-        refs = []
+    def _gather(self, begun: Sequence[Any], deadline: float) -> list[Any]:
+        """Wait for all shards behind a progress bar.
+
+        Prefect can stop a task in the main thread only. Shards are computed in others, so their time limit is kept here.
+        """
+        refs: list[Any] = []
         with progress_bar(self.name) as progress:
             for shard in begun:
-                refs.append(Ref.model_validate(shard.result()))
+                shard.wait(max(deadline - time.perf_counter(), 0))
+                if not shard.state.is_final():
+                    raise TimeoutError
+                refs.append(shard.result())
                 progress(len(refs), len(begun), "shards")
         return refs
 
@@ -133,19 +154,30 @@ class Stage:
             persist_result=True,
             result_storage=root / "prefect",
             result_serializer="json",
+            **(network_retries() if self.network else {}),
         )
 
 
-def stage(name: str, *, resume: bool = False) -> Callable[[Compute], Stage]:
+def stage(name: str, *, resume: bool = False, network: bool = False) -> Callable[[Compute], Stage]:
     """Make a ``Stage`` of the decorated function; see there."""
-    return lambda function: Stage(function, name, resume=resume)
+    return lambda function: Stage(function, name, resume=resume, network=network)
 
 
-def in_words(error: BaseException) -> str:
-    """Return an error as one line: its message alone when it was written for the user."""
-    from pipeline_lib.errors import PipelineError
+def network_retries() -> dict[str, Any]:
+    """Return how a Prefect task tries again when the network fails it.
 
-    return str(error) if isinstance(error, PipelineError) else f"{type(error).__name__}: {error}"
+    A deployed run has time: it waits 10 s, 1 min and 5 min. Whoever sits at a terminal is told at once and decides.
+    """
+    delays = RETRY_DELAYS if prefect.runtime.deployment.id else []
+    return {"retries": len(delays), "retry_delay_seconds": delays or None, "retry_condition_fn": _is_out_of_reach}
+
+
+def _is_out_of_reach(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
+    return isinstance(state.result(raise_on_failure=False), OutOfReachError)
+
+
+def _over_time(run: Run) -> str:
+    return f"it took longer than {run.stage_minutes:g} minutes; raise the setting stage_minutes, or mend what holds it up"
 
 
 def _planned(call: Call) -> Outcome:

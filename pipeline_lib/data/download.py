@@ -12,7 +12,7 @@ from filelock import FileLock
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pipeline_lib.digest import file_sha256
-from pipeline_lib.errors import PipelineError
+from pipeline_lib.errors import OutOfReachError, PipelineError
 
 Progress = Callable[[int, "int | None"], None]
 """Called with the bytes on disk so far and the total, None where the server does not state it."""
@@ -146,7 +146,7 @@ def _fetch_with_retries(url: str, part: Path, max_bytes: int, progress: Progress
                     _fetch(client, url, part, max_bytes, progress)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         kept = "; what has arrived is kept, and the next run goes on from there" if part.exists() else ""
-        raise PipelineError(
+        raise OutOfReachError(
             f"{url} cannot be downloaded: {plain_reason(error)}; check the address and the network{kept}."
         ) from error
 

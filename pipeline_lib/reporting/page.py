@@ -117,14 +117,14 @@ class Card:
 
 @dataclass(frozen=True)
 class Page:
-    """A whole report."""
+    """A whole report, or what the Prefect UI shows of one stage; whatever is left out is not shown."""
 
-    title: str
-    summary: str
-    notices: tuple[str, ...]
-    cards: list[Card]
-    findings: list[str]
-    sections: list[Section]
+    title: str = ""
+    summary: str = ""
+    notices: tuple[str, ...] = ()
+    cards: list[Card] = field(default_factory=list)
+    findings: list[str] = field(default_factory=list)
+    sections: list[Section] = field(default_factory=list)
 
     def images(self) -> list[Image]:
         """Return every picture, in the order of the page."""

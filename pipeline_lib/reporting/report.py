@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from pipeline_lib.reporting import markdown
 from pipeline_lib.reporting.content import ReportContent
 from pipeline_lib.reporting.evaluation_section import evaluation_section, read_metrics
 from pipeline_lib.reporting.headline import cards, findings
-from pipeline_lib.reporting.page import Page
+from pipeline_lib.reporting.page import Image, Page
 from pipeline_lib.reporting.sections import data_section, run_section, settings_section, training_section
 
 _FIGURES = "figures"
@@ -31,10 +32,15 @@ def build_report(folder: Path, content: ReportContent) -> dict[str, Any]:
     for image in page.images():
         (folder / _FIGURES / image.name).write_bytes(image.data)
     html = _environment().get_template("report.html.j2").render(page=page)
-    text = _environment(for_markdown=True).get_template("report.md.j2").render(page=page, figures=_FIGURES)
+    text = markdown_of(page, lambda image: f"{_FIGURES}/{image.name}")
     (folder / "report.html").write_bytes(html.encode())
     (folder / "report.md").write_bytes(text.encode())
     return {"html": "report.html", "markdown": "report.md", "bytes": len(html.encode()), "findings": page.findings}
+
+
+def markdown_of(page: Page, address: Callable[[Image], str]) -> str:
+    """Return a page as Markdown; ``address`` says where each picture is found."""
+    return _environment(for_markdown=True).get_template("report.md.j2").render(page=page, address=address)
 
 
 def _page(content: ReportContent) -> Page:

@@ -67,7 +67,7 @@ def test_a_failed_run_says_so_in_its_json_too(garbage: CommandLine, tiny_dataset
     assert finished.code == 1
     assert finished.statuses == {"dataset": "computed", "audit": "computed", "backbone": "failed"}
     assert str(weights) in finished.json["error"]
-    assert finished.stage("backbone")["reason"] == finished.json["error"]
+    assert finished.json["error"] == f"Stage backbone failed: {finished.stage('backbone')['reason']}"
 
 
 def test_settings_are_listed_with_their_values(garbage: CommandLine) -> None:
