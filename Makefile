@@ -8,11 +8,23 @@ export GLOG_v ?= 3
 BIN := .venv/bin
 UV_LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-header --no-emit-index-url --group build
 
-.PHONY: run test check format lock clean
+.PHONY: run ui down deploy test check format lock clean
 
 run: ## Run the main job on the embedded sample dataset
 	@scripts/setup requirements.lock
 	@$(BIN)/garbage run
+
+ui: ## Start a Prefect server and a worker in the background, and deploy; PORT=4200
+	@scripts/setup requirements.lock
+	@$(BIN)/python -m scripts.ui up $(if $(PORT),--port $(PORT))
+
+down: ## Stop what `make ui` started
+	@test ! -x $(BIN)/python || $(BIN)/python -m scripts.ui down
+
+# The one target that talks to a server of the caller's.
+deploy: ## Deploy to the server of PREFECT_API_URL, else to that of `make ui`; NOTIFY_URL=... for notifications
+	@scripts/setup requirements.lock
+	@PREFECT_API_URL=$(PREFECT_API_URL) $(BIN)/python -m scripts.deploy $(if $(filter undefined,$(origin NOTIFY_URL)),,--notify '$(NOTIFY_URL)')
 
 test: ## Set up and run every check: ruff, mypy, the test suite
 	@scripts/setup requirements-dev.lock

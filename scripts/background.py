@@ -1,0 +1,88 @@
+"""Background processes that outlive the command that started them: start once, find again, stop exactly these."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+
+@dataclass(frozen=True)
+class Background:
+    """A named background process, its record ``<name>.json`` and its log ``<name>.log`` in ``folder``.
+
+    The record holds the process's id and the moment it was created: a process that was given the same id later is
+    another one and is never touched.
+    """
+
+    name: str
+    folder: Path
+
+    @property
+    def log(self) -> Path:
+        """Where the process's output goes; a fresh start appends."""
+        return self.folder / f"{self.name}.log"
+
+    @property
+    def record(self) -> Path:
+        """What is known of the process that was started."""
+        return self.folder / f"{self.name}.json"
+
+    def find(self) -> psutil.Process | None:
+        """Return the process that was started if it still runs; a record of one that does not is removed."""
+        try:
+            known = json.loads(self.record.read_text(encoding="utf-8"))
+            process = psutil.Process(known["pid"])
+            if process.create_time() == known["created"] and process.status() != psutil.STATUS_ZOMBIE:
+                return process
+        except FileNotFoundError:
+            return None
+        except (psutil.NoSuchProcess, ValueError, KeyError):
+            pass
+        self.record.unlink(missing_ok=True)
+        return None
+
+    def start(self, command: Sequence[str], environment: Mapping[str, str]) -> psutil.Process:
+        """Start ``command`` in a session of its own, so that neither Ctrl-C nor a closed terminal reaches it."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with self.log.open("ab") as log:
+            started = subprocess.Popen(  # noqa: S603  # commands of this project, no shell
+                command, env=dict(environment), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
+        process = psutil.Process(started.pid)
+        known = {"pid": process.pid, "created": process.create_time()}
+        fresh = self.record.with_suffix(f".{os.getpid()}")
+        fresh.write_text(json.dumps(known), encoding="utf-8")
+        fresh.replace(self.record)
+        return process
+
+    def stop(self, patience: float = 20) -> bool:
+        """End the process: SIGTERM, after ``patience`` seconds SIGKILL. False when it was not running."""
+        process = self.find()
+        if process:
+            end([process], patience)
+        self.record.unlink(missing_ok=True)
+        return process is not None
+
+    def last_words(self, lines: int = 5) -> str:
+        """Return the end of the log in one line."""
+        text = self.log.read_text(encoding="utf-8", errors="replace") if self.log.exists() else ""
+        return " / ".join([line.strip() for line in text.splitlines() if line.strip()][-lines:])
+
+
+def end(processes: Sequence[psutil.Process], patience: float) -> None:
+    """End processes: SIGTERM, after ``patience`` seconds SIGKILL."""
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.terminate()
+    _, left = psutil.wait_procs(processes, patience)
+    for process in left:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(left, patience)

@@ -1,0 +1,102 @@
+"""Deploy to a Prefect server: the work pool, the deployments of ``prefect.yaml``, the automations. ``make deploy``.
+
+The server is the one that ``PREFECT_API_URL`` names, else the one that ``make ui`` started. Doing it again changes only
+what differs.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from pipeline_lib.errors import PipelineError
+
+if TYPE_CHECKING:
+    from prefect.client.orchestration import SyncPrefectClient
+
+PROJECT = Path(__file__).parent.parent
+POOL = "garbage"
+FLOW = "garbage-finetune"
+DEPLOYMENTS = ("garbage-finetune", "nightly")
+NOTIFY = "GARBAGE_NOTIFY_URL"
+
+
+def deploy() -> list[str]:
+    """Deploy to the server of ``PREFECT_API_URL`` and return what is there now, a line each."""
+    import httpx
+    from prefect.client.orchestration import get_client
+    from prefect.exceptions import PrefectHTTPStatusError
+
+    from scripts.automations import keep_automations
+
+    address = os.environ["PREFECT_API_URL"]
+    try:
+        with get_client(sync_client=True) as client:
+            keep_pool(client)
+            deploy_all()
+            ids = {name: client.read_deployment_by_name(f"{FLOW}/{name}").id for name in DEPLOYMENTS}
+            automations = keep_automations(client, ids, os.environ.get(NOTIFY))
+    except httpx.TransportError as error:
+        raise PipelineError(f"No Prefect server answers at {address} ({error}); start one with `make ui`") from error
+    except PrefectHTTPStatusError as error:
+        if error.response.status_code == httpx.codes.UNAUTHORIZED:
+            raise PipelineError(
+                f"{address} wants a password: set PREFECT_API_AUTH_STRING to the server's user:password"
+            ) from error
+        raise
+    names = [f"{FLOW}/{name}" for name in DEPLOYMENTS]
+    return [f"work pool {POOL}", *(f"deployment {name}" for name in names), *(f"automation {name}" for name in automations)]
+
+
+def keep_pool(client: SyncPrefectClient) -> None:
+    """Create the work pool, or set its limit again.
+
+    One run at a time, of whichever deployment: all share the artifacts root and the processor. The pool counts the runs that
+    the server calls Pending or Running, so a second worker, or one that was started anew beside a run that outlived its
+    worker, waits as well.
+    """
+    from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
+    from prefect.exceptions import ObjectNotFound
+
+    try:
+        pool = client.read_work_pool(POOL)
+    except ObjectNotFound:
+        client.create_work_pool(WorkPoolCreate(name=POOL, type="process", concurrency_limit=1))
+        return
+    if pool.concurrency_limit != 1:
+        client.update_work_pool(POOL, WorkPoolUpdate(concurrency_limit=1))
+
+
+def deploy_all() -> None:
+    """Run ``prefect deploy`` in the project's folder; raises PipelineError with its last lines when it fails."""
+    command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"]
+    ended = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)  # noqa: S603  # no shell
+    if ended.returncode:
+        words = " ".join((ended.stdout + ended.stderr).split())
+        raise PipelineError(f"prefect deploy failed: ...{words[-400:]}")
+
+
+@click.command(help="Deploy to the Prefect server of PREFECT_API_URL, else to the one that make ui started.")
+@click.option("--notify", metavar="URL", help="Notify this address of failures and of finished nightlies; '' for nobody.")
+def main(notify: str | None) -> None:
+    """Deploy and say what is there now."""
+    from scripts.ui import local_api
+
+    if notify is not None:
+        os.environ[NOTIFY] = notify
+    try:
+        if not os.environ.get("PREFECT_API_URL"):
+            os.environ["PREFECT_API_URL"] = local_api()
+        click.echo("\n".join(deploy()))
+    except PipelineError as error:
+        click.echo(f"error {error}", err=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,335 @@
+"""A Prefect server and a worker of the project's own, in the background: ``make ui`` and ``make down``.
+
+Everything they write is in ``PREFECT_HOME``, which the Makefile sets to ``artifacts/prefect-home``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import click
+import httpx
+import psutil
+from filelock import FileLock
+
+from pipeline_lib.errors import PipelineError
+from scripts.background import Background, end
+from scripts.deploy import DEPLOYMENTS, FLOW, POOL, PROJECT, deploy
+
+PORT = 4200
+LOOPBACK = "127.0.0.1"
+AUTH = "PREFECT_SERVER_API_AUTH_STRING"
+WORKER = f"garbage-{platform.node()}"
+STOPPED = "Stopped by `make down`; ask for the run again, its finished stages are reused"
+
+# What the user has set stays.
+SERVER = {
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "DO_NOT_TRACK": "1",
+    # Kept in memory, as is the default, leases die with the server, and the slots they stand for stay taken for ever.
+    "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
+}
+WORKER_SETTINGS = {"PREFECT_WORKER_QUERY_SECONDS": "5", "GLOG_v": "3", "DO_NOT_TRACK": "1"}
+
+
+def home() -> Path:
+    """Return the project's own Prefect home; raises PipelineError when none is set, for the user's is not ours to use."""
+    try:
+        return Path(os.environ["PREFECT_HOME"]).absolute()
+    except KeyError:
+        raise PipelineError("PREFECT_HOME is not set; use `make ui` and `make down`, which set it") from None
+
+
+def server() -> Background:
+    """Return the server in the background."""
+    return Background("server", home())
+
+
+def worker() -> Background:
+    """Return the worker in the background."""
+    return Background("worker", home())
+
+
+def local_api() -> str:
+    """Return the address of the API of the server that ``make ui`` started; raises PipelineError when it does not run."""
+    if not server().find():
+        raise PipelineError("No Prefect server of this project is running; start one with `make ui`, or set PREFECT_API_URL")
+    return str(json.loads((home() / "address.json").read_text(encoding="utf-8"))["api"])
+
+
+def up(port: int | None, host: str) -> str:
+    """Start what is not running, wait until it is healthy, deploy what changed, and return the API's address."""
+    started: list[Background] = []
+    try:
+        api = ensure_server(port, host, started)
+        use(api)
+        deploy_if_changed()
+        ensure_worker(api, started)
+    except BaseException:
+        for process in reversed(started):
+            process.stop()
+        raise
+    return api
+
+
+def ensure_server(port: int | None, host: str, started: list[Background]) -> str:
+    """Return the address of the running server's API, or start one; a server that was asked for elsewhere is an error."""
+    if server().find():
+        api = local_api()
+        if port not in (None, httpx.URL(api).port):
+            raise PipelineError(f"The server runs at {api} already; `make down` stops it, then `make ui PORT={port}` moves it")
+    else:
+        api = f"http://{LOOPBACK}:{port or PORT}/api"
+        start_server(port or PORT, host, api, started)
+    _wait(lambda: _answers(api), server(), "The Prefect server")
+    return api
+
+
+def start_server(port: int, host: str, api: str, started: list[Background]) -> None:
+    """Start the server; raises PipelineError when the port is taken, or when it would be open to everybody."""
+    if host not in (LOOPBACK, "::1", "localhost") and not os.environ.get(AUTH):
+        raise PipelineError(f"On {host} others could start runs: set {AUTH}=user:password as well, or leave GARBAGE_HOST unset")
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise PipelineError(
+                f"Port {port} on {host} is not to be had ({error.strerror}); stop the program that uses it or take another "
+                "port: make ui PORT=4300"
+            ) from None
+    shown = api if host == LOOPBACK else f"http://{platform.node()}:{port}/api"
+    settings = {"PREFECT_UI_API_URL": shown, **SERVER, **os.environ, "PREFECT_API_URL": api}
+    command = [sys.executable, "-m", "prefect", "server", "start", "--host", host, "--port", str(port)]
+    server().start(command, settings)
+    started.append(server())
+    (home() / "address.json").write_text(json.dumps({"api": api, "host": host}), encoding="utf-8")
+
+
+def use(api: str) -> None:
+    """Let Prefect's client, in this process and in the worker, talk to the server."""
+    os.environ["PREFECT_API_URL"] = api
+    if AUTH in os.environ:
+        os.environ.setdefault("PREFECT_API_AUTH_STRING", os.environ[AUTH])
+
+
+def deploy_if_changed() -> None:
+    """Deploy, unless the server has what this project would deploy: deploying again would start paused schedules."""
+    note, wanted = home() / "deployed", _deployable()
+    if note.exists() and note.read_text(encoding="utf-8") == wanted and _deployed():
+        return
+    deploy()
+    note.write_text(wanted, encoding="utf-8")
+
+
+def ensure_worker(api: str, started: list[Background]) -> None:
+    """Start the worker if it is not running, and wait until the server has heard of it since."""
+    process = worker().find()
+    if not process:
+        # One run at a time here too: the pool no longer counts a run that is being cancelled, its process still works.
+        command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", POOL, "--name", WORKER, "--limit", "1"]
+        process = worker().start(command, {**WORKER_SETTINGS, **os.environ})
+        started.append(worker())
+    since = datetime.fromtimestamp(process.create_time(), timezone.utc)
+    _wait(lambda: _online(since), worker(), "The worker")
+
+
+def down() -> list[str]:
+    """Stop what ``up`` started, runs in progress first, and return what was done, a line each."""
+    done = []
+    if running := server().find():
+        api = local_api()
+        auth = running.environ().get(AUTH)
+        with _client(api, auth) as client:
+            done += stop_runs(client)
+            done += ["worker stopped"] if worker().stop() else []
+            done += end_orphans(client, api)
+    elif worker().stop():
+        done.append("worker stopped")
+    if server().stop():
+        done.append("server stopped")
+    return done or ["nothing was running"]
+
+
+def stop_runs(client: httpx.Client) -> list[str]:
+    """Cancel the runs in progress and wait until their worker has stopped them; what waits its turn goes on waiting."""
+    runs = _runs(client, "PENDING", "RUNNING", "CANCELLING")
+    for run in runs:
+        kind = "CANCELLED" if run["state_type"] == "PENDING" else "CANCELLING"
+        _set_state(client, run, kind)
+    process = worker().find()
+    for _ in range(80):
+        if not process or not _runs(client, "RUNNING", "CANCELLING"):
+            break
+        _pause(process, 0.5)
+    return [f"run {run['name']} cancelled" for run in runs]
+
+
+def end_orphans(client: httpx.Client, api: str) -> list[str]:
+    """End the processes of runs whose worker is gone, and the runs with them."""
+    orphans = [process for process in psutil.process_iter() if _is_run_of(process, api)]
+    end(orphans, patience=10)
+    for run in _runs(client, "PENDING", "RUNNING", "CANCELLING"):
+        _set_state(client, run, "CANCELLED")
+    return [f"process {process.pid} of a run without a worker ended" for process in orphans]
+
+
+def _is_run_of(process: psutil.Process, api: str) -> bool:
+    try:
+        environment = process.environ()
+    except psutil.Error:
+        return False
+    return environment.get("PREFECT_API_URL") == api and "PREFECT__FLOW_RUN_ID" in environment
+
+
+def _runs(client: httpx.Client, *types: str) -> list[dict[str, Any]]:
+    """Return the runs of the work pool whose state is of one of these types; none when the server does not tell."""
+    wanted = {"flow_runs": {"state": {"type": {"any_": types}}}, "work_pools": {"name": {"any_": [POOL]}}}
+    answer = client.post("/flow_runs/filter", json=wanted)
+    return list(answer.json()) if answer.is_success else []
+
+
+def _set_state(client: httpx.Client, run: Mapping[str, Any], kind: str) -> None:
+    state = {"type": kind, "name": kind.capitalize(), "message": STOPPED}
+    client.post(f"/flow_runs/{run['id']}/set_state", json={"state": state, "force": kind == "CANCELLED"})
+
+
+@contextmanager
+def _client(api: str, auth: str | None) -> Iterator[httpx.Client]:
+    login = httpx.BasicAuth(*auth.split(":", 1)) if auth else None
+    with httpx.Client(base_url=api, timeout=30, auth=login) as client:
+        yield client
+
+
+def _answers(api: str) -> bool:
+    try:
+        with _client(api, os.environ.get(AUTH)) as client:
+            return client.get("/health").is_success
+    except httpx.TransportError:
+        return False
+
+
+def _online(since: datetime) -> bool:
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.objects import WorkerStatus
+
+    with get_client(sync_client=True) as client:
+        answer = client.request(
+            "POST", "/work_pools/{work_pool_name}/workers/filter", path_params={"work_pool_name": POOL}, json={}
+        )
+    seen = [each for each in answer.json() if each["name"] == WORKER and each["status"] == "ONLINE"]
+    return any(datetime.fromisoformat(each["last_heartbeat_time"].replace("Z", "+00:00")) >= since for each in seen)
+
+
+def _deployed() -> bool:
+    """Whether the server has all deployments."""
+    from prefect.client.orchestration import get_client
+    from prefect.exceptions import ObjectNotFound
+
+    with get_client(sync_client=True) as client:
+        try:
+            return all(client.read_deployment_by_name(f"{FLOW}/{name}") for name in DEPLOYMENTS)
+        except ObjectNotFound:
+            return False
+
+
+def _deployable() -> str:
+    """Return the digest of all that makes up the deployments and automations."""
+    from pipeline_lib.digest import file_sha256
+    from scripts.place import place
+
+    files = [
+        "prefect.yaml",
+        "flows/garbage_finetune.py",
+        "pipeline_lib/settings.py",
+        "scripts/automations.py",
+        "scripts/deploy.py",
+    ]
+    values = [*place().values(), os.environ.get("GARBAGE_NOTIFY_URL", "")]
+    return "\n".join([*(file_sha256(PROJECT / file) for file in files), *values])
+
+
+def _wait(ready: Callable[[], bool], process: Background, what: str, seconds: float = 120) -> None:
+    """Wait until ``ready``; raises PipelineError when the process ends before, or when it takes too long."""
+    until = time.monotonic() + seconds
+    while not ready():
+        running = process.find()
+        if not running:
+            raise PipelineError(f"{what} ended at once: {process.last_words()} - the whole log is {process.log}")
+        if time.monotonic() > until:
+            raise PipelineError(f"{what} is not healthy after {seconds:.0f} s; its log is {process.log}")
+        _pause(running, 0.2)
+
+
+def _pause(process: psutil.Process, seconds: float) -> None:
+    """Let time pass, less if the process ends."""
+    try:
+        process.wait(seconds)
+    except psutil.TimeoutExpired:
+        return
+
+
+def _told(api: str) -> str:
+    place = home()
+    login = ["  export PREFECT_API_AUTH_STRING=...           the server's user:password"] if AUTH in os.environ else []
+    return "\n".join(
+        [
+            f"Prefect UI   {api.removesuffix('/api')}",
+            f"logs         {place / 'server.log'}, {place / 'worker.log'}",
+            "start a run  " + f"export PREFECT_API_URL={api}",
+            *login,
+            f"             {PROJECT / '.venv/bin/prefect'} deployment run {FLOW}/garbage-finetune -p dataset=data_en --watch",
+            "stop all     make down",
+        ]
+    )
+
+
+@click.group()
+def main() -> None:
+    """Start or stop the project's own Prefect server and worker."""
+
+
+@main.command("up")
+@click.option("--port", type=click.IntRange(1, 65535), help=f"Port of the server; {PORT} if not given.")
+def up_command(port: int | None) -> None:
+    """Start the server and the worker unless they run, deploy, and say where to look."""
+    with _explained(), _alone():
+        click.echo(_told(up(port, os.environ.get("GARBAGE_HOST") or LOOPBACK)))
+
+
+@main.command("down")
+def down_command() -> None:
+    """Stop the server and the worker that were started by ``up``; a run in progress is cancelled."""
+    with _explained(), _alone():
+        click.echo("\n".join(down()))
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Let two of these commands at once take turns."""
+    home().mkdir(parents=True, exist_ok=True)
+    with FileLock(home() / "ui.lock"):
+        yield
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    try:
+        yield
+    except PipelineError as error:
+        click.echo(f"error {error}", err=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

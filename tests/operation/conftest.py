@@ -1,0 +1,23 @@
+"""The project in operation, shared by the tests of this folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from operated import Operated, operating
+from support import write_tiny_dataset
+
+
+@pytest.fixture(scope="session")
+def operated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operated]:
+    """A server, a worker and the deployments, as long as the tests last. A test that stops something starts it again."""
+    with operating(tmp_path_factory.mktemp("operated")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny dataset that all tests of this folder share, so that most of their stages are reused."""
+    return write_tiny_dataset(tmp_path_factory.mktemp("operated-pictures") / "pictures")

@@ -1,0 +1,100 @@
+"""What is deployed, and runs of it: turns, bad parameters, cancelling, the artifacts root."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from operated import Operated
+from support import PROJECT
+
+
+def test_a_deployed_run_completes_and_the_next_reuses_every_stage(operated: Operated, pictures: Path) -> None:
+    for expected in ({"Completed"}, {"Cached"}):
+        run = operated.ends(operated.ask(pictures))
+        assert (run["state_name"], run["state"]["message"]) == ("Completed", None)
+        tasks = operated.post("/task_runs/filter", {"flow_runs": {"id": {"any_": [run["id"]]}}})
+        assert {task["state_name"] for task in tasks} == expected
+    assert (operated.artifacts / "latest" / "report" / "report.html").is_file()
+
+
+def test_the_nightly_has_its_schedule_and_both_deployments_their_limits(operated: Operated) -> None:
+    nightly = operated.deployment("nightly")
+    (schedule,) = nightly["schedules"]
+    assert schedule["active"]
+    assert (schedule["schedule"]["cron"], schedule["schedule"]["timezone"]) == ("30 2 * * *", "Europe/Berlin")
+    assert nightly["parameters"] == {"dataset": "data_en"}
+    for deployment in (nightly, operated.deployment("garbage-finetune")):
+        assert deployment["global_concurrency_limit"]["limit"] == 1
+        assert deployment["concurrency_options"]["collision_strategy"] == "ENQUEUE"
+        assert "garbage" in deployment["tags"]
+        assert deployment["description"]
+    assert operated.get("/work_pools/garbage")["concurrency_limit"] == 1
+
+
+def test_two_runs_at_once_take_turns_whichever_deployment_they_are_of(operated: Operated, pictures: Path) -> None:
+    asked = [operated.ask(pictures, deployment) for deployment in ("garbage-finetune", "nightly", "garbage-finetune")]
+    runs = sorted((operated.ends(run) for run in asked), key=lambda run: str(run["start_time"]))
+    assert [run["state_name"] for run in runs] == ["Completed"] * 3
+    assert all(earlier["end_time"] <= later["start_time"] for earlier, later in zip(runs, runs[1:], strict=False))
+
+
+@pytest.mark.parametrize(
+    ("parameters", "words"),
+    [
+        ({"settings": {"train": {"epochs": 0}}}, "0 is less than the minimum of 1"),
+        ({"settings": {"train": {"epoch": 3}}}, "epoch"),
+        ({"datasets": "sample"}, "datasets"),
+    ],
+)
+def test_a_wrong_parameter_is_refused_before_the_run_starts(
+    operated: Operated, parameters: dict[str, object], words: str
+) -> None:
+    before = operated.post("/flow_runs/count", {})
+    deployment = operated.deployment("garbage-finetune")["id"]
+    refused = operated.api.post(f"/deployments/{deployment}/create_flow_run", json={"parameters": parameters})
+    assert refused.status_code == 409
+    assert words in refused.text
+    asked = ["--params", json.dumps(parameters)]
+    ended = operated.command(
+        "prefect", "deployment", "run", "garbage-finetune/garbage-finetune", *asked, PREFECT_API_URL=operated.address
+    )
+    assert ended.returncode == 1
+    assert operated.post("/flow_runs/count", {}) == before
+
+
+def test_a_cancelled_run_stops_within_seconds_and_leaves_nothing_half_written(operated: Operated, pictures: Path) -> None:
+    settings = {"seed": 21, "train__epochs": 9_000, "train__patience": 9_000}
+    run = operated.ask(pictures, **settings)
+    process = operated.trains(run)
+    operated.post(f"/flow_runs/{run}/set_state", {"state": {"type": "CANCELLING", "name": "Cancelling"}})
+    assert operated.ends(run, seconds=20)["state_name"] == "Cancelled"
+    assert operated.eventually(lambda: process.is_running(), lambda alive: not alive, seconds=20) is False
+    assert not operated.processes(run)
+    assert operated.slots() == [0, 0]
+    (unfinished,) = (operated.artifacts / "stages" / "train").glob("*.partial")
+    assert not (unfinished / "manifest.json").exists()
+
+    following = operated.ends(operated.ask(pictures, **{**settings, "train__epochs": 5}))
+    assert following["state_name"] == "Completed"
+
+
+def test_a_run_on_another_artifacts_root_says_so_in_one_line(operated: Operated, pictures: Path, tmp_path: Path) -> None:
+    env = {**operated.deployment("garbage-finetune")["job_variables"]["env"], "GARBAGE_ARTIFACTS": str(tmp_path / "elsewhere")}
+    run = operated.ends(operated.ask(pictures, job={"env": env}))
+    assert run["state_name"] == "Failed"
+    assert f"The artifacts root {tmp_path / 'elsewhere'} on " in run["state"]["message"]
+    assert "mount the shared folder at that path" in run["state"]["message"]
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_plain_prefect_deploy_works_from_the_projects_folder(operated: Operated) -> None:
+    before = operated.deployment("nightly")
+    ended = operated.command("prefect", "--no-prompt", "deploy", "--all", PREFECT_API_URL=operated.address)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    after = operated.deployment("nightly")
+    assert {name: after[name] for name in ("id", "job_variables", "parameters", "pull_steps")} == {
+        name: before[name] for name in ("id", "job_variables", "parameters", "pull_steps")
+    }
+    assert after["pull_steps"] == [{"prefect.deployments.steps.set_working_directory": {"directory": str(PROJECT)}}]

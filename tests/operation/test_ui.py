@@ -1,0 +1,94 @@
+"""`make ui` and `make down`: started once, found again, stopped exactly."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+from operated import Operated
+
+from scripts.background import Background
+
+
+def test_a_second_make_ui_changes_nothing(operated: Operated) -> None:
+    def all_there_is() -> object:
+        pool = operated.post("/work_pools/garbage/workers/filter", {})
+        automations = operated.post("/automations/filter", {})
+        deployments = [operated.deployment(name) for name in ("garbage-finetune", "nightly")]
+        kept = [(each["id"], each["updated"]) for each in [*deployments, *automations]]
+        return operated.server, operated.worker, [each["id"] for each in pool], kept
+
+    before = all_there_is()
+    told = operated.up()
+    assert all_there_is() == before
+    assert f"export PREFECT_API_URL={operated.address}" in told
+    assert "deployment run garbage-finetune/garbage-finetune -p dataset=data_en --watch" in told
+
+
+def test_nothing_listens_on_other_than_loopback(operated: Operated) -> None:
+    family = [each for parent in (operated.server, operated.worker) for each in (parent, *parent.children(recursive=True))]
+    heard = {
+        (connection.laddr.ip, connection.laddr.port)
+        for process in family
+        for connection in process.net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN
+    }
+    assert ("127.0.0.1", operated.port) in heard
+    assert {ip for ip, _ in heard} <= {"127.0.0.1", "::1"}
+
+
+def test_a_port_that_is_taken_is_said_in_one_sentence_and_nothing_is_left(operated: Operated, tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        ended = operated.command("scripts.ui", "up", "--port", port, PREFECT_HOME=str(tmp_path / "home"))
+    assert ended.returncode == 1
+    assert ended.stderr.startswith(f"error Port {port} on 127.0.0.1 is not to be had")
+    assert len(ended.stderr.splitlines()) == 1
+    assert not list((tmp_path / "home").glob("*.json"))
+
+
+def test_a_running_server_is_not_moved_to_another_port(operated: Operated) -> None:
+    ended = operated.command("scripts.ui", "up", "--port", "1")
+    assert ended.returncode == 1
+    assert f"The server runs at {operated.address} already" in ended.stderr
+
+
+def test_a_server_open_to_others_wants_a_password(operated: Operated, tmp_path: Path) -> None:
+    ended = operated.command("scripts.ui", "up", PREFECT_HOME=str(tmp_path / "home"), GARBAGE_HOST="0.0.0.0")
+    assert ended.returncode == 1
+    assert "PREFECT_SERVER_API_AUTH_STRING" in ended.stderr
+
+
+def test_a_stale_record_never_stops_another_process(tmp_path: Path) -> None:
+    bystander = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    try:
+        background = Background("server", tmp_path)
+        background.record.write_text(json.dumps({"pid": bystander.pid, "created": 1.0}))
+        assert background.find() is None
+        assert not background.stop()
+        assert bystander.poll() is None
+        assert not background.record.exists()
+    finally:
+        bystander.communicate(b"\n", timeout=20)
+
+
+def test_make_down_cancels_the_run_in_progress_and_make_ui_takes_up_what_waits(operated: Operated, pictures: Path) -> None:
+    run = operated.ask(pictures, seed=22, train__epochs=9_000, train__patience=9_000)
+    process = operated.trains(run)
+    waiting = operated.ask(pictures)
+    server, worker = operated.server, operated.worker
+
+    told = operated.down()
+    assert "cancelled" in told
+    assert not any(each.is_running() and each.status() != psutil.STATUS_ZOMBIE for each in (server, worker, process))
+    assert operated.down() == "nothing was running\n"
+
+    operated.up()
+    assert operated.run(run)["state_name"] == "Cancelled"
+    assert operated.ends(waiting)["state_name"] == "Completed"
