@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -17,7 +17,15 @@ from pipeline_lib.settings import Section, Settings
 AnySettings = TypeVar("AnySettings", bound=Section)
 
 
-def load_settings(config: Path | None = None, assignments: Sequence[str] = (), model: type[AnySettings] = Settings) -> AnySettings:
+@overload
+def load_settings(config: Path | None = None, assignments: Sequence[str] = ()) -> Settings: ...
+
+
+@overload
+def load_settings(config: Path | None, assignments: Sequence[str], model: type[AnySettings]) -> AnySettings: ...
+
+
+def load_settings(config: Path | None = None, assignments: Sequence[str] = (), model: type[Section] = Settings) -> Section:
     """Return the defaults of a flow's settings, changed by a YAML file, then by pairs such as ``train.epochs=50``.
 
     Raises:

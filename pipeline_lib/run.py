@@ -33,6 +33,7 @@ class Run:
         planning: Only say what would be reused; compute nothing.
         verify: Compare outputs with their recorded ``sizes``, or with their ``digests`` too.
         listener: Called with the row of each stage as it ends.
+        tell: Called with what a stage says while it works, a line at a time.
         stages: One row a stage, in order: name, status, reason, seconds (wall time), key; a stage of several shards also
             has the count of each status.
     """
@@ -41,6 +42,7 @@ class Run:
     planning: bool = False
     verify: Verify = "sizes"
     listener: Callable[[Row], None] = lambda row: None
+    tell: Callable[[str], None] = lambda line: None
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
     store: Store = field(default_factory=Store)
     stages: list[Row] = field(default_factory=list)

@@ -136,15 +136,11 @@ LrEnd = Annotated[float, Field(ge=0, le=10, description="Learning rate of the la
 WeightDecay = Annotated[float, Field(ge=0, le=1, description="L2 penalty on weights; biases have none.")]
 LabelSmoothing = Annotated[float, Field(ge=0, lt=1, description="Share of the target spread over all classes.")]
 BatchSize = Annotated[int, Field(ge=1, le=4096, description="Images a step.")]
-ValShare = Annotated[
-    float, Field(gt=0, lt=0.9, description="Share of train held out to choose epoch and temperature, 0..1.")
-]
+ValShare = Annotated[float, Field(gt=0, lt=0.9, description="Share of train held out to choose epoch and temperature, 0..1.")]
 Refit = Annotated[
     bool, Field(description="Once the epoch is chosen, train anew on all of train for as long: the held-out images count too.")
 ]
-Patience = Annotated[
-    int, Field(ge=1, le=10_000, description="Epochs without a better validation loss before training stops.")
-]
+Patience = Annotated[int, Field(ge=1, le=10_000, description="Epochs without a better validation loss before training stops.")]
 CheckpointEvery = Annotated[int, Field(ge=1, le=10_000, description="Epochs between checkpoints.")]
 
 
@@ -177,9 +173,7 @@ class TrainingSettings(Section):
 
 
 class TrainSettings(TrainingSettings):
-    """The head and its training. Defaults follow the report; those that do not: at 80 images a class the 15 % that are held
-    out to choose epoch and temperature count, so a refit gives them back.
-    """
+    """The head and its training. Defaults follow the report, but for the refit: at 80 images a class each one counts."""
 
     views: Literal["all", "clean"] = Field("all", description="all views, or clean alone (the report's cautionary tale).")
     dropout: float = Field(0.2, ge=0, lt=1, description="Dropout on the pooled features.")

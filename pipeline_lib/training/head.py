@@ -75,9 +75,7 @@ def train_head(
     def build() -> Classifier:
         return Classifier(features.width, len(classes), settings.hidden, seed=seed)
 
-    trainer = Trainer(
-        folder, features, classes, rows, settings, seed, build, dropout=settings.dropout, progress=progress
-    )
+    trainer = Trainer(folder, features, classes, rows, settings, seed, build, dropout=settings.dropout, progress=progress)
     trained = trainer.train()
     spec = HeadSpec(
         classes=tuple(classes),
