@@ -15,7 +15,7 @@ class LeNet5(nn.Cell):
     """Two convolutions with pooling, three dense layers.
 
     1 x 28 x 28 -> 6 @ 24 x 24 -> 6 @ 12 x 12 -> 16 @ 8 x 8 -> 16 @ 4 x 4 -> 120 -> 84 -> classes. Layers bear the paper's
-    names. Unlike the paper's, C3 sees all maps of S2, pooling has no weights, and the output is a plain dense layer with logits.
+    names. Unlike the paper's, C3 sees all maps of S2, pooling has no weights, and the output is a dense layer of logits.
 
     Args:
         num_classes: Number of classes.

@@ -154,10 +154,11 @@ def _temperature(validation: Validation, views: NDArray[Any]) -> float:
 
 def write_tables(folder: Path, training: Training, rows: Rows) -> None:
     """Write ``history.csv``, an epoch a row, and ``holdout.csv``, the part of each image (see ``Rows``)."""
-    watched = [(top1,) for top1 in training.watched] or [()] * len(training.history)
-    figures = [(*row, *seen) for row, seen in zip(training.history, watched, strict=True)]
-    columns = (*Epoch._fields, *(["test_top1"] if training.watched else []))
-    _write_csv(folder / HISTORY, columns, [(int(epoch), *(f"{each:.6g}" for each in row)) for epoch, *row in figures])
+    columns = [*Epoch._fields, *(["test_top1"] if training.watched else [])]
+    history = [[row.epoch, *(f"{figure:.6g}" for figure in row[1:])] for row in training.history]
+    for cells, top1 in zip(history, training.watched, strict=False):
+        cells.append(f"{top1:.6g}")
+    _write_csv(folder / HISTORY, columns, history)
     _write_csv(folder / HOLDOUT, ("image", "part"), rows.part_of.items())
 
 
