@@ -54,7 +54,7 @@ class PixelTable:
     """
 
     def __init__(self, split: Split, preprocessing: GreyPreprocessing) -> None:
-        self._pixels = np.ascontiguousarray(split.images)
+        self._pixels = np.array(split.images)
         self._preprocessing = preprocessing
         self.images: NDArray[Any] = np.array(split.keys)
         self.labels: NDArray[Any] = split.labels
