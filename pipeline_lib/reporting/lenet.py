@@ -10,6 +10,7 @@ from pipeline_lib.reporting.provenance import commit, versions
 from pipeline_lib.settings import LenetSettings
 from pipeline_lib.stages import Ref
 
+NAMES = {"mnist": "MNIST", "digits": "scikit-learn's digits (not MNIST)"}
 FORMS = {"report": "ReLU, max pooling", "classic": "tanh, average pooling"}
 
 
@@ -24,7 +25,7 @@ def lenet_content(stages: Mapping[str, Ref], settings: LenetSettings) -> ReportC
     dataset, model = manifests["dataset"].summary, manifests["model"].summary
     form = FORMS[settings.network.form]
     return ReportContent(
-        title=f"LeNet-5 on {dataset['name']}",
+        title=f"LeNet-5 on {NAMES.get(dataset['kind'], dataset['name'])}",
         summary=f"LeNet-5 ({form}), trained from scratch. The data: {dataset['what']}.",
         notices=_notices(dataset),
         dataset=_dataset_facts(dataset),
