@@ -12,7 +12,10 @@ import json
 import statistics
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any, NamedTuple
+
+from pipeline_lib.stages import read_manifest
 
 SHORT = 5
 
@@ -63,10 +66,9 @@ def run(dataset: str, assignments: list[str]) -> dict[str, Any]:
 def figures(result: dict[str, Any]) -> Figures:
     """Return the figures of a run; the seconds are those of the training when it was computed."""
     test, ece = result["metrics"]["test"], result["metrics"]["ece"]
-    with open(f"{result['model']}/manifest.json", encoding="utf-8") as file:
-        manifest = json.load(file)
+    manifest = read_manifest(Path(result["model"]))
     shares = (test["top1"], test["top1_low"], test["top1_high"], test["loss"], ece)
-    return Figures(*shares, manifest["summary"]["epochs"], manifest["seconds"])
+    return Figures(*shares, manifest.summary["epochs"], manifest.seconds)
 
 
 def line(row: Figures) -> str:

@@ -160,6 +160,8 @@ def _show(result: dict[str, Any], console: Console, planning: bool) -> None:
     console.print(stages_table(result["stages"], planned=planning))
     if not planning:
         console.print(figures_table(result["metrics"]))
+        if "dataset" in result:
+            console.print(f"data    {result['dataset']}", soft_wrap=True, highlight=False, markup=False)
         console.print(f"report  {result['report']}\nmodel   {result['model']}", soft_wrap=True, highlight=False, markup=False)
 
 

@@ -27,7 +27,7 @@ def lenet_mnist(dataset: str | None = None, settings: LenetSettings = LenetSetti
         settings: All settings.
 
     Returns:
-        ``stages`` (one row each), ``metrics``, and the paths of ``report`` and ``model``.
+        ``stages`` (one row each), ``dataset`` (what it is, in words), ``metrics``, and the paths of ``report`` and ``model``.
     """
     with running(slot="lenet") as run:
         source = resolve(dataset, downloads=Store().downloads, fetch=not run.planning)
@@ -36,7 +36,7 @@ def lenet_mnist(dataset: str | None = None, settings: LenetSettings = LenetSetti
         model = train_stage(dataset=data, network=settings.network, train=settings.train, seed=settings.seed)
         scores = evaluate_stage(dataset=data, model=model, evaluate=settings.evaluate, seed=settings.seed)
         report = report_stage(dataset=data, model=model, scores=scores, settings=settings)
-        return _results(run, model, scores, report)
+        return _results(run, data, model, scores, report)
 
 
 def _limits(source: Source, settings: LenetSettings) -> dict[str, Any]:
@@ -44,7 +44,7 @@ def _limits(source: Source, settings: LenetSettings) -> dict[str, Any]:
     return {} if source.kind in ("mnist", "idx") else {"data": settings.data}
 
 
-def _results(run: Run, model: Ref, scores: Ref, report: Ref) -> dict[str, Any]:
+def _results(run: Run, data: Ref, model: Ref, scores: Ref, report: Ref) -> dict[str, Any]:
     """Return what the flow tells its caller, and let ``latest/`` lead to the results that people look for."""
     if run.planning:
         return {"stages": run.stages}
@@ -52,6 +52,7 @@ def _results(run: Run, model: Ref, scores: Ref, report: Ref) -> dict[str, Any]:
         run.store.point(name, ref)
     return {
         "stages": run.stages,
+        "dataset": data.manifest().summary["what"],
         "metrics": scores.manifest().summary,
         "report": str(report.folder / "report.html"),
         "model": str(model.folder),
