@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import logging
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from rich.console import Console
+from rich.highlighter import NullHighlighter
 from rich.markup import escape
 
 from pipeline_lib.errors import PipelineError
@@ -111,6 +113,7 @@ def _execute(
     from pipeline_lib.run import Run, watching
 
     told = Console(stderr=True)
+    _show_warnings(told)
     run = Run(planning=planning, verify="digests" if verify else "sizes")
     if not planning:
         run.listener = lambda row: _announce(told, row)
@@ -122,6 +125,14 @@ def _execute(
     _show(result, told if as_json else Console(), planning)
     if as_json:
         click.echo(json.dumps(result))
+
+
+def _show_warnings(console: Console) -> None:
+    """Print what the pipeline warns of; Prefect's own console handler keeps silent about it."""
+    from rich.logging import RichHandler
+
+    handler = RichHandler(logging.WARNING, console, show_time=False, show_path=False, highlighter=NullHighlighter())
+    logging.getLogger("pipeline_lib").addHandler(handler)
 
 
 def _settings_of(flow_name: str) -> type[Section]:
