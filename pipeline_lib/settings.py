@@ -132,6 +132,7 @@ class FeaturesSettings(Section):
 Epochs = Annotated[int, Field(ge=1, le=10_000, description="Most passes over the training images.")]
 WarmupEpochs = Annotated[int, Field(ge=0, le=1000, description="Epochs of linear warm-up from lr_start to lr_max.")]
 LrStart = Annotated[float, Field(ge=0, le=10, description="Learning rate of the first step of the warm-up.")]
+LrMax = Annotated[float, Field(gt=0, le=10, description="Learning rate after warm-up.")]
 LrEnd = Annotated[float, Field(ge=0, le=10, description="Learning rate of the last step of the cosine decay.")]
 WeightDecay = Annotated[float, Field(ge=0, le=1, description="L2 penalty on weights; biases have none.")]
 LabelSmoothing = Annotated[float, Field(ge=0, lt=1, description="Share of the target spread over all classes.")]
@@ -153,7 +154,7 @@ class TrainingSettings(Section):
     epochs: Epochs = 100
     warmup_epochs: WarmupEpochs = 5
     lr_start: LrStart = 0.001
-    lr_max: float = Field(0.01, gt=0, le=10, description="Learning rate after warm-up.")
+    lr_max: LrMax = 0.01
     lr_end: LrEnd = 0.00001
     momentum: float = Field(0.9, ge=0, lt=1, description="Momentum; Adam's beta1 keeps 0.9.")
     weight_decay: WeightDecay = 1e-4
@@ -219,13 +220,17 @@ class NetworkSettings(Section):
 
 
 class NetworkTrainSettings(TrainingSettings):
-    """The training of the whole network. Defaults are the report's: a constant learning rate, no penalty, no smoothing."""
+    """The training of the whole network: momentum and batch as in the report, the learning rate not.
 
-    epochs: Epochs = 30
+    At the report's constant rate of 0.01 the validation loss jumps from epoch to epoch, and patience 3 ends on a lucky early
+    one (epoch 3 of 6, seed 1). Annealed from 0.02, with a small weight decay, it falls until the end and lower, for both forms:
+    the least validation loss of the eight variants in docs/results.md.
+    """
+
+    epochs: Epochs = 10
     warmup_epochs: WarmupEpochs = 0
-    lr_start: LrStart = 0.01
-    lr_end: LrEnd = 0.01
-    weight_decay: WeightDecay = 0.0
+    lr_max: LrMax = 0.02
+    weight_decay: WeightDecay = 5e-4
     label_smoothing: LabelSmoothing = 0.0
     batch: BatchSize = 32
     val_share: ValShare = 0.1
