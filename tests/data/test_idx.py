@@ -47,6 +47,20 @@ def test_what_was_written_is_read(array: np.ndarray, packed: bool, tmp_path: Pat
         (PACKED[:10] + b"\xff" * 20, r"damaged gzip file"),
         (gzip.compress(WHOLE[:-1], mtime=0), r"announces 2 items in 24 bytes, but 23 are there"),
     ],
+    ids=(
+        "labels instead of images",
+        "a web page",
+        "empty",
+        "header cut off",
+        "last byte missing",
+        "a byte too many",
+        "count too high",
+        "absurd sizes",
+        "gzip cut off",
+        "gzip checksum wrong",
+        "gzip damaged",
+        "packed and short",
+    ),
 )
 def test_what_is_no_whole_idx_file_is_refused(tmp_path: Path, content: bytes, sentence: str) -> None:
     (tmp_path / "images").write_bytes(content)
