@@ -68,7 +68,7 @@ def examples(rows: Sequence[Example], classes: Sequence[str]) -> bytes | None:
 
 def _picture(axes: Axes, row: Example, classes: Sequence[str]) -> None:
     style(axes)
-    axes.imshow(np.asarray(row.image), cmap="gray_r", vmin=0, vmax=255, interpolation="nearest")
+    axes.imshow(np.asarray(row.image), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
     axes.set(xticks=[], yticks=[])
     said = classes[int(np.argmax(row.logits))]
     text = label(row.name, 12) if said == row.name else f"{label(row.name, 12)}\u2192{label(said, 12)}"
