@@ -1,20 +1,25 @@
-"""The command ``garbage``: run, status, predict, settings. Heavy libraries are imported when a command needs them."""
+"""The command ``garbage``: run, lenet, status, predict, settings. Heavy libraries are imported when a command needs them."""
 
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from rich.console import Console
+from rich.highlighter import NullHighlighter
 from rich.markup import escape
 
 from pipeline_lib.errors import in_words, is_defect
+
+if TYPE_CHECKING:
+    from pipeline_lib.settings import Section
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -27,21 +32,29 @@ QUIET = {
 }
 
 
+FLOWS = ("garbage-finetune", "lenet-mnist")
+
+_config_option = click.option(
+    "--config", type=click.Path(path_type=Path), metavar="FILE.yaml", help="Read settings from a file."
+)
+_set_option = click.option(
+    "--set", "assignments", multiple=True, metavar="NAME=VALUE", help="Change a setting, such as train.epochs=50."
+)
+_flow_option = click.option(
+    "--flow", type=click.Choice(FLOWS), default=FLOWS[0], show_default=True, help="Which flow: that of run, or of lenet."
+)
+
+
 def _pipeline_options(command: Command) -> Command:
-    """Add the options that ``run`` and ``status`` share."""
+    """Add the options that ``run``, ``lenet`` and ``status`` share."""
     for option in (
         click.option("--json", "as_json", is_flag=True, help="Print one JSON object as the last line of standard output."),
         click.option("--verify", is_flag=True, help="Compare the digests of kept results too, not their sizes alone."),
         click.option(
             "--artifacts", type=click.Path(path_type=Path), help="Folder of all results (GARBAGE_ARTIFACTS, ./artifacts)."
         ),
-        click.option("--config", type=click.Path(path_type=Path), metavar="FILE.yaml", help="Read settings from a file."),
-        click.option(
-            "--set", "assignments", multiple=True, metavar="NAME=VALUE", help="Change a setting, such as train.epochs=50."
-        ),
-        click.option(
-            "--dataset", default="sample", show_default=True, help="sample, data_en, or the PATH of a folder or zip file."
-        ),
+        _config_option,
+        _set_option,
     ):
         command = option(command)
     return command
@@ -56,22 +69,38 @@ def main() -> None:
 
 
 @main.command("run")
+@click.option("--dataset", default="sample", show_default=True, help="sample, data_en, or the PATH of a folder or zip file.")
 @_pipeline_options
 def run_command(**options: Any) -> None:
     """Run the whole pipeline in this process and reuse every stage that is finished."""
-    _execute(planning=False, **options)
+    _execute("garbage-finetune", planning=False, **options)
+
+
+@main.command("lenet")
+@click.option(
+    "--dataset",
+    help="mnist, digits (embedded), or the PATH of a folder of IDX files, an image folder or a zip file.  "
+    "[default: mnist, or digits where it cannot be had]",
+)
+@_pipeline_options
+def lenet_command(**options: Any) -> None:
+    """Train LeNet-5 on small grey images, such as MNIST, and reuse every stage that is finished."""
+    _execute("lenet-mnist", planning=False, **options)
 
 
 @main.command("status")
+@click.option("--dataset", help="As for run or lenet, with the same default.")
+@_flow_option
 @_pipeline_options
-def status_command(**options: Any) -> None:
+def status_command(flow: str, **options: Any) -> None:
     """Say for each stage whether a run would reuse it, and if not why. Runs nothing."""
-    _execute(planning=True, **options)
+    _execute(flow, planning=True, **options)
 
 
 def _execute(
+    flow_name: str,
     planning: bool,
-    dataset: str,
+    dataset: str | None,
     config: Path | None,
     assignments: tuple[str, ...],
     artifacts: Path | None,
@@ -83,18 +112,43 @@ def _execute(
     from pipeline_lib.run import Run, watching
 
     told = Console(stderr=True)
+    _show_warnings(told)
     run = Run(planning=planning, verify="digests" if verify else "sizes")
     if not planning:
         run.listener = lambda row: _announce(told, row)
+        run.tell = lambda line: told.print(f"         {line}", style="dim", markup=False, highlight=False)
     with _explained(told, lambda error: {"stages": run.stages, "error": error} if as_json else None), watching(run):
-        settings = load_settings(config, assignments)
-        from flows.garbage_finetune import garbage_finetune
-
-        flow = garbage_finetune.fn if planning else garbage_finetune
-        result = flow(dataset, settings)
+        settings = load_settings(config, assignments, _settings_of(flow_name))
+        flow = _flow(flow_name)
+        result = (flow.fn if planning else flow)(**({"dataset": dataset} if dataset is not None else {}), settings=settings)
     _show(result, told if as_json else Console(), planning)
     if as_json:
         click.echo(json.dumps(result))
+
+
+def _show_warnings(console: Console) -> None:
+    """Print what the pipeline warns of; Prefect's own console handler keeps silent about it."""
+    from rich.logging import RichHandler
+
+    handler = RichHandler(logging.WARNING, console, show_time=False, show_path=False, highlighter=NullHighlighter())
+    logging.getLogger("pipeline_lib").addHandler(handler)
+
+
+def _settings_of(flow_name: str) -> type[Section]:
+    """Return the settings of a flow without importing it."""
+    from pipeline_lib.settings import LenetSettings, Settings
+
+    return LenetSettings if flow_name == "lenet-mnist" else Settings
+
+
+def _flow(flow_name: str) -> Any:
+    if flow_name == "lenet-mnist":
+        from flows.lenet_mnist import lenet_mnist
+
+        return lenet_mnist
+    from flows.garbage_finetune import garbage_finetune
+
+    return garbage_finetune
 
 
 def _use_artifacts(artifacts: Path | None) -> None:
@@ -116,6 +170,8 @@ def _show(result: dict[str, Any], console: Console, planning: bool) -> None:
     console.print(stages_table(result["stages"], planned=planning))
     if not planning:
         console.print(figures_table(result["metrics"]))
+        if "dataset" in result:
+            console.print(f"data    {result['dataset']}", soft_wrap=True, highlight=False, markup=False)
         console.print(f"report  {result['report']}\nmodel   {result['model']}", soft_wrap=True, highlight=False, markup=False)
 
 
@@ -167,15 +223,16 @@ def predict(
 
 
 @main.command()
-@click.option("--config", type=click.Path(path_type=Path), metavar="FILE.yaml", help="Read settings from a file.")
-@click.option("--set", "assignments", multiple=True, metavar="NAME=VALUE", help="Change a setting, such as train.epochs=50.")
-def settings(config: Path | None, assignments: tuple[str, ...]) -> None:
+@_flow_option
+@_config_option
+@_set_option
+def settings(flow: str, config: Path | None, assignments: tuple[str, ...]) -> None:
     """List every setting with its value and what it is for."""
     from flows.console import settings_table
     from pipeline_lib.configuration import load_settings
 
     with _explained(Console(stderr=True)):
-        loaded = load_settings(config, assignments)
+        loaded = load_settings(config, assignments, _settings_of(flow))
     Console().print(settings_table(loaded))
 
 

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from pipeline_lib.configuration import setting_names
 from pipeline_lib.run import Row
-from pipeline_lib.settings import Settings
+from pipeline_lib.settings import Section
 
 STYLES = {"computed": "green", "reused": "cyan", "stale": "yellow", "failed": "bold red"}
 
@@ -56,7 +56,7 @@ def figures_table(metrics: Mapping[str, Any]) -> Table:
     for heading in ("top-1 %", "interval", "top-5 %", "images"):
         table.add_column(heading, justify="right")
     for key, name in (("test", "test"), ("test_without_leaks", "test without leaks"), ("data_new_test", "data_new/test")):
-        if scores := metrics.get(key):
+        if (scores := metrics.get(key)) and (metrics.get("leaked_images") or "leaks" not in key):
             interval = f"{100 * scores['top1_low']:.1f}..{100 * scores['top1_high']:.1f}"
             images = str(scores.get("images", scores["n"]))
             table.add_row(name, f"{100 * scores['top1']:.1f}", interval, f"{100 * scores['top5']:.1f}", images)
@@ -82,12 +82,12 @@ def predictions_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     return table
 
 
-def settings_table(settings: Settings) -> Table:
+def settings_table(settings: Section) -> Table:
     """Return every setting with its value and what it is for."""
     table = Table()
     for heading in ("setting", "value", "what it is"):
         table.add_column(heading, overflow="fold")
-    for name, field in setting_names():
+    for name, field in setting_names(type(settings)):
         value: Any = settings
         for part in name.split("."):
             value = getattr(value, part)

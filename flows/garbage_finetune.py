@@ -8,9 +8,8 @@ from typing import Any
 from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from pipeline_lib.data.sources import Source
+from pipeline_lib.data.sources import Source, resolve
 from pipeline_lib.models.sources import source_fingerprint
-from pipeline_lib.root import check_root
 from pipeline_lib.run import Run, running
 from pipeline_lib.settings import Settings
 from pipeline_lib.stages import External, Ref
@@ -39,9 +38,9 @@ def garbage_finetune(dataset: str = "sample", settings: Settings = Settings()) -
     Returns:
         ``stages`` (one row each), ``metrics``, and the paths of ``report`` and ``model``.
     """
-    check_root()
-    source = find_source(dataset)
-    with running(slot=source.name, stage_minutes=settings.stage_minutes) as run:
+    with running(settings.stage_minutes) as run:
+        source = find_source(resolve, dataset)
+        run.slot = source.name
         data = dataset_stage(source=source, data=settings.data, **_sampling(source, settings))
         audit = audit_stage(dataset=data, audit=settings.audit)
         backbone = backbone_stage(**_weights(settings))

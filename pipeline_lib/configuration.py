@@ -5,30 +5,40 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, overload
 
 import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from pipeline_lib.errors import PipelineError
-from pipeline_lib.settings import Settings
+from pipeline_lib.settings import Section, Settings
+
+AnySettings = TypeVar("AnySettings", bound=Section)
 
 
-def load_settings(config: Path | None = None, assignments: Sequence[str] = ()) -> Settings:
-    """Return the defaults, changed by a YAML file, then by pairs such as ``train.epochs=50``.
+@overload
+def load_settings(config: Path | None = None, assignments: Sequence[str] = ()) -> Settings: ...
+
+
+@overload
+def load_settings(config: Path | None, assignments: Sequence[str], model: type[AnySettings]) -> AnySettings: ...
+
+
+def load_settings(config: Path | None = None, assignments: Sequence[str] = (), model: type[Section] = Settings) -> Section:
+    """Return the defaults of a flow's settings, changed by a YAML file, then by pairs such as ``train.epochs=50``.
 
     Raises:
         PipelineError: The file cannot be read, a pair is malformed, a name does not exist, or a value is out of range.
     """
-    fields = dict(setting_names())
+    fields = dict(setting_names(model))
     values = _flat(_read(config)) if config else {}
     values |= dict(_pair(assignment, fields) for assignment in assignments)
     for name in values:
         if name not in fields:
             raise PipelineError(_unknown(name, fields))
     try:
-        return Settings.model_validate(_nested(values))
+        return model.model_validate(_nested(values))
     except ValidationError as error:
         raise PipelineError(_in_words(error, fields)) from None
 

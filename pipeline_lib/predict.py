@@ -15,7 +15,7 @@ from PIL import Image
 from pipeline_lib.data.classes import bin_of
 from pipeline_lib.data.image import ImageProblem, read_image
 from pipeline_lib.errors import PipelineError
-from pipeline_lib.model import Model
+from pipeline_lib.model import Model, open_model
 
 COLUMNS = ("image", "class", "probability", "bin", "error")
 
@@ -29,7 +29,7 @@ def predict_paths(paths: Sequence[Path], model: Path, top: int) -> list[dict[str
     Raises:
         PipelineError: There is no model in the folder ``model``, or it is damaged.
     """
-    loaded = Model(model)
+    loaded = open_model(model)
     rows: list[dict[str, Any]] = []
     files = _files(paths)
     while batch := list(islice(files, loaded.batch)):

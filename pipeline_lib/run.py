@@ -9,6 +9,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from pipeline_lib.root import check_root
 from pipeline_lib.stages import Store, Verify
 
 Status = Literal["failed", "stale", "computed", "reused"]
@@ -34,6 +35,7 @@ class Run:
         verify: Compare outputs with their recorded ``sizes``, or with their ``digests`` too.
         stage_minutes: Time limit of each stage, in minutes.
         listener: Called with the row of each stage as it ends.
+        tell: Called with what a stage says while it works, a line at a time.
         stages: One row a stage, in order: name, status, reason, seconds (wall time), key; a stage of several shards also
             has the count of each status.
     """
@@ -43,6 +45,7 @@ class Run:
     verify: Verify = "sizes"
     stage_minutes: float = 240.0
     listener: Callable[[Row], None] = lambda row: None
+    tell: Callable[[str], None] = lambda line: None
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
     store: Store = field(default_factory=Store)
     stages: list[Row] = field(default_factory=list)
@@ -81,9 +84,14 @@ def watching(run: Run) -> Iterator[Run]:
 
 
 @contextmanager
-def running(slot: str, stage_minutes: float) -> Iterator[Run]:
-    """Begin to work on the dataset named ``slot``: in the run that somebody watches, or in a new one."""
+def running(stage_minutes: float) -> Iterator[Run]:
+    """Begin to work: in the run that somebody watches, or in a new one.
+
+    Raises:
+        PipelineError: The artifacts root is not the one that was deployed.
+    """
+    check_root()
     run = _current.get(None) or Run()
-    run.slot, run.stage_minutes = slot, stage_minutes
+    run.stage_minutes = stage_minutes
     with watching(run):
         yield run

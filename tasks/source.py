@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from prefect import Task
 from prefect.context import FlowRunContext
 
-from pipeline_lib.data.sources import Source, resolve
+from pipeline_lib.data.sources import Source
 from pipeline_lib.stages import Store
 from tasks.stage import network_retries
 
 
-def find_source(dataset: str) -> Source:
-    """Return the source of a dataset; within a flow's run as the task ``source``, whose network errors are tried again."""
-    downloads = Store().downloads
+def find_source(resolve: Callable[..., Source], dataset: str | None, **options: Any) -> Source:
+    """Return ``resolve(dataset, downloads=..., **options)``.
+
+    Within a flow's run it is the task ``source``: asked anew each time, and again when the network fails it.
+    """
+    options["downloads"] = Store().downloads
     if FlowRunContext.get() is None:
-        return resolve(dataset, downloads=downloads)
-    return Task(resolve, name="source", persist_result=False, **network_retries())(dataset, downloads=downloads)
+        return resolve(dataset, **options)
+    task: Task[..., Source] = Task(resolve, name="source", persist_result=False, **network_retries())
+    return task(dataset, **options)

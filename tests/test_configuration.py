@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pipeline_lib.configuration import load_settings, setting_names
 from pipeline_lib.errors import PipelineError
-from pipeline_lib.settings import Settings
+from pipeline_lib.settings import LenetSettings, Section, Settings
 
 
 def test_pairs_override_the_file_and_the_file_the_defaults(tmp_path: Path) -> None:
@@ -71,9 +71,20 @@ def test_an_empty_file_changes_nothing(tmp_path: Path) -> None:
     assert load_settings(tmp_path / "empty.yaml") == Settings()
 
 
-def test_every_setting_has_a_description_and_a_default_that_is_allowed() -> None:
-    assert all(field.description for _, field in setting_names())
-    assert Settings.model_validate(Settings().model_dump()) == Settings()
+@pytest.mark.parametrize("model", [Settings, LenetSettings])
+def test_every_setting_has_a_description_and_a_default_that_is_allowed(model: type[Section]) -> None:
+    assert all(field.description for _, field in setting_names(model))
+    assert model.model_validate(model().model_dump()) == model()
+
+
+def test_each_flow_has_its_own_settings_and_defaults() -> None:
+    settings = load_settings(None, ["network.form=classic", "train.epochs=3"], LenetSettings)
+    assert (settings.network.form, settings.train.epochs, settings.train.batch) == ("classic", 3, 32)
+    assert Settings().train.batch == 64
+    with pytest.raises(PipelineError, match=r"There is no setting network\.form"):
+        load_settings(None, ["network.form=classic"])
+    with pytest.raises(PipelineError, match=r"train\.patience=0 is not allowed: a whole number of at least 1"):
+        load_settings(None, ["train.patience=0"], LenetSettings)
 
 
 @given(st.integers(1, 10_000), st.integers(0, 2**31 - 1))

@@ -71,6 +71,7 @@ def download(
     max_bytes: int,
     sha256: str | None = None,
     progress: Progress | None = None,
+    attempts: int = ATTEMPTS,
 ) -> str:
     """Bring the content of an address to ``target`` and return its sha256 in hex.
 
@@ -84,6 +85,7 @@ def download(
         max_bytes: Most bytes that are accepted, whether announced or really sent.
         sha256: Digest that the content must have, in hex, if one is known.
         progress: Called after every piece that arrives.
+        attempts: Tries in all, at least 1.
 
     Raises:
         PipelineError: The address cannot be used or reached, refuses, sends too much or the wrong content, or the disk
@@ -93,7 +95,7 @@ def download(
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(target.with_name(f"{target.name}.lock")):
-            _fetch_with_retries(url, part, max_bytes, progress)
+            _fetch_with_retries(url, part, max_bytes, progress, attempts)
             digest = file_sha256(part)
             if sha256 is not None and digest != sha256.lower():
                 _discard(part)
@@ -137,11 +139,11 @@ class _OtherVersion(httpx.TransportError):
     """The bytes on disk do not continue what the server has now: they were discarded, and the next try starts over."""
 
 
-def _fetch_with_retries(url: str, part: Path, max_bytes: int, progress: Progress | None) -> None:
-    attempts = stamina.retry_context(on=worth_retrying, attempts=ATTEMPTS, timeout=None, wait_initial=0.5, wait_max=MAX_WAIT)
+def _fetch_with_retries(url: str, part: Path, max_bytes: int, progress: Progress | None, attempts: int) -> None:
+    tries = stamina.retry_context(on=worth_retrying, attempts=attempts, timeout=None, wait_initial=0.5, wait_max=MAX_WAIT)
     try:
         with httpx.Client(follow_redirects=True, timeout=_TIMEOUT) as client:
-            for attempt in attempts:
+            for attempt in tries:
                 with attempt:
                     _fetch(client, url, part, max_bytes, progress)
     except (httpx.HTTPError, httpx.InvalidURL) as error:

@@ -8,7 +8,7 @@ import json
 import logging
 import os
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal
@@ -39,14 +39,14 @@ class Source(BaseModel):
     Attributes:
         name: What people call it: a name of `NAMES`, or the last part of the path.
         kind: How its bytes are got.
-        location: Address of a remote dataset, absolute path of an archive or folder, "" for the sample.
+        location: Address of a remote dataset, absolute path of an archive or folder, "" for what is embedded or has several.
         fingerprint: Identity of the content. Two sources of one fingerprint hold the same images.
     """
 
     model_config = ConfigDict(frozen=True)
 
     name: str
-    kind: Literal["sample", "remote", "archive", "folder"]
+    kind: Literal["sample", "remote", "archive", "folder", "mnist", "digits", "idx"]
     location: str
     fingerprint: str
 
@@ -71,7 +71,7 @@ def resolve(dataset: str, *, downloads: Path) -> Source:
         return Source(name="sample", kind="sample", location="", fingerprint="sample")
     if dataset in ADDRESSES:
         return _resolve_remote(dataset, downloads / f"{dataset}.zip")
-    return _resolve_path(dataset)
+    return resolve_path(dataset)
 
 
 def folder_fingerprint(folder: ImageFolder) -> str:
@@ -90,11 +90,16 @@ def remote_fingerprint(validators: Validators) -> str:
     return _digest([validators.url, validators.etag, validators.last_modified, validators.length])
 
 
-def _resolve_path(dataset: str) -> Source:
+def resolve_path(dataset: str, names: Sequence[str] = NAMES) -> Source:
+    """Find a dataset by the path of a folder or zip archive; ``names`` are what else might have been meant.
+
+    Raises:
+        PipelineError: See `resolve`.
+    """
     path = Path(dataset).expanduser()
     if not dataset or not path.exists():
-        near = difflib.get_close_matches(dataset.casefold(), NAMES, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"give {', '.join(NAMES)}, or the path of a folder or zip archive."
+        near = difflib.get_close_matches(dataset.casefold(), names, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"give {', '.join(names)}, or the path of a folder or zip archive."
         raise PipelineError(f"There is no dataset {dataset!r}: {hint}")
     path = path.resolve()
     if path.is_dir():

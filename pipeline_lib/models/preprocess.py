@@ -24,6 +24,32 @@ def fit(image: Image.Image, size: int) -> Image.Image:
     return ImageOps.fit(image, (size, size), Image.Resampling.BILINEAR)
 
 
+def grey(image: Image.Image, size: int) -> NDArray[np.uint8]:
+    """Return the central square of an image in grey (ITU-R BT.601 luma), uint8 (size, size)."""
+    return np.asarray(fit(image.convert("L"), size))
+
+
+class GreyPreprocessing(BaseModel):
+    """How an image becomes the input of a network for grey images. Written as JSON beside the weights it belongs to."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    size: int = Field(ge=1, description="Side of the square input in pixels.")
+    resampling: Literal["bilinear"] = Field(default="bilinear", description="Filter of the resize, antialiased.")
+    crop: Literal["centre"] = Field(default="centre", description="The largest centred square is what the network sees.")
+    channels: Literal["L"] = Field(default="L", description="Grey, ITU-R BT.601 luma.")
+    scale: float = Field(default=255.0, gt=0, description="Pixel values 0..255 are divided by this.")
+
+    def array(self, image: Image.Image) -> NDArray[np.float32]:
+        """Return an image as a network's input: float32, (1, size, size)."""
+        array: NDArray[np.float32] = self.scaled(grey(image, self.size)[None])[0]
+        return array
+
+    def scaled(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return grey images (n, size, size) as inputs of a network: a fresh float32 array (n, 1, size, size)."""
+        return np.divide(pixels[:, None], np.float32(self.scale), dtype=np.float32)
+
+
 class Preprocessing(BaseModel):
     """How an image becomes a network's input. Written as JSON beside the weights it belongs to.
 

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image as PillowImage
 
+from pipeline_lib.evaluation.examples import read_examples
 from pipeline_lib.reporting import figures
 from pipeline_lib.reporting.content import ReportContent
 from pipeline_lib.reporting.formats import interval, percent
@@ -40,7 +42,7 @@ def evaluation_section(content: ReportContent) -> Section:
     if content.evaluation is not None:
         folder, metrics = content.evaluation, read_metrics(content.evaluation)
         blocks += [*_scores(metrics), *_robustness(metrics), *_calibration(metrics), *_bins(metrics), *_classes(folder)]
-        blocks += [*_confusion(folder, metrics), *_map(folder), *_mistakes(folder, metrics)]
+        blocks += [*_confusion(folder, metrics), *_examples(folder), *_map(folder), *_mistakes(folder, metrics)]
     return Section("evaluation", "Evaluation", blocks + pictures("evaluation", content.evaluation_pictures))
 
 
@@ -172,6 +174,22 @@ def _confusion(folder: Path, metrics: Metrics) -> Iterator[Block]:
     confused = [[Cell(true), Cell(said), Cell(f"{count:,}")] for true, said, count in metrics["most_confused"] if count > 1]
     if confused:
         yield Table(["true class", "taken for", "images"], confused, "Most frequent mistakes")
+
+
+def _examples(folder: Path) -> Iterator[Images]:
+    rows = []
+    for row in read_examples(folder):
+        with PillowImage.open(folder / row["picture"]) as picture:
+            picture.load()
+        rows.append(figures.Example(picture, row["class"], row["logits"], row["probabilities"]))
+    chart = figures.examples(rows, [row["class"] for row in _rows(folder / "per_class.csv")])
+    if chart:
+        caption = (
+            "The first test image of each class, its raw scores and their softmax, before any temperature. "
+            "Blue: the true class; orange: what the network says instead."
+        )
+        alt = "For one image of each class: bars of raw scores and of probabilities."
+        yield Images(drawn("examples", chart, alt, caption), title="One image of each class")
 
 
 def _map(folder: Path) -> Iterator[Images]:

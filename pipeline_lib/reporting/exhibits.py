@@ -14,7 +14,7 @@ from typing import Any
 
 from pipeline_lib.reporting.content import ReportContent
 from pipeline_lib.reporting.evaluation_section import evaluation_section, read_metrics
-from pipeline_lib.reporting.facts import audit_facts, contact_sheet, dataset_facts, features_timing, leaks
+from pipeline_lib.reporting.facts import audit_facts, contact_sheet, features_timing, leaks
 from pipeline_lib.reporting.formats import duration, value
 from pipeline_lib.reporting.headline import cards, findings
 from pipeline_lib.reporting.page import Block, Cell, Facts, Page, Section, Table
@@ -61,8 +61,11 @@ def _any(results: Results) -> str:
 def _dataset(results: Results) -> str:
     manifest = _only(results).manifest()
     dataset = manifest.summary
-    facts = {**dataset_facts(dataset["name"], dataset), "source": dataset["kind"], "digest of the content": manifest.digest}
     counts = dataset["counts"]
+    told = {**dataset, "set_aside": dataset["set_aside"]["count"]} if isinstance(dataset["set_aside"], dict) else dataset
+    facts = {name.replace("_", " "): item for name, item in told.items() if not isinstance(item, dict | list)}
+    facts |= {f"{split} images": sum(count.values()) for split, count in counts.items()}
+    facts |= {"classes": len(dataset["classes"]), "digest of the content": manifest.digest}
     rows = [[Cell(name), *(Cell(value(count[name])) for count in counts.values())] for name in dataset["classes"]]
     chart = data_section(ReportContent(title="", class_counts=counts)).blocks
     return _show(_facts(facts), *chart, Table(["class", *counts], rows, "Counts"))

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import platform
-import subprocess
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from pipeline_lib.reporting.content import ReportContent, Timing
 from pipeline_lib.reporting.facts import audit_facts, contact_sheet, dataset_facts, features_timing, leaks, model_facts
+from pipeline_lib.reporting.provenance import commit, versions
 from pipeline_lib.settings import Settings
 from pipeline_lib.stages import Manifest, Ref
-
-LIBRARIES = ("mindspore", "prefect", "numpy", "pillow", "scikit-learn")
 
 
 def finetune_content(stages: Mapping[str, Ref], shards: Sequence[Ref], name: str, settings: Settings) -> ReportContent:
@@ -43,8 +38,8 @@ def finetune_content(stages: Mapping[str, Ref], shards: Sequence[Ref], name: str
         evaluation=stages["scores"].folder,
         settings=settings.model_dump(mode="json"),
         timings=_timings(manifests, [shard.manifest() for shard in shards]),
-        versions=_versions(),
-        commit=_commit(),
+        versions=versions(),
+        commit=commit(),
     )
 
 
@@ -66,17 +61,3 @@ def _timings(stages: Mapping[str, Manifest], shards: Sequence[Manifest]) -> tupl
     rows["features"] = features_timing(shards)
     order = ("dataset", "audit", "backbone", "data_new", "features", "train", "evaluate")
     return tuple(rows[stage] for stage in order)
-
-
-def _versions() -> dict[str, str]:
-    return {"python": platform.python_version(), **{library: importlib.metadata.version(library) for library in LIBRARIES}}
-
-
-def _commit() -> str | None:
-    """Return the commit of the code, marked when the working tree differs from it; None outside of a checkout."""
-    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=12"]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  # a fixed command
-    except FileNotFoundError:
-        return None
-    return done.stdout.strip() or None

@@ -23,6 +23,9 @@ Batch = tuple[NDArray[np.float32], NDArray[np.int32]]
 Progress = Callable[[int, int, str], None]
 """Called with steps done, steps in all, and a short text."""
 
+Watch = Callable[["Epoch"], float]
+"""Called with every epoch that ran; what it returns is kept beside the history, where nothing that chooses looks."""
+
 _UNJUDGED = (float("nan"), float("nan"))
 
 PROGRESS_STEPS = 25
@@ -76,10 +79,12 @@ class Training:
     Attributes:
         history: The epochs so far.
         best_parameters: The network's parameters after the best epoch.
+        watched: What was watched after each epoch, for people to see; empty when nothing is.
     """
 
     history: list[Epoch] = field(default_factory=list)
     best_parameters: Arrays = field(default_factory=dict)
+    watched: list[float] = field(default_factory=list)
 
     @property
     def best(self) -> Epoch:
@@ -109,6 +114,7 @@ def fit(
     checkpoints: Checkpoints,
     *,
     progress: Progress = ignore_progress,
+    watch: Watch | None = None,
     on_epoch: Callable[[Epoch], None] = _ignore_epoch,
 ) -> Training:
     """Train until the plan is done or patience is at its end, and leave the network with its best parameters.
@@ -123,6 +129,7 @@ def fit(
         evaluate: Returns the network's loss and top-1 on the validation rows; None trains for all epochs of the plan.
         checkpoints: Where the way back is kept.
         progress: Called every few steps.
+        watch: Returns a figure to be kept for people, such as the accuracy on test; it has no influence on the training.
         on_epoch: Called after every epoch, not for those that a checkpoint brings back.
 
     Raises:
@@ -142,6 +149,8 @@ def fit(
         training.history.append(row)
         if training.best is row:
             training.best_parameters = _arrays(step.network)
+        if watch:
+            training.watched.append(watch(row))
         if checkpoints.is_due(epoch):
             checkpoints.save(epoch, _to_arrays(step, training))
         on_epoch(row)
@@ -190,6 +199,8 @@ def _to_arrays(step: TrainStep, training: Training) -> Arrays:
     """Return all that a resumed training needs, under names of three kinds."""
     arrays = {f"step.{name}": array for name, array in _arrays(step).items()}
     arrays |= {f"best.{name}": array for name, array in training.best_parameters.items()}
+    if training.watched:
+        arrays["watched"] = np.array(training.watched, np.float64)
     return arrays | {"history": np.array(training.history, np.float64)}
 
 
@@ -201,7 +212,8 @@ def _resume(step: TrainStep, checkpoints: Checkpoints) -> Training:
     _set(step, _under("step.", arrays))
     history = [Epoch(int(row[0]), *row[1:]) for row in arrays["history"].tolist()]
     logger.info("Resumed after epoch %d.", len(history))
-    return Training(history, _under("best.", arrays))
+    watched = arrays["watched"].tolist() if "watched" in arrays else []
+    return Training(history, _under("best.", arrays), watched)
 
 
 def _under(prefix: str, arrays: Arrays) -> Arrays:

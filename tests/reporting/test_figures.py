@@ -29,6 +29,13 @@ def cell(sigma, angle, top1=0.8):
     return {"sigma": sigma, "angle": angle, "top1": top1, "low": top1 - 0.1, "high": top1 + 0.1}
 
 
+def example(said: int, classes: int = 3):
+    logits = [float(said == place) - 0.5 for place in range(classes)]
+    return figures.Example(
+        Image.new("L", (28, 28), 90), "0", logits, [0.9 if said == place else 0.05 for place in range(classes)]
+    )
+
+
 BINS = [
     {"low": 0.0, "high": 0.5, "n": 0, "confidence": None, "accuracy": None},
     {"low": 0.5, "high": 1.0, "n": 9, "confidence": 0.8, "accuracy": 0.6},
@@ -46,6 +53,7 @@ FIGURES = {
     "robustness": lambda: figures.robustness([cell(0, 0), cell(25, 30, 0.3)]),
     "robustness of one": lambda: figures.robustness([cell(25, 0)]),
     "reliability": lambda: figures.reliability(BINS, "Before"),
+    "examples": lambda: figures.examples([example(0), example(2)], ("0", "two\nlines", "$a$")),
     "projection": lambda: figures.projection(POINTS, NAMES * 5, NAMES[::-1] * 5),
     "projection of one class": lambda: figures.projection(POINTS, ["a"] * 40, ["a"] * 40),
 }
@@ -64,6 +72,20 @@ def test_every_figure_is_a_light_png_without_metadata(name):
 def test_what_the_history_does_not_hold_is_not_drawn():
     assert figures.loss_curve({"epoch": [1.0], "lr": [0.1]}) is None
     assert figures.learning_rate_curve({"epoch": [1.0], "val_loss": [0.1]}) is None
+
+
+def test_examples_of_too_many_classes_or_of_none_are_not_drawn():
+    assert figures.examples([example(1, 40)], [str(number) for number in range(40)]) is None
+    assert figures.examples([], ("0", "1")) is None
+
+
+def test_a_mistaken_example_is_seen_in_another_colour_than_a_right_one():
+    def vermilion(row):
+        pixels = np.asarray(opened(figures.examples([row], ("0", "1", "2"))).convert("RGB"), int)
+        return int((np.abs(pixels - (213, 94, 0)).sum(axis=2) < 30).sum())
+
+    assert vermilion(example(0)) == 0
+    assert vermilion(example(2)) > 1000
 
 
 def test_an_empty_cell_of_the_history_is_a_gap(tmp_path):

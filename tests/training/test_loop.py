@@ -93,6 +93,28 @@ def test_a_training_interrupted_again_and_again_ends_the_same(tmp_path: Path) ->
     assert np.array_equal(parameters, expected[1])
 
 
+def test_what_is_watched_is_kept_and_chooses_nothing(tmp_path: Path) -> None:
+    seen: list[int] = []
+
+    def watch(row: Epoch) -> float:
+        seen.append(row.epoch)
+        if len(seen) == 2:
+            raise KeyboardInterrupt
+        return 1.0 - row.epoch / 10  # the first epoch looks best to whoever watches
+
+    def run() -> Training:
+        losses = iter([3.0, 2.0, 1.0, 2.0, 3.0][len(seen) - (len(seen) > 1) :])
+        step, plan = make_step(epochs=10)
+        return fit(step, plan, batches, lambda: (next(losses), 0.5), checkpoints(tmp_path, every=1), watch=watch)
+
+    with pytest.raises(KeyboardInterrupt):
+        run()
+    training = run()
+    assert seen == [1, 2, 2, 3, 4, 5]
+    assert training.watched == [pytest.approx(1.0 - epoch / 10) for epoch in range(1, 6)]
+    assert training.best.epoch == 3
+
+
 def test_progress_never_goes_back_and_ends_complete(tmp_path: Path) -> None:
     step, plan = make_step(epochs=4)
     calls: list[tuple[int, int, str]] = []

@@ -1,0 +1,47 @@
+"""A dataset of small grey images as arrays: what the dataset stage of ``lenet-mnist`` writes and later stages read."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+SIDE = 28
+"""Pixels: side of every image."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """One split of a dataset.
+
+    Attributes:
+        images: Grey values 0..255, uint8 (n, SIDE, SIDE).
+        labels: Class ids, uint8 or int64 (n,).
+        keys: Key of each image, ``<split>/<class>/<name>``.
+    """
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    keys: Sequence[str]
+
+
+def write_split(folder: Path, name: str, split: Split) -> None:
+    """Write ``<name>-images.npy``, ``<name>-labels.npy`` and ``<name>.csv``, the key of each image."""
+    np.save(folder / f"{name}-images.npy", split.images)
+    np.save(folder / f"{name}-labels.npy", split.labels)
+    with (folder / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["image"])
+        writer.writerows([key] for key in split.keys)
+
+
+def read_split(folder: Path, name: str) -> Split:
+    """Return what `write_split` wrote; the images stay on disk until they are asked for."""
+    with (folder / f"{name}.csv").open(newline="", encoding="utf-8") as file:
+        keys = [row["image"] for row in csv.DictReader(file)]
+    images = np.load(folder / f"{name}-images.npy", mmap_mode="r")
+    return Split(images, np.load(folder / f"{name}-labels.npy"), keys)

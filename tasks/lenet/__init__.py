@@ -1,0 +1,1 @@
+"""The stages of ``lenet-mnist``, one a module."""

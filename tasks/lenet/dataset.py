@@ -1,0 +1,24 @@
+"""Stage ``dataset`` of ``lenet-mnist``: bring the images, check them, keep them as arrays."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline_lib.stages import Store, Summary
+from tasks.progress import progress_bar
+from tasks.stage import stage
+
+if TYPE_CHECKING:
+    from pipeline_lib.data.sources import Source
+    from pipeline_lib.settings import DataSettings
+
+
+@stage("dataset", network=True)
+def dataset_stage(folder: Path, *, source: Source, data: DataSettings | None = None) -> Summary:
+    """Bring the dataset and keep it as arrays of 28 x 28 grey images: ``train-*.npy`` and ``test-*.npy``."""
+    from pipeline_lib.data.small_images import build_arrays
+    from pipeline_lib.settings import DataSettings
+
+    with progress_bar("dataset") as progress:
+        return build_arrays(folder, source, data or DataSettings(), downloads=Store().downloads, progress=progress)

@@ -1,0 +1,106 @@
+"""The second flow as its user meets it, on the embedded digits."""
+
+from __future__ import annotations
+
+import re
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+from support import CommandLine, Finished
+
+STAGES = ["dataset", "train", "evaluate", "report"]
+SETTINGS = ("--set=train.epochs=4", "--set=evaluate.mistakes=2", "--set=evaluate.tsne_images=100")
+
+
+def lenet(garbage: CommandLine, *options: str, dataset: str = "digits") -> Finished:
+    finished = garbage("lenet", "--json", "--dataset", dataset, *SETTINGS, *options)
+    assert finished.code == 0, finished.err
+    return finished
+
+
+def epochs_told(text: str) -> list[int]:
+    return [int(number) for number in re.findall(r"epoch (\d)/4  loss [\d.]+  train accuracy [\d.]+  test accuracy", text)]
+
+
+def network(finished: Finished) -> bytes:
+    return (Path(finished.json["model"]) / "network.ckpt").read_bytes()
+
+
+def test_a_run_tells_its_epochs_a_rerun_reuses_all_and_the_model_predicts(garbage: CommandLine, tmp_path: Path) -> None:
+    first = lenet(garbage)
+    assert first.statuses == dict.fromkeys(STAGES, "computed")
+    assert epochs_told(first.err) == [1, 2, 3, 4]
+    assert first.json["metrics"]["test"]["top1"] > 0.5
+    page = Path(first.json["report"]).read_text(encoding="utf-8")
+    assert "This is not MNIST" in page
+    for picture in ("loss", "accuracy", "examples", "confusion", "reliability-after", "mistakes-01"):
+        assert list(Path(first.json["report"]).parent.glob(f"figures/{picture}.*"))
+
+    second = lenet(garbage)
+    assert second.statuses == dict.fromkeys(STAGES, "reused")
+    assert second.json["metrics"] == first.json["metrics"]
+
+    garbage.settings = {}
+    planned = garbage(
+        "status", "--flow", "lenet-mnist", "--json", "--dataset", "digits", *plain(SETTINGS), "--set=train.epochs=3"
+    )
+    assert planned.statuses == {"dataset": "reused", "train": "stale", "evaluate": "stale", "report": "stale"}
+    assert planned.stage("train")["reason"] == "setting `train.epochs` 4 -> 3"
+
+    Image.new("RGB", (90, 60), "black").save(tmp_path / "blank.png")
+    (tmp_path / "note.txt").write_text("no image")
+    model = garbage.artifacts / "latest" / "lenet-model"
+    predicted = garbage("predict", "--json", "--model", model, tmp_path / "blank.png", tmp_path / "note.txt")
+    assert predicted.code == 0, predicted.err
+    assert predicted.json[0]["class"] in set("0123456789")
+    assert predicted.json[0]["bin"] is None
+    assert predicted.json[1]["error"] == "not an image"
+
+
+def plain(settings: tuple[str, ...]) -> list[str]:
+    return [setting for setting in settings if "epochs" not in setting]
+
+
+def test_a_killed_run_goes_on_from_its_last_epoch_and_ends_the_same(garbage: CommandLine, tmp_path: Path) -> None:
+    undisturbed = lenet(CommandLine(tmp_path / "undisturbed", garbage.environment, garbage.source, {}))
+    process = garbage.start("lenet", "--dataset", "digits", *SETTINGS)
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "epoch 3/4" in line:
+            process.send_signal(signal.SIGKILL)
+            break
+    process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGKILL
+    rerun = lenet(garbage)
+    assert rerun.statuses["train"] == "computed"
+    assert epochs_told(rerun.err) in ([3, 4], [4], [])
+    assert network(rerun) == network(undisturbed)
+    assert rerun.json["metrics"] == undisturbed.json["metrics"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["lenet", "--dataset", "mnits"], "did you mean mnist?"),
+        (["lenet", "--set", "network.form=modern"], "network.form=modern is not allowed: choose report or classic"),
+        (["lenet", "--set", "backbone.width=1"], "There is no setting backbone.width"),
+        (["status", "--flow", "lenet-mnist", "--dataset", "/nowhere"], "There is no dataset '/nowhere'"),
+    ],
+)
+def test_bad_input_gets_one_sentence(garbage: CommandLine, arguments: list[str], sentence: str) -> None:
+    garbage.settings = {}
+    finished = garbage(*arguments)
+    assert finished.code == 1
+    assert sentence in finished.err
+    assert "Traceback" not in finished.err
+
+
+def test_its_settings_are_listed(garbage: CommandLine) -> None:
+    listed: Any = garbage("settings", "--flow", "lenet-mnist", "--set", "train.epochs=77")
+    assert listed.code == 0
+    assert "network.form" in listed.out
+    assert "77" in listed.out
+    assert "backbone" not in listed.out
