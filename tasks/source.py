@@ -21,5 +21,6 @@ def find_source(resolve: Callable[..., Source], dataset: str | None, **options: 
     options["downloads"] = Store().downloads
     if FlowRunContext.get() is None:
         return resolve(dataset, **options)
-    task: Task[..., Source] = Task(resolve, name="source", persist_result=False, **network_retries())
-    return task(dataset, **options)
+    task = Task(resolve, name="source", task_run_name="source", persist_result=False, **network_retries())
+    source: Source = task(dataset, **options)
+    return source

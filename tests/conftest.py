@@ -19,13 +19,14 @@ from support import PROJECT, CommandLine, clean_environment, free_port, write_ti
 def prefect_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a Prefect server that lives as long as the test session, in a home of its own."""
     home, port = tmp_path_factory.mktemp("prefect"), free_port()
-    environment = {**clean_environment(), "PREFECT_HOME": str(home)}
+    address = f"http://127.0.0.1:{port}/api"
+    environment = {**clean_environment(), "PREFECT_HOME": str(home), "PREFECT_UI_API_URL": address}
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
     with (home / "server.log").open("wb") as log:
         server = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
     try:
-        _wait_until_healthy(f"http://127.0.0.1:{port}/api/health", server)
-        yield f"http://127.0.0.1:{port}/api"
+        _wait_until_healthy(f"{address}/health", server)
+        yield address
     finally:
         os.killpg(server.pid, signal.SIGTERM)
         server.wait(30)

@@ -1,0 +1,70 @@
+"""What a person sees in the Prefect UI, in a real browser: the page of a run, and the artifact of each of its stages."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import Page, expect, sync_playwright
+from support import CommandLine
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+
+STAGES = ("dataset", "audit", "backbone", "augment", "data-new", "features", "train", "evaluate", "report")
+# What a stage's artifact must say, and how many pictures it must show at least, on pictures of three classes.
+SHOWN = {
+    "dataset": ("digest of the content", 1),
+    "audit": ("near-blank images", 0),
+    "data-new": ("Augmented views", 1),
+    "features": ("images/s", 0),
+    "train": ("best epoch", 2),
+    "evaluate": ("Confusion matrix", 4),
+    "report": ("Most confident mistakes", 4),
+}
+DECODED = "images => images.length > 0 && images.every(image => image.complete && image.naturalWidth > 0)"
+
+
+@pytest.fixture(scope="module")
+def page() -> Iterator[Page]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        page = browser.new_page(viewport={"width": 1440, "height": 1200})
+        page.set_default_timeout(60_000)
+        yield page
+        browser.close()
+
+
+def test_a_run_and_each_stage_are_there_to_see_computed_and_reused(
+    garbage: CommandLine, tiny_dataset: Path, page: Page
+) -> None:
+    api = garbage.environment["PREFECT_API_URL"]
+    for word in ("computed", "reused"):
+        garbage.run(tiny_dataset)
+        run = httpx.post(f"{api}/flow_runs/filter", json={"sort": "START_TIME_DESC", "limit": 1}).json()[0]
+        look_at_the_run(page, api.removesuffix("/api"), run)
+        artifacts = httpx.post(f"{api}/artifacts/filter", json={"flow_runs": {"id": {"any_": [run["id"]]}}}).json()
+        stages = {artifact["key"].removeprefix("garbage-finetune-"): artifact["id"] for artifact in artifacts}
+        assert set(STAGES) <= set(stages)
+        for stage, (text, pictures) in SHOWN.items():
+            look_at_the_artifact(page, f"{api.removesuffix('/api')}/artifacts/artifact/{stages[stage]}", word, text, pictures)
+
+
+def look_at_the_run(page: Page, server: str, run: dict[str, str]) -> None:
+    page.goto(f"{server}/runs/flow-run/{run['id']}")
+    expect(page.get_by_text(run["name"]).first).to_be_visible()
+    expect(page.get_by_text("Completed").first).to_be_visible()
+
+
+def look_at_the_artifact(page: Page, address: str, word: str, text: str, pictures: int) -> None:
+    page.goto(address)
+    expect(page.get_by_text(word, exact=True).first).to_be_visible()
+    expect(page.get_by_text(text).first).to_be_attached()
+    if pictures:
+        images = page.locator("img[src^='data:image']")
+        expect(images.nth(pictures - 1)).to_be_attached()
+        page.wait_for_function(f"() => ({DECODED})([...document.querySelectorAll(\"img[src^='data:image']\")])")
