@@ -48,9 +48,11 @@ class Served:
     def tasks(self, run: str) -> list[dict[str, Any]]:
         """Return the task runs of a run once the server has recorded how they ended."""
         wanted = {"flow_runs": {"id": {"any_": [run]}}}
-        while any(task["state_type"] not in FINAL for task in (found := self.send("POST", "/task_runs/filter", json=wanted))):
+        while True:
+            found = self.send("POST", "/task_runs/filter", json=wanted)
+            if all(task["state_type"] in FINAL for task in found):
+                return list(found)
             time.sleep(0.5)
-        return list(found)
 
     def seconds(self, run: str, since: str, until: str) -> float:
         """Return the time between two states of a run, by the server's clock."""

@@ -21,9 +21,7 @@ def test_a_root_keeps_its_id_and_two_roots_differ(root: Path, tmp_path: Path) ->
     assert mark_root(root) != mark_root(tmp_path / "other")
 
 
-def test_the_deployed_root_is_accepted_and_so_is_any_when_none_was_deployed(
-    root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_deployed_root_is_accepted_and_any_where_none_was_deployed(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     check_root()
     monkeypatch.setenv("GARBAGE_ROOT_ID", mark_root(root))
     check_root()
