@@ -1,1 +1,6 @@
 """Everything that computes: plain functions, no Prefect. Heavy libraries are imported by the modules that need them."""
+
+import os
+
+# Else onnxruntime, once imported, reports its use to its maker and keeps an id in the user's home.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")

@@ -45,9 +45,7 @@ def deploy() -> list[str]:
         raise PipelineError(f"No Prefect server answers at {address} ({error}); start one with `make ui`") from error
     except PrefectHTTPStatusError as error:
         if error.response.status_code == httpx.codes.UNAUTHORIZED:
-            raise PipelineError(
-                f"{address} wants a password: set PREFECT_API_AUTH_STRING to the server's user:password"
-            ) from error
+            raise PipelineError(f"{address} wants a password: set PREFECT_API_AUTH_STRING=user:password") from error
         raise
     names = [f"{FLOW}/{name}" for name in DEPLOYMENTS]
     return [f"work pool {POOL}", *(f"deployment {name}" for name in names), *(f"automation {name}" for name in automations)]

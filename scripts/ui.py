@@ -72,7 +72,7 @@ def up(port: int | None, host: str) -> str:
     started: list[Background] = []
     try:
         api = ensure_server(port, host, started)
-        use(api)
+        use(api, os.environ.get(AUTH))
         deploy_if_changed()
         ensure_worker(api, started)
     except BaseException:
@@ -116,11 +116,11 @@ def start_server(port: int, host: str, api: str, started: list[Background]) -> N
     (home() / "address.json").write_text(json.dumps({"api": api, "host": host}), encoding="utf-8")
 
 
-def use(api: str) -> None:
+def use(api: str, auth: str | None) -> None:
     """Let Prefect's client, in this process and in the worker, talk to the server."""
     os.environ["PREFECT_API_URL"] = api
-    if AUTH in os.environ:
-        os.environ.setdefault("PREFECT_API_AUTH_STRING", os.environ[AUTH])
+    if auth:
+        os.environ["PREFECT_API_AUTH_STRING"] = auth
 
 
 def deploy_if_changed() -> None:
@@ -148,39 +148,36 @@ def down() -> list[str]:
     """Stop what ``up`` started, runs in progress first, and return what was done, a line each."""
     done = []
     if running := server().find():
-        api = local_api()
-        auth = running.environ().get(AUTH)
-        with _client(api, auth) as client:
-            done += stop_runs(client)
-            done += ["worker stopped"] if worker().stop() else []
-            done += end_orphans(client, api)
-    elif worker().stop():
+        use(local_api(), running.environ().get(AUTH))
+        done += stop_runs()
+    if worker().stop():
         done.append("worker stopped")
+    if running:
+        done += end_orphans()
     if server().stop():
         done.append("server stopped")
     return done or ["nothing was running"]
 
 
-def stop_runs(client: httpx.Client) -> list[str]:
+def stop_runs() -> list[str]:
     """Cancel the runs in progress and wait until their worker has stopped them; what waits its turn goes on waiting."""
-    runs = _runs(client, "PENDING", "RUNNING", "CANCELLING")
+    runs = _runs()
     for run in runs:
-        kind = "CANCELLED" if run["state_type"] == "PENDING" else "CANCELLING"
-        _set_state(client, run, kind)
+        _set_state(run, "CANCELLED" if run["state_type"] == "PENDING" else "CANCELLING")
     process = worker().find()
     for _ in range(80):
-        if not process or not _runs(client, "RUNNING", "CANCELLING"):
+        if not process or not _runs():
             break
         _pause(process, 0.5)
     return [f"run {run['name']} cancelled" for run in runs]
 
 
-def end_orphans(client: httpx.Client, api: str) -> list[str]:
+def end_orphans() -> list[str]:
     """End the processes of runs whose worker is gone, and the runs with them."""
-    orphans = [process for process in psutil.process_iter() if _is_run_of(process, api)]
+    orphans = [process for process in psutil.process_iter() if _is_run_of(process, os.environ["PREFECT_API_URL"])]
     end(orphans, patience=10)
-    for run in _runs(client, "PENDING", "RUNNING", "CANCELLING"):
-        _set_state(client, run, "CANCELLED")
+    for run in _runs():
+        _set_state(run, "CANCELLED")
     return [f"process {process.pid} of a run without a worker ended" for process in orphans]
 
 
@@ -192,36 +189,40 @@ def _is_run_of(process: psutil.Process, api: str) -> bool:
     return environment.get("PREFECT_API_URL") == api and "PREFECT__FLOW_RUN_ID" in environment
 
 
-def _runs(client: httpx.Client, *types: str) -> list[dict[str, Any]]:
-    """Return the runs of the work pool whose state is of one of these types; none when the server does not tell."""
-    wanted = {"flow_runs": {"state": {"type": {"any_": types}}}, "work_pools": {"name": {"any_": [POOL]}}}
-    answer = client.post("/flow_runs/filter", json=wanted)
-    return list(answer.json()) if answer.is_success else []
+def _runs() -> list[dict[str, Any]]:
+    """Return the runs of the work pool that are in progress."""
+    from prefect.client.orchestration import get_client
+
+    wanted = {
+        "flow_runs": {"state": {"type": {"any_": ["PENDING", "RUNNING", "CANCELLING"]}}},
+        "work_pools": {"name": {"any_": [POOL]}},
+    }
+    with get_client(sync_client=True) as client:
+        return list(client.request("POST", "/flow_runs/filter", json=wanted).json())
 
 
-def _set_state(client: httpx.Client, run: Mapping[str, Any], kind: str) -> None:
+def _set_state(run: Mapping[str, Any], kind: str) -> None:
+    from prefect.client.orchestration import get_client
+
     state = {"type": kind, "name": kind.capitalize(), "message": STOPPED}
-    client.post(f"/flow_runs/{run['id']}/set_state", json={"state": state, "force": kind == "CANCELLED"})
-
-
-@contextmanager
-def _client(api: str, auth: str | None) -> Iterator[httpx.Client]:
-    login = httpx.BasicAuth(*auth.split(":", 1)) if auth else None
-    with httpx.Client(base_url=api, timeout=30, auth=login) as client:
-        yield client
+    with get_client(sync_client=True) as client:
+        client.request(
+            "POST",
+            "/flow_runs/{id}/set_state",
+            path_params={"id": run["id"]},
+            json={"state": state, "force": kind == "CANCELLED"},
+        )
 
 
 def _answers(api: str) -> bool:
     try:
-        with _client(api, os.environ.get(AUTH)) as client:
-            return client.get("/health").is_success
+        return httpx.get(f"{api}/health", timeout=30).is_success
     except httpx.TransportError:
         return False
 
 
 def _online(since: datetime) -> bool:
     from prefect.client.orchestration import get_client
-    from prefect.client.schemas.objects import WorkerStatus
 
     with get_client(sync_client=True) as client:
         answer = client.request(

@@ -109,14 +109,17 @@ class Operated:
         return read_record(self.home / "server.json")
 
     def get(self, path: str) -> Any:
-        answer = self.api.get(path)
-        answer.raise_for_status()
-        return answer.json()
+        return self.send("GET", path).raise_for_status().json()
 
     def post(self, path: str, content: Mapping[str, Any]) -> Any:
-        answer = self.api.post(path, json=content)
-        answer.raise_for_status()
-        return answer.json()
+        return self.send("POST", path, content).raise_for_status().json()
+
+    def send(self, method: str, path: str, content: Mapping[str, Any] | None = None) -> httpx.Response:
+        """Ask the API; as Prefect's own clients do, ask again when it says that its database is busy."""
+        return self.eventually(
+            lambda: self.api.request(method, path, json=content),
+            lambda answer: answer.status_code != httpx.codes.SERVICE_UNAVAILABLE,
+        )
 
     def deployment(self, name: str) -> dict[str, Any]:
         return dict(self.get(f"/deployments/name/garbage-finetune/{name}"))
@@ -136,7 +139,7 @@ class Operated:
             if good(seen := look()):
                 return seen
             self.pause()
-        raise AssertionError(f"not within {seconds:g} s; last seen: {seen}")
+        raise AssertionError(f"not within {seconds:g} s; last seen: {str(seen)[:2000]}")
 
     def pause(self) -> None:
         """A fifth of a second, in which the server is watched."""
@@ -155,7 +158,7 @@ class Operated:
 
         def training() -> bool:
             tasks = self.post("/task_runs/filter", {"flow_runs": {"id": {"any_": [run]}}})
-            return any(task["name"].startswith("train-") and task["state_type"] == "RUNNING" for task in tasks)
+            return any(task["name"] == "train" and task["state_type"] == "RUNNING" for task in tasks)
 
         self.eventually(training, bool)
         (process,) = self.processes(run)
@@ -189,7 +192,7 @@ def operating(folder: Path, **extra: str) -> Iterator[Operated]:
         operated.api.close()
     left = [process for process in psutil.process_iter(["pid", "cmdline"]) if _of(process, operated.home)]
     assert not left, f"processes left: {left}"
-    assert not list((folder / "user").iterdir()), "the user's home was written to"
+    assert not (written := list((folder / "user").rglob("*"))), f"the user's home was written to: {written}"
 
 
 def _of(process: psutil.Process, home: Path) -> bool:

@@ -30,7 +30,7 @@ class Keep(BaseHTTPRequestHandler):
         self.send_response(200)
         self.end_headers()
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, *args: object) -> None:
         """Say nothing."""
 
 
@@ -65,12 +65,15 @@ def test_failures_and_finished_nightlies_are_told_to_who_asked(operated: Operate
     failed = operated.ends(operated.ask("/nowhere"))
     nightly = operated.ends(operated.ask(pictures, "nightly"))
 
-    told = sorted(receiver.messages.get(timeout=60) for _ in range(2))
-    assert told[0].startswith(f"garbage-finetune/garbage-finetune: {failed['name']} Failed\n")
-    assert "There is no dataset '/nowhere'" in told[0]
-    assert f"/flow-run/{failed['id']}" in told[0]
-    assert told[1].startswith(f"garbage-finetune/nightly: {nightly['name']} Completed\n")
-    assert receiver.messages.empty()
+    # A server whose database was busy delivers a message again: each comes at least once.
+    told: set[str] = set()
+    while len(told) < 2 or not receiver.messages.empty():
+        told.add(receiver.messages.get(timeout=60))
+    of_failure, of_nightly = sorted(told)
+    assert of_failure.startswith(f"garbage-finetune/garbage-finetune: {failed['name']} Failed\n")
+    assert "There is no dataset '/nowhere'" in of_failure
+    assert f"/flow-run/{failed['id']}" in of_failure
+    assert of_nightly.startswith(f"garbage-finetune/nightly: {nightly['name']} Completed\n")
 
     deploy(operated, "--notify", "")
     assert notices(operated) == []

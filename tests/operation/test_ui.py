@@ -79,7 +79,7 @@ def test_a_stale_record_never_stops_another_process(tmp_path: Path) -> None:
 
 
 def test_make_down_cancels_the_run_in_progress_and_make_ui_takes_up_what_waits(operated: Operated, pictures: Path) -> None:
-    run = operated.ask(pictures, seed=22, train__epochs=9_000, train__patience=9_000)
+    run = operated.ask(pictures, train__lr_max=0.022, train__epochs=9_000, train__patience=9_000)
     process = operated.trains(run)
     waiting = operated.ask(pictures)
     server, worker = operated.server, operated.worker

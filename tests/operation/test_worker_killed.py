@@ -8,12 +8,12 @@ from operated import SILENCE, Operated
 
 
 def test_a_run_outlives_its_worker_and_the_next_one_waits_for_it(operated: Operated, pictures: Path) -> None:
-    run = operated.ask(pictures, seed=31, train__epochs=3_000, train__patience=9_000)
+    run = operated.ask(pictures, train__lr_max=0.031, train__epochs=1_500, train__patience=9_000)
+    following = operated.ask(pictures)
     process = operated.trains(run)
     operated.worker.kill()
-    operated.up()
-    following = operated.ask(pictures)
     assert process.is_running()
+    operated.up()
 
     runs = [operated.ends(each) for each in (run, following)]
     assert [each["state_name"] for each in runs] == ["Completed", "Completed"]
@@ -21,7 +21,7 @@ def test_a_run_outlives_its_worker_and_the_next_one_waits_for_it(operated: Opera
 
 
 def test_a_run_that_died_with_its_worker_is_given_up_and_frees_the_queue(operated: Operated, pictures: Path) -> None:
-    run = operated.ask(pictures, seed=32, train__epochs=9_000, train__patience=9_000)
+    run = operated.ask(pictures, train__lr_max=0.032, train__epochs=9_000, train__patience=9_000)
     process = operated.trains(run)
     operated.worker.kill()
     process.kill()
