@@ -130,7 +130,8 @@ def _train(results: Results) -> str:
     summary = ref.manifest().summary
     facts = {name.replace("_", " "): item for name, item in summary.items()}
     content = ReportContent(title="", model=facts, history=ref.folder / "history.csv", best_epoch=summary["best_epoch"])
-    return _show(*training_section(content).blocks, _settings(ref))
+    facts_block, *curves = training_section(content).blocks
+    return _show(*curves, facts_block, _settings(ref))
 
 
 def _evaluate(results: Results) -> str:
