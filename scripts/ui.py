@@ -95,10 +95,11 @@ def up(port: int | None, host: str) -> str:
 
 def ensure_server(port: int | None, host: str, started: list[Background]) -> str:
     """Return the address of the running server's API, or start one; a server that was asked for elsewhere is an error."""
-    api = _address()
-    if api and port not in (None, httpx.URL(api).port):
-        raise PipelineError(f"The server belongs at {api}; `make down` ends that, then `make ui PORT={port}` moves it")
-    api = api or f"http://{LOOPBACK}:{port or PORT}/api"
+    api = _address() or f"http://{LOOPBACK}:{port or PORT}/api"
+    if port not in (None, httpx.URL(api).port):
+        if server().find() or worker().find():
+            raise PipelineError(f"The server belongs at {api}; `make down` ends that, then `make ui PORT={port}` moves it")
+        api = f"http://{LOOPBACK}:{port}/api"
     if not server().find():
         start_server(httpx.URL(api).port or PORT, host, api, started)
     _wait(lambda: _answers(api), server(), "The Prefect server")
