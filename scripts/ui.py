@@ -37,7 +37,7 @@ STOPPED = "Stopped by `make down`; ask for the run again, its finished stages ar
 SERVER = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "DO_NOT_TRACK": "1",
-    # Kept in memory, as is the default, leases die with the server, and the slots they stand for stay taken for ever.
+    # Kept in memory, as is the default, leases die with the server, and a run that outlives it is ended at its next renewal.
     "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
 }
 WORKER_SETTINGS = {"PREFECT_WORKER_QUERY_SECONDS": "5", "GLOG_v": "3", "DO_NOT_TRACK": "1"}
@@ -294,7 +294,7 @@ def _pause(process: psutil.Process, seconds: float) -> None:
 
 def _told(api: str) -> str:
     place = home()
-    login = ["  export PREFECT_API_AUTH_STRING=...           the server's user:password"] if AUTH in os.environ else []
+    login = ["             export PREFECT_API_AUTH_STRING=... (the server's user:password)"] if AUTH in os.environ else []
     return "\n".join(
         [
             f"Prefect UI   {api.removesuffix('/api')}",
