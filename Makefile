@@ -24,7 +24,7 @@ down: ## Stop what `make ui` started
 # The one target that talks to a server of the caller's.
 deploy: ## Deploy to the server of PREFECT_API_URL, else to that of `make ui`; NOTIFY_URL=... for notifications
 	@scripts/setup requirements.lock
-	@PREFECT_API_URL=$(PREFECT_API_URL) $(BIN)/python -m scripts.deploy $(if $(filter undefined,$(origin NOTIFY_URL)),,--notify '$(NOTIFY_URL)')
+	@PREFECT_API_URL='$(PREFECT_API_URL)' $(BIN)/python -m scripts.deploy $(if $(filter undefined,$(origin NOTIFY_URL)),,--notify '$(NOTIFY_URL)')
 
 test: ## Set up and run every check: ruff, mypy, the test suite
 	@scripts/setup requirements-dev.lock

@@ -28,6 +28,7 @@ from scripts.deploy import DEPLOYMENTS, FLOW, POOL, PROJECT, deploy
 
 PORT = 4200
 LOOPBACK = "127.0.0.1"
+ADDRESS = "address.json"
 AUTH = "PREFECT_SERVER_API_AUTH_STRING"
 WORKER = f"garbage-{platform.node()}"
 STOPPED = "Stopped by `make down`; ask for the run again, its finished stages are reused"
@@ -36,7 +37,7 @@ STOPPED = "Stopped by `make down`; ask for the run again, its finished stages ar
 SERVER = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "DO_NOT_TRACK": "1",
-    # Kept in memory, as is the default, leases die with the server, and the slots they stand for stay taken for ever.
+    # Kept in memory, as is the default, leases die with the server, and a run that outlives it is ended at its next renewal.
     "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
 }
 WORKER_SETTINGS = {"PREFECT_WORKER_QUERY_SECONDS": "5", "GLOG_v": "3", "DO_NOT_TRACK": "1"}
@@ -64,7 +65,15 @@ def local_api() -> str:
     """Return the address of the API of the server that ``make ui`` started; raises PipelineError when it does not run."""
     if not server().find():
         raise PipelineError("No Prefect server of this project is running; start one with `make ui`, or set PREFECT_API_URL")
-    return str(json.loads((home() / "address.json").read_text(encoding="utf-8"))["api"])
+    return _address() or ""
+
+
+def _address() -> str | None:
+    """Return the API's address since the last ``up``; None after ``down``. A server that died comes back there."""
+    try:
+        return str(json.loads((home() / ADDRESS).read_text(encoding="utf-8"))["api"])
+    except FileNotFoundError:
+        return None
 
 
 def up(port: int | None, host: str) -> str:
@@ -78,19 +87,21 @@ def up(port: int | None, host: str) -> str:
     except BaseException:
         for process in reversed(started):
             process.stop()
+        if not server().find() and not worker().find():
+            (home() / ADDRESS).unlink(missing_ok=True)
         raise
     return api
 
 
 def ensure_server(port: int | None, host: str, started: list[Background]) -> str:
     """Return the address of the running server's API, or start one; a server that was asked for elsewhere is an error."""
-    if server().find():
-        api = local_api()
-        if port not in (None, httpx.URL(api).port):
-            raise PipelineError(f"The server runs at {api} already; `make down` stops it, then `make ui PORT={port}` moves it")
-    else:
-        api = f"http://{LOOPBACK}:{port or PORT}/api"
-        start_server(port or PORT, host, api, started)
+    api = _address() or f"http://{LOOPBACK}:{port or PORT}/api"
+    if port not in (None, httpx.URL(api).port):
+        if server().find() or worker().find():
+            raise PipelineError(f"The server belongs at {api}; `make down` ends that, then `make ui PORT={port}` moves it")
+        api = f"http://{LOOPBACK}:{port}/api"
+    if not server().find():
+        start_server(httpx.URL(api).port or PORT, host, api, started)
     _wait(lambda: _answers(api), server(), "The Prefect server")
     return api
 
@@ -113,7 +124,7 @@ def start_server(port: int, host: str, api: str, started: list[Background]) -> N
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", host, "--port", str(port)]
     server().start(command, settings)
     started.append(server())
-    (home() / "address.json").write_text(json.dumps({"api": api, "host": host}), encoding="utf-8")
+    (home() / ADDRESS).write_text(json.dumps({"api": api}), encoding="utf-8")
 
 
 def use(api: str, auth: str | None) -> None:
@@ -152,10 +163,13 @@ def down() -> list[str]:
         done += stop_runs()
     if worker().stop():
         done.append("worker stopped")
+    done += end_orphans()
     if running:
-        done += end_orphans()
+        for run in _runs():
+            _set_state(run, "CANCELLED")
     if server().stop():
         done.append("server stopped")
+    (home() / ADDRESS).unlink(missing_ok=True)
     return done or ["nothing was running"]
 
 
@@ -173,20 +187,18 @@ def stop_runs() -> list[str]:
 
 
 def end_orphans() -> list[str]:
-    """End the processes of runs whose worker is gone, and the runs with them."""
-    orphans = [process for process in psutil.process_iter() if _is_run_of(process, os.environ["PREFECT_API_URL"])]
+    """End the processes of runs whose worker is gone: nobody else would."""
+    orphans = [process for process in psutil.process_iter() if _is_own_run(process)]
     end(orphans, patience=10)
-    for run in _runs():
-        _set_state(run, "CANCELLED")
     return [f"process {process.pid} of a run without a worker ended" for process in orphans]
 
 
-def _is_run_of(process: psutil.Process, api: str) -> bool:
+def _is_own_run(process: psutil.Process) -> bool:
     try:
         environment = process.environ()
     except psutil.Error:
         return False
-    return environment.get("PREFECT_API_URL") == api and "PREFECT__FLOW_RUN_ID" in environment
+    return environment.get("PREFECT_HOME") == str(home()) and "PREFECT__FLOW_RUN_ID" in environment
 
 
 def _runs() -> list[dict[str, Any]]:
@@ -282,7 +294,7 @@ def _pause(process: psutil.Process, seconds: float) -> None:
 
 def _told(api: str) -> str:
     place = home()
-    login = ["  export PREFECT_API_AUTH_STRING=...           the server's user:password"] if AUTH in os.environ else []
+    login = ["             export PREFECT_API_AUTH_STRING=... (the server's user:password)"] if AUTH in os.environ else []
     return "\n".join(
         [
             f"Prefect UI   {api.removesuffix('/api')}",

@@ -56,7 +56,7 @@ def test_a_port_that_is_taken_is_said_in_one_sentence_and_nothing_is_left(operat
 def test_a_running_server_is_not_moved_to_another_port(operated: Operated) -> None:
     ended = operated.command("scripts.ui", "up", "--port", "1")
     assert ended.returncode == 1
-    assert f"The server runs at {operated.address} already" in ended.stderr
+    assert f"The server belongs at {operated.address}" in ended.stderr
 
 
 def test_a_server_open_to_others_wants_a_password(operated: Operated, tmp_path: Path) -> None:
@@ -76,6 +76,19 @@ def test_a_stale_record_never_stops_another_process(tmp_path: Path) -> None:
         assert not background.record.exists()
     finally:
         bystander.communicate(b"\n", timeout=20)
+
+
+def test_a_server_that_died_comes_back_where_it_was_and_the_run_goes_on(operated: Operated, pictures: Path) -> None:
+    run = operated.ask(pictures, train__lr_max=0.023, train__epochs=1_000, train__patience=9_000)
+    operated.trains(run)
+    worker = operated.worker
+    operated.server.kill()
+    ended = operated.command("scripts.ui", "up")
+    assert ended.returncode == 0, ended.stderr
+    assert operated.worker == worker
+    assert operated.ends(run)["state_name"] == "Completed"
+    assert operated.ends(operated.ask(pictures))["state_name"] == "Completed"
+    assert operated.slots() == [0, 0]
 
 
 def test_make_down_cancels_the_run_in_progress_and_make_ui_takes_up_what_waits(operated: Operated, pictures: Path) -> None:
