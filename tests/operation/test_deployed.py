@@ -86,7 +86,7 @@ def test_a_cancelled_run_stops_within_seconds_and_leaves_nothing_half_written(op
     assert operated.ends(run, seconds=20)["state_name"] == "Cancelled"
     assert operated.eventually(lambda: process.is_running(), lambda alive: not alive, seconds=20) is False
     assert not operated.processes(run)
-    assert operated.slots() == [0, 0]
+    assert set(operated.slots()) == {0}
     (unfinished,) = (operated.artifacts / "stages" / "train").glob("*.partial")
     assert not (unfinished / "manifest.json").exists()
 

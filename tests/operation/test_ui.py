@@ -88,7 +88,7 @@ def test_a_server_that_died_comes_back_where_it_was_and_the_run_goes_on(operated
     assert operated.worker == worker
     assert operated.ends(run)["state_name"] == "Completed"
     assert operated.ends(operated.ask(pictures))["state_name"] == "Completed"
-    assert operated.slots() == [0, 0]
+    assert set(operated.slots()) == {0}
 
 
 def test_make_down_cancels_the_run_in_progress_and_make_ui_takes_up_what_waits(operated: Operated, pictures: Path) -> None:

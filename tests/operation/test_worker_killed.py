@@ -32,4 +32,4 @@ def test_a_run_that_died_with_its_worker_is_given_up_and_frees_the_queue(operate
     assert crashed["state_name"] == "Crashed"
     assert crashed["state"]["message"].startswith(f"No sign of life for {SILENCE} s")
     assert operated.ends(following)["state_name"] == "Completed"
-    assert operated.slots() == [0, 0]
+    assert set(operated.slots()) == {0}
