@@ -157,7 +157,7 @@ def ensure_worker(api: str, started: list[Background]) -> None:
 
 def down() -> list[str]:
     """Stop what ``up`` started, runs in progress first, and return what was done, a line each."""
-    done = []
+    done: list[str] = []
     if running := server().find():
         use(local_api(), running.environ().get(AUTH))
         with _even_if_silent(done):
