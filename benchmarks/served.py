@@ -45,14 +45,25 @@ class Served:
             time.sleep(0.5)
         return dict(found)
 
-    def tasks(self, run: str) -> list[dict[str, Any]]:
-        """Return a run's stages once the server has recorded how they ended; the source, asked in every run, is none."""
+    def tasks(self, run: str, expected: int) -> list[dict[str, Any]]:
+        """Return the task runs of a run's stages; the source, asked in every run, is none.
+
+        The server records them late: wait a minute for as many as are expected.
+        """
         wanted = {"flow_runs": {"id": {"any_": [run]}}}
+        until = time.monotonic() + 60
         while True:
             found = self.send("POST", "/task_runs/filter", json=wanted)
-            if all(task["state_type"] in FINAL for task in found):
-                return [task for task in found if task["name"] != "source"]
+            stages = [task for task in found if task["name"] != "source"]
+            recorded = len(stages) >= expected and all(task["state_type"] in FINAL for task in stages)
+            if recorded or time.monotonic() > until:
+                return stages
             time.sleep(0.5)
+
+    @property
+    def results(self) -> int:
+        """How many results the stages have left; the exhibits drawn from them are none."""
+        return sum(path.parts[-3] != "exhibit" for path in self.artifacts.glob("stages/*/*/manifest.json"))
 
     def seconds(self, run: str, since: str, until: str) -> float:
         """Return the time between two states of a run, by the server's clock."""

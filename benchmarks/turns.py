@@ -34,18 +34,16 @@ def main() -> None:
 
 def report(served: Served, runs: list[dict[str, Any]]) -> bool:
     """Print a line for each run and one for the whole; return whether all is as promised."""
-    tasks = [Counter(task["state_name"] for task in served.tasks(run["id"])) for run in runs]
+    tasks = [Counter(task["state_name"] for task in served.tasks(run["id"], served.results)) for run in runs]
     for run, states in zip(runs, tasks, strict=True):
         ended = ", ".join(f"{count} {name}" for name, count in sorted(states.items()))
         print(f"{run['start_time']} .. {run['end_time']} {run['state_name']}: {ended}")
     completed = all(run["state_name"] == "Completed" for run in runs)
     in_turn = all(earlier["end_time"] <= later["start_time"] for earlier, later in pairwise(runs))
     stages = tasks[0].total()
-    found = served.artifacts.glob("stages/*/*/manifest.json")
-    results = sum(path.parts[-3] != "exhibit" for path in found)
     once = tasks[0] == {"Completed": stages} and all(states == {"Cached": stages} for states in tasks[1:])
-    print(f"each Completed: {completed}; one after the other: {in_turn}; {results} results, each computed once: {once}")
-    return completed and in_turn and once and results == stages
+    print(f"each Completed: {completed}; one after the other: {in_turn}; {served.results} results, each computed once: {once}")
+    return completed and in_turn and once and served.results == stages
 
 
 if __name__ == "__main__":

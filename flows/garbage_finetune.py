@@ -8,6 +8,7 @@ from typing import Any
 from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
 
+from flows.stopping import stop_within
 from pipeline_lib.data.sources import Source, resolve
 from pipeline_lib.models.sources import source_fingerprint
 from pipeline_lib.run import Run, running
@@ -38,6 +39,7 @@ def garbage_finetune(dataset: str = "sample", settings: Settings = Settings()) -
     Returns:
         ``stages`` (one row each), ``metrics``, and the paths of ``report`` and ``model``.
     """
+    stop_within()
     with running(settings.stage_minutes) as run:
         source = find_source(resolve, dataset)
         run.slot = source.name

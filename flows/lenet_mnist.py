@@ -6,6 +6,7 @@ from typing import Any
 
 from prefect import flow
 
+from flows.stopping import stop_within
 from pipeline_lib.data.small_images import resolve
 from pipeline_lib.data.sources import Source
 from pipeline_lib.run import Run, running
@@ -30,6 +31,7 @@ def lenet_mnist(dataset: str | None = None, settings: LenetSettings = LenetSetti
     Returns:
         ``stages`` (one row each), ``dataset`` (what it is, in words), ``metrics``, and the paths of ``report`` and ``model``.
     """
+    stop_within()
     with running(settings.stage_minutes) as run:
         source = find_source(resolve, dataset, fetch=not run.planning)
         run.slot = f"lenet/{source.name}"

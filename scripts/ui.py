@@ -157,20 +157,31 @@ def ensure_worker(api: str, started: list[Background]) -> None:
 
 def down() -> list[str]:
     """Stop what ``up`` started, runs in progress first, and return what was done, a line each."""
-    done = []
+    done: list[str] = []
     if running := server().find():
         use(local_api(), running.environ().get(AUTH))
-        done += stop_runs()
+        with _even_if_silent(done):
+            done += stop_runs()
     if worker().stop():
         done.append("worker stopped")
     done += end_orphans()
     if running:
-        for run in _runs():
-            _set_state(run, "CANCELLED")
+        with _even_if_silent(done):
+            for run in _runs():
+                _set_state(run, "CANCELLED")
     if server().stop():
         done.append("server stopped")
     (home() / ADDRESS).unlink(missing_ok=True)
     return done or ["nothing was running"]
+
+
+@contextmanager
+def _even_if_silent(done: list[str]) -> Iterator[None]:
+    """Go on when the server does not do as it is told: what was started must be stopped all the same."""
+    try:
+        yield
+    except httpx.HTTPError as error:
+        done.append(f"the server did not answer ({error}); its runs in progress are given up when it is started again")
 
 
 def stop_runs() -> list[str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psutil
 from operated import Operated
+from support import free_port
 
 from scripts.background import Background
 
@@ -89,6 +90,14 @@ def test_a_server_that_died_comes_back_where_it_was_and_the_run_goes_on(operated
     assert operated.ends(run)["state_name"] == "Completed"
     assert operated.ends(operated.ask(pictures))["state_name"] == "Completed"
     assert set(operated.slots()) == {0}
+
+
+def test_make_down_stops_a_server_that_does_not_answer(operated: Operated) -> None:
+    server, worker = operated.server, operated.worker
+    (operated.home / "address.json").write_text(json.dumps({"api": f"http://127.0.0.1:{free_port()}/api"}))
+    assert "the server did not answer" in operated.down()
+    assert not any(each.is_running() and each.status() != psutil.STATUS_ZOMBIE for each in (server, worker))
+    operated.up()
 
 
 def test_make_down_cancels_the_run_in_progress_and_make_ui_takes_up_what_waits(operated: Operated, pictures: Path) -> None:
