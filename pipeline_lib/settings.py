@@ -6,7 +6,7 @@ cover the values a stage is given and not this file's code (see ``pipeline_lib.s
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -16,10 +16,27 @@ StageMinutes = Annotated[
 ]
 
 
+_BOUNDS = {
+    "minimum": "at least {}",
+    "exclusiveMinimum": "above {}",
+    "maximum": "at most {}",
+    "exclusiveMaximum": "below {}",
+    "multipleOf": "a multiple of {}",
+}
+
+
+def _tell_ranges(schema: dict[str, Any]) -> None:
+    """Add each number's range to its description: the form of a run shows descriptions, but no ranges."""
+    for field in schema["properties"].values():
+        words = [phrase.format(f"{field[bound]:,.10g}") for bound, phrase in _BOUNDS.items() if bound in field]
+        if words:
+            field["description"] = f"{field['description']} Allowed: {', '.join(words)}."
+
+
 class Section(BaseModel):
     """Base of all sections: immutable, and a name that does not exist is an error."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra=_tell_ranges)
 
 
 class SampleSettings(Section):

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 import click
 
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 
 PROJECT = Path(__file__).parent.parent
 POOL = "garbage"
-FLOW = "garbage-finetune"
-DEPLOYMENTS = ("garbage-finetune", "nightly")
 NOTIFY = "GARBAGE_NOTIFY_URL"
 
 
@@ -39,7 +38,7 @@ def deploy() -> list[str]:
         with get_client(sync_client=True) as client:
             keep_pool(client)
             deploy_all()
-            ids = {name: client.read_deployment_by_name(f"{FLOW}/{name}").id for name in DEPLOYMENTS}
+            ids = deployed(client)
             automations = keep_automations(client, ids, os.environ.get(NOTIFY))
     except httpx.TransportError as error:
         raise PipelineError(f"No Prefect server answers at {address} ({error}); start one with `make ui`") from error
@@ -47,8 +46,15 @@ def deploy() -> list[str]:
         if error.response.status_code == httpx.codes.UNAUTHORIZED:
             raise PipelineError(f"{address} wants a password: set PREFECT_API_AUTH_STRING=user:password") from error
         raise
-    names = [f"{FLOW}/{name}" for name in DEPLOYMENTS]
-    return [f"work pool {POOL}", *(f"deployment {name}" for name in names), *(f"automation {name}" for name in automations)]
+    return [f"work pool {POOL}", *(f"deployment {name}" for name in ids), *(f"automation {name}" for name in automations)]
+
+
+def deployed(client: SyncPrefectClient) -> dict[str, UUID]:
+    """Return the ids by name of what is deployed to the work pool: whatever takes turns there can hold it up."""
+    from prefect.client.schemas.filters import WorkPoolFilter, WorkPoolFilterName
+
+    pool = WorkPoolFilter(name=WorkPoolFilterName(any_=[POOL]))
+    return {each.name: each.id for each in client.read_deployments(work_pool_filter=pool)}
 
 
 def keep_pool(client: SyncPrefectClient) -> None:

@@ -17,13 +17,13 @@ from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
 FOLDER = Path(__file__).parent.parent / "docs" / "images"
-HEIGHTS = {"dataset": 1300, "audit": 1300, "data-new": 1300, "train": 1300, "evaluate": 1300}  # pixels
+HEIGHTS = {"audit": 1300, "data-new": 1100, "train": 1300, "evaluate": 1300}  # pixels
 
 
 @click.command()
 @click.argument("server")
 def main(server: str) -> None:
-    """Photograph the last finished run on SERVER, such as http://127.0.0.1:4200."""
+    """Photograph the last finished run of a deployment on SERVER, such as http://127.0.0.1:4200."""
     wanted = {"flows": {"name": {"any_": ["garbage-finetune"]}}, "flow_runs": {"state": {"type": {"any_": ["COMPLETED"]}}}}
     run = httpx.post(f"{server}/api/flow_runs/filter", json={**wanted, "sort": "END_TIME_DESC", "limit": 1}).json()[0]
     of_the_run = {"flow_runs": {"id": {"any_": [run["id"]]}}}
@@ -33,6 +33,7 @@ def main(server: str) -> None:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"])
         page = browser.new_page(viewport={"width": 1280, "height": 900})
         photograph(page, f"{server}/runs/flow-run/{run['id']}", "run", 900)
+        photograph(page, f"{server}/deployments/deployment/{run['deployment_id']}/run", "form", 1000)
         for stage, height in HEIGHTS.items():
             photograph(page, f"{server}/artifacts/artifact/{stages[stage]}", stage, height)
         browser.close()

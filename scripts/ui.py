@@ -20,11 +20,12 @@ from typing import Any
 import click
 import httpx
 import psutil
+import yaml
 from filelock import FileLock
 
 from pipeline_lib.errors import PipelineError
 from scripts.background import Background, end
-from scripts.deploy import DEPLOYMENTS, FLOW, POOL, PROJECT, deploy
+from scripts.deploy import POOL, PROJECT, deploy, deployed
 
 PORT = 4200
 LOOPBACK = "127.0.0.1"
@@ -256,15 +257,12 @@ def _online(since: datetime) -> bool:
 
 
 def _deployed() -> bool:
-    """Whether the server has all deployments."""
+    """Whether the server has all deployments of ``prefect.yaml``."""
     from prefect.client.orchestration import get_client
-    from prefect.exceptions import ObjectNotFound
 
+    wanted = yaml.safe_load((PROJECT / "prefect.yaml").read_text(encoding="utf-8"))["deployments"]
     with get_client(sync_client=True) as client:
-        try:
-            return all(client.read_deployment_by_name(f"{FLOW}/{name}") for name in DEPLOYMENTS)
-        except ObjectNotFound:
-            return False
+        return {each["name"] for each in wanted} <= deployed(client).keys()
 
 
 def _deployable() -> str:
@@ -272,15 +270,10 @@ def _deployable() -> str:
     from pipeline_lib.digest import file_sha256
     from scripts.place import place
 
-    files = [
-        "prefect.yaml",
-        "flows/garbage_finetune.py",
-        "pipeline_lib/settings.py",
-        "scripts/automations.py",
-        "scripts/deploy.py",
-    ]
+    names = ("prefect.yaml", "pipeline_lib/settings.py", "scripts/automations.py", "scripts/deploy.py")
+    files = [*(PROJECT / name for name in names), *sorted((PROJECT / "flows").glob("*.py"))]
     values = [*place().values(), os.environ.get("GARBAGE_NOTIFY_URL", "")]
-    return "\n".join([*(file_sha256(PROJECT / file) for file in files), *values])
+    return "\n".join([*(file_sha256(file) for file in files), *values])
 
 
 def _wait(ready: Callable[[], bool], process: Background, what: str, seconds: float = 120) -> None:
@@ -304,15 +297,15 @@ def _pause(process: psutil.Process, seconds: float) -> None:
 
 
 def _told(api: str) -> str:
-    place = home()
-    login = ["             export PREFECT_API_AUTH_STRING=... (the server's user:password)"] if AUTH in os.environ else []
+    place, prefect = home(), PROJECT / ".venv" / "bin" / "prefect"
+    login = ["  export PREFECT_API_AUTH_STRING=...           the server's user:password"] if AUTH in os.environ else []
     return "\n".join(
         [
             f"Prefect UI   {api.removesuffix('/api')}",
             f"logs         {place / 'server.log'}, {place / 'worker.log'}",
-            "start a run  " + f"export PREFECT_API_URL={api}",
+            f"start a run  export PREFECT_API_URL={api}",
             *login,
-            f"             {PROJECT / '.venv/bin/prefect'} deployment run {FLOW}/garbage-finetune -p dataset=data_en --watch",
+            f"             {prefect} deployment run garbage-finetune/garbage-finetune -p dataset=data_en --watch",
             "stop all     make down",
         ]
     )

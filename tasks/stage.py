@@ -18,6 +18,7 @@ from prefect import Task
 from prefect.cache_policies import CachePolicy
 from prefect.client.schemas import State, TaskRun
 from prefect.context import TaskRunContext
+from prefect.task_engine import TaskRunTimeoutError
 from prefect.transactions import IsolationLevel
 from prefect.utilities.annotations import opaque
 
@@ -106,7 +107,7 @@ class Stage:
             begun = [start(call, self._task(run.store.root, call.found is None), run) for call in calls]
             refs = [Ref.model_validate(found) for found in gather(begun, started + 60 * run.stage_minutes)]
         except Exception as error:
-            told = _over_time(run) if isinstance(error, TimeoutError) else in_words(error)
+            told = _over_time(run) if isinstance(error, TaskRunTimeoutError) else in_words(error)
             run.record(self.name, [Outcome("failed", told, calls[0].plan.key)], time.perf_counter() - started)
             raise StageError(f"Stage {self.name} failed: {told}") from error
         for call in calls:
@@ -125,7 +126,7 @@ class Stage:
             for shard in begun:
                 shard.wait(max(deadline - time.perf_counter(), 0))
                 if not shard.state.is_final():
-                    raise TimeoutError
+                    raise TaskRunTimeoutError
                 refs.append(shard.result())
                 progress(len(refs), len(begun), "shards")
         return refs

@@ -6,7 +6,6 @@ drawing anything, and an edited figure draws the exhibits anew but never compute
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -17,7 +16,7 @@ from pipeline_lib.reporting.evaluation_section import evaluation_section, read_m
 from pipeline_lib.reporting.facts import audit_facts, contact_sheet, features_timing, leaks
 from pipeline_lib.reporting.formats import duration, value
 from pipeline_lib.reporting.headline import cards, findings
-from pipeline_lib.reporting.page import Block, Cell, Facts, Page, Section, Table
+from pipeline_lib.reporting.page import Block, Cell, Facts, Page, Section, Table, data_uri
 from pipeline_lib.reporting.report import markdown_of
 from pipeline_lib.reporting.sections import data_section, pictures, training_section
 from pipeline_lib.stages import Manifest, Ref
@@ -78,7 +77,8 @@ def _audit(results: Results) -> str:
         [Cell(leak["image"]), Cell(leak["train"]), Cell(leak["kind"]), Cell(value(leak["mirrored"]))]
         for leak in audit["leaked"]["first"]
     ]
-    table = [Table(["test image", "copy in train", "kind", "mirrored"], found, "Leaks", "The first ones.")] if found else []
+    note = f"The first {len(found)} of {audit['leaked']['count']}."
+    table = [Table(["test image", "copy in train", "kind", "mirrored"], found, "Leaks by name", note)] if found else []
     return _show(_facts(audit_facts(audit)), *pictures("leaks", leaks(ref.folder)), *table, _settings(ref))
 
 
@@ -108,7 +108,7 @@ def _features(results: Results) -> str:
     facts = {
         "shards": len(results),
         "images": sum(manifest.summary["images"] for manifest in manifests.values()),
-        "images a second, one shard at a time": timing.images_per_second and round(timing.images_per_second, 1),
+        "images a second of a shard, several at work": timing.images_per_second and round(timing.images_per_second, 1),
         "megabytes": _megabytes(*manifests.values()),
         "engine": ", ".join(sorted({manifest.summary["engine"] for manifest in manifests.values()})),
     }
@@ -146,9 +146,7 @@ def _report(results: Results) -> str:
     folder = _only(results).folder
 
     def embedded(match: re.Match[str]) -> str:
-        picture = folder / match[1]
-        kind = "jpeg" if picture.suffix == ".jpg" else "png"
-        return f"](data:image/{kind};base64,{base64.b64encode(picture.read_bytes()).decode()})"
+        return f"]({data_uri(match[1], (folder / match[1]).read_bytes())})"
 
     return re.sub(r"\]\((figures/[^)]+)\)", embedded, (folder / "report.md").read_text(encoding="utf-8"))
 

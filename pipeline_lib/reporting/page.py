@@ -8,6 +8,12 @@ from dataclasses import dataclass, field
 _WIDE, _TINY = 1200, 64  # pixels
 
 
+def data_uri(name: str, data: bytes) -> str:
+    """Return a JPEG or PNG file as a data URI; its name says which it is."""
+    kind = "jpeg" if name.endswith(".jpg") else "png"
+    return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
+
+
 @dataclass(frozen=True)
 class Image:
     """A picture and what is said about it.
@@ -35,8 +41,7 @@ class Image:
     @property
     def uri(self) -> str:
         """The picture as a data URI."""
-        kind = "jpeg" if self.name.endswith(".jpg") else "png"
-        return f"data:image/{kind};base64,{base64.b64encode(self.data).decode()}"
+        return data_uri(self.name, self.data)
 
     @property
     def fit(self) -> str:

@@ -9,19 +9,16 @@ from typing import Any
 import numpy as np
 from mindspore import nn
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from pipeline_lib.errors import PipelineError
-from pipeline_lib.models.checkpoint import assign, read_checkpoint, write_checkpoint
 from pipeline_lib.models.mobilenetv2 import Classifier
 from pipeline_lib.settings import TrainSettings
 from pipeline_lib.training.inference import Predictor, logits_of_rows
 from pipeline_lib.training.loop import Progress, ignore_progress
 from pipeline_lib.training.rows import FeatureTable, split_rows
-from pipeline_lib.training.trainer import Trainer, summary_of, write_tables
+from pipeline_lib.training.trainer import Trainer, read_trained, summary_of, write_trained
 
-CHECKPOINT = "head.ckpt"
-SPEC = "head.json"
+NAME = "head"
 
 
 class HeadSpec(BaseModel):
@@ -85,9 +82,7 @@ def train_head(
         best_epoch=trained.training.best.epoch,
         parameters=trained.parameters,
     )
-    write_checkpoint(trained.network, folder / CHECKPOINT)
-    (folder / SPEC).write_text(spec.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    write_tables(folder, trained.training, rows)
+    write_trained(folder, NAME, trained, spec, rows)
     return summary_of(trained, rows, settings)
 
 
@@ -97,19 +92,7 @@ def load_head(folder: Path) -> tuple[Classifier, HeadSpec]:
     Raises:
         PipelineError: A file is missing or damaged, or the parameters don't fit the description.
     """
-    try:
-        spec = HeadSpec.model_validate_json((folder / SPEC).read_bytes())
-    except FileNotFoundError as error:
-        raise PipelineError(f"There is no trained head in {folder}: {SPEC} is missing; train one") from error
-    except ValidationError as error:
-        raise PipelineError(f"{folder / SPEC} is damaged: {error.errors()[0]['msg']}; train again") from error
-    if not (folder / CHECKPOINT).is_file():
-        raise PipelineError(f"There is no trained head in {folder}: {CHECKPOINT} is missing; train one")
-    network = Classifier(spec.in_features, len(spec.classes), spec.hidden)
-    assign(
-        network, read_checkpoint(folder / CHECKPOINT), str(folder / CHECKPOINT), f"train again, {SPEC} describes another head"
-    )
-    return network, spec
+    return read_trained(folder, NAME, HeadSpec, lambda spec: Classifier(spec.in_features, len(spec.classes), spec.hidden))
 
 
 def head_logits(head: nn.Cell, features: FeatureTable, rows: NDArray[np.int64] | None = None) -> NDArray[np.float32]:

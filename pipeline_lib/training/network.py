@@ -9,22 +9,19 @@ from typing import Any
 import numpy as np
 from mindspore import nn
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline_lib.data.arrays import SIDE, Split
-from pipeline_lib.errors import PipelineError
-from pipeline_lib.models.checkpoint import assign, read_checkpoint, write_checkpoint
 from pipeline_lib.models.lenet5 import Form, LeNet5
 from pipeline_lib.models.preprocess import GreyPreprocessing
 from pipeline_lib.settings import NetworkSettings, NetworkTrainSettings
 from pipeline_lib.training.inference import Predictor, Validation, logits_of_rows
 from pipeline_lib.training.loop import Epoch, Progress, Watch, ignore_progress
 from pipeline_lib.training.rows import split_rows
-from pipeline_lib.training.trainer import Trainer, summary_of, write_tables
+from pipeline_lib.training.trainer import Trainer, read_trained, summary_of, write_trained
 from pipeline_lib.views import CLEAN
 
-CHECKPOINT = "network.ckpt"
-SPEC = "network.json"
+NAME = "network"
 
 Tell = Callable[[str], None]
 """Called with one line of text an epoch."""
@@ -125,9 +122,7 @@ def train_network(
         best_epoch=trained.training.best.epoch,
         parameters=trained.parameters,
     )
-    write_checkpoint(trained.network, folder / CHECKPOINT)
-    (folder / SPEC).write_text(spec.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    write_tables(folder, trained.training, rows)
+    write_trained(folder, NAME, trained, spec, rows)
     return summary_of(trained, rows, settings)
 
 
@@ -156,18 +151,7 @@ def load_network(folder: Path) -> tuple[LeNet5, NetworkSpec]:
     Raises:
         PipelineError: A file is missing or damaged, or the parameters don't fit the description.
     """
-    try:
-        spec = NetworkSpec.model_validate_json((folder / SPEC).read_bytes())
-    except FileNotFoundError as error:
-        raise PipelineError(f"There is no trained network in {folder}: {SPEC} is missing; train one") from error
-    except ValidationError as error:
-        raise PipelineError(f"{folder / SPEC} is damaged: {error.errors()[0]['msg']}; train again") from error
-    path = folder / CHECKPOINT
-    if not path.is_file():
-        raise PipelineError(f"There is no trained network in {folder}: {CHECKPOINT} is missing; train one")
-    network = LeNet5(len(spec.classes), spec.form)
-    assign(network, read_checkpoint(path), str(path), f"train again, {SPEC} describes another network")
-    return network, spec
+    return read_trained(folder, NAME, NetworkSpec, lambda spec: LeNet5(len(spec.classes), spec.form))
 
 
 def network_logits(network: nn.Cell, table: PixelTable) -> NDArray[np.float32]:

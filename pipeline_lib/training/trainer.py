@@ -8,13 +8,15 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from mindspore import nn
 from numpy.typing import NDArray
+from pydantic import BaseModel, ValidationError
 
-from pipeline_lib.models.checkpoint import write_checkpoint
+from pipeline_lib.errors import PipelineError
+from pipeline_lib.models.checkpoint import assign, read_checkpoint, write_checkpoint
 from pipeline_lib.settings import TrainingSettings
 from pipeline_lib.training.batches import Batches
 from pipeline_lib.training.calibration import fit_temperature
@@ -31,6 +33,9 @@ HOLDOUT = "holdout.csv"
 CHECKPOINTS = "checkpoints"
 REFIT = "checkpoints-refit"
 BEST = "best.ckpt"
+
+Spec = TypeVar("Spec", bound=BaseModel)
+Network = TypeVar("Network", bound=nn.Cell)
 
 
 @dataclass(frozen=True)
@@ -167,6 +172,33 @@ def _write_csv(path: Path, columns: Iterable[str], rows: Iterable[Iterable[Any]]
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(columns)
         writer.writerows(rows)
+
+
+def write_trained(folder: Path, name: str, trained: Trained, spec: BaseModel, rows: Rows) -> None:
+    """Write what a training leaves: ``<name>.ckpt``, its description ``<name>.json``, and the tables."""
+    write_checkpoint(trained.network, folder / f"{name}.ckpt")
+    (folder / f"{name}.json").write_text(spec.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    write_tables(folder, trained.training, rows)
+
+
+def read_trained(folder: Path, name: str, kind: type[Spec], build: Callable[[Spec], Network]) -> tuple[Network, Spec]:
+    """Return the network that ``write_trained`` wrote into a folder, built anew from its description, and that description.
+
+    Raises:
+        PipelineError: A file is missing or damaged, or the parameters don't fit the description.
+    """
+    description, checkpoint = folder / f"{name}.json", folder / f"{name}.ckpt"
+    for file in (description, checkpoint):
+        if not file.is_file():
+            raise PipelineError(f"There is no trained {name} in {folder}: {file.name} is missing; train one")
+    try:
+        spec = kind.model_validate_json(description.read_bytes())
+    except ValidationError as error:
+        raise PipelineError(f"{description} is damaged: {error.errors()[0]['msg']}; train again") from error
+    network = build(spec)
+    advice = f"train again, {description.name} describes another {name}"
+    assign(network, read_checkpoint(checkpoint), str(checkpoint), advice)
+    return network, spec
 
 
 def summary_of(trained: Trained, rows: Rows, settings: TrainingSettings) -> dict[str, Any]:

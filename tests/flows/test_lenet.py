@@ -80,13 +80,13 @@ def undisturbed(folder: Path) -> bytes:
     from pipeline_lib.data.arrays import read_split
     from pipeline_lib.data.small_images import build_arrays, resolve
     from pipeline_lib.settings import LenetSettings, NetworkTrainSettings
-    from pipeline_lib.training.network import CHECKPOINT, train_network
+    from pipeline_lib.training.network import train_network
 
     settings = LenetSettings(train=NetworkTrainSettings(epochs=4))
     told = build_arrays(folder, resolve("digits", downloads=folder, fetch=False), settings.data, downloads=folder)
     train, test = (read_split(folder, name) for name in ("train", "test"))
     train_network(folder / "model", train, test, told["classes"], settings.network, settings.train, settings.seed)
-    return (folder / "model" / CHECKPOINT).read_bytes()
+    return (folder / "model" / "network.ckpt").read_bytes()
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,22 @@ def test_a_deployed_run_completes_and_the_next_reuses_every_stage(operated: Oper
     assert (operated.artifacts / "latest" / "report" / "report.html").is_file()
 
 
+def test_every_deployment_is_watched_and_its_form_tells_ranges(operated: Operated) -> None:
+    deployments = {each["id"]: each for each in operated.post("/deployments/filter", {})}
+    assert {each["name"] for each in deployments.values()} == {"garbage-finetune", "nightly", "lenet-mnist"}
+    watches = [each for each in operated.post("/automations/filter", {}) if each["trigger"]["posture"] == "Proactive"]
+    assert len(watches) == 3
+    for watch in watches:
+        watched = watch["trigger"]["match_related"]["prefect.resource.id"]
+        assert set(watched) == {f"prefect.deployment.{each}" for each in deployments}
+    for deployment in deployments.values():
+        sections = deployment["parameter_openapi_schema"]["definitions"].values()
+        ranges = [field for each in sections for name, field in each["properties"].items() if name == "epochs"]
+        assert [field["description"] for field in ranges] == [
+            "Most passes over the training images. Allowed: at least 1, at most 10,000."
+        ]
+
+
 def test_the_nightly_has_its_schedule_and_both_deployments_their_limits(operated: Operated) -> None:
     nightly = operated.deployment("nightly")
     (schedule,) = nightly["schedules"]

@@ -1,0 +1,54 @@
+"""What ends a stage that takes too long, and what is tried again when the network fails."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import httpx
+import pytest
+from support import CommandLine, free_port
+
+OVER = "it took longer than 0.0001 minutes; raise the setting stage_minutes, or mend what holds it up"
+
+
+def test_a_stage_over_its_time_ends_the_run_and_says_which_and_what_to_do(garbage: CommandLine, tiny_dataset: Path) -> None:
+    finished = garbage("run", "--json", "--dataset", tiny_dataset, stage_minutes=0.0001)
+    assert finished.code == 1
+    assert finished.json["error"] == f"Stage dataset failed: {OVER}"
+    assert garbage.run(tiny_dataset).stage("dataset")["status"] == "computed"
+
+
+def test_shards_have_a_time_limit_together(garbage: CommandLine, tiny_dataset: Path) -> None:
+    garbage.run(tiny_dataset)
+    finished = garbage("run", "--json", "--dataset", tiny_dataset, stage_minutes=0.0001, augment_train__views=2)
+    assert finished.code == 1
+    assert finished.statuses == {"dataset": "reused", "audit": "reused", "backbone": "reused", "augment": "failed"}
+    assert finished.json["error"] == f"Stage augment failed: {OVER}"
+
+
+@pytest.mark.parametrize(("deployment", "tries"), [("", 1), ("any", 3)])
+def test_a_network_that_fails_is_tried_again_in_deployed_runs_alone(garbage: CommandLine, deployment: str, tries: int) -> None:
+    garbage.edit("tasks/stage.py", "[10, 60, 300]", "[0, 0]")
+    garbage.environment["GARBAGE_DATA_EN_URL"] = f"http://127.0.0.1:{free_port()}/data_en.zip"
+    if deployment:
+        garbage.environment["PREFECT__RUNTIME__DEPLOYMENT__ID"] = deployment
+    finished = garbage("run", "--json", "--dataset", "data_en")
+    assert finished.code == 1
+    assert "The dataset data_en is out of reach" in finished.json["error"]
+    with httpx.Client(base_url=garbage.environment["PREFECT_API_URL"]) as api:
+        run = api.post("/flow_runs/filter", json={"sort": "START_TIME_DESC", "limit": 1}).json()[0]
+        of_the_run = {"flow_runs": {"id": {"any_": [run["id"]]}}}
+        wanted = {"task_runs": {"name": {"any_": ["source"]}}, **of_the_run}
+        assert eventually_tried(api, wanted) == tries
+
+
+def eventually_tried(api: httpx.Client, wanted: dict[str, object]) -> int:
+    """How often the task was begun, once the server, which takes states from a queue, knows how it ended."""
+    pause = threading.Event()
+    for _ in range(300):
+        tasks = api.post("/task_runs/filter", json=wanted).json()
+        if tasks and tasks[0]["state_type"] == "FAILED":
+            return int(tasks[0]["run_count"])
+        pause.wait(0.1)
+    raise AssertionError("the server never heard how the task ended")
