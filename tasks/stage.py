@@ -83,7 +83,7 @@ class Stage:
         """
 
         def start(call: Call, task: Task[..., Any], run: Run) -> Any:
-            limited = task.with_options(timeout_seconds=60 * run.stage_minutes)
+            limited = task.with_options(timeout_seconds=None if call.found else 60 * run.stage_minutes)
             return limited(call=opaque(call), run=run.id, return_state=True)
 
         return self._run({self.name: arguments}, start, lambda begun, deadline: [begun[0].result()])[self.name]
