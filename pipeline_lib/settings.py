@@ -144,11 +144,13 @@ class BackboneSettings(Section):
 class FeaturesSettings(Section):
     """How the frozen backbone is run."""
 
-    engine: Literal["onnxruntime", "mindspore"] = Field(
-        "onnxruntime",
-        description="onnxruntime (four times as fast, checked against MindSpore on the first batch) or mindspore.",
+    engine: Literal["auto", "onnxruntime", "mindspore"] = Field(
+        "auto",
+        description="auto (the faster one), onnxruntime (compared with MindSpore before its first use) or mindspore.",
     )
-    batch: int = Field(16, ge=1, le=1024, description="Images a forward pass; more are no faster and take more memory.")
+    batch: int = Field(
+        2, ge=1, le=1024, description="Images a forward pass; what two images need stays in the processor's cache."
+    )
 
 
 Epochs = Annotated[int, Field(ge=1, le=10_000, description="Most passes over the training images.")]

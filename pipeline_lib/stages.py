@@ -246,6 +246,14 @@ class Store:
         _publish(partial, folder)
         return self._ref(folder)
 
+    def predecessor(self, plan: Plan, varies: str) -> Path | None:
+        """Return the result that stood in the plan's slot before, if it is whole and differs in the input ``varies`` alone."""
+        before = self._before(plan)
+        if before is None or _damage(before, "sizes"):
+            return None
+        old, new = ({**parts, "inputs": {**parts["inputs"], varies: ""}} for parts in (read_manifest(before).parts, plan.parts))
+        return before if old == new else None
+
     def remember(self, plan: Plan) -> None:
         """Note that ``plan`` now stands in its slot: what a later miss is explained by."""
         note = self._note(plan)
@@ -275,14 +283,18 @@ class Store:
         return self.root / "stages" / plan.stage / ".last" / hashlib.sha256(plan.slot.encode()).hexdigest()[:16]
 
     def _explain(self, plan: Plan) -> str:
-        note = self._note(plan)
-        if not note.exists():
+        before = self._before(plan)
+        if before is None:
             return "first run"
-        previous = self.folder(plan.model_copy(update={"key": note.read_text(encoding="utf-8")}))
         try:
-            return differences(read_manifest(previous).parts, plan.parts)
+            return differences(read_manifest(before).parts, plan.parts)
         except (OSError, ValueError):
             return "the previous result is gone"
+
+    def _before(self, plan: Plan) -> Path | None:
+        """Return the folder of the result that stood in the plan's slot before, there or gone; None without one."""
+        note = self._note(plan)
+        return self.folder(plan.model_copy(update={"key": note.read_text(encoding="utf-8")})) if note.exists() else None
 
 
 def differences(old: Mapping[str, Mapping[str, Any]], new: Mapping[str, Mapping[str, Any]]) -> str:

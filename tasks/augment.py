@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pipeline_lib.settings import TestViewSettings, TrainViewSettings
 
 
-@stage("augment")
+@stage("augment", varies="images")
 def augment_stage(
     folder: Path,
     *,
@@ -21,6 +21,7 @@ def augment_stage(
     image_size: int,
     augment_train: TrainViewSettings | None = None,
     augment_test: TestViewSettings | None = None,
+    previous: Path | None = None,
 ) -> Summary:
     """Write every augmented view of a shard's images: those of train, or those of test and its robustness grid."""
     from pipeline_lib.augment import Source, write_views
@@ -28,5 +29,5 @@ def augment_stage(
 
     sources = [Source(output.path, images.folder / output.path, output.sha256) for output in images.outputs()]
     views = [view for settings in (augment_train, augment_test) if settings for view in views_of(settings)]
-    write_views(folder, sources, views, seed=seed, size=image_size)
-    return {"images": len(sources), "views": len(views)}
+    computed = write_views(folder, sources, views, seed=seed, size=image_size, previous=previous)
+    return {"images": len(sources), "computed": computed, "views": len(views)}

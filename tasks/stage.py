@@ -67,13 +67,16 @@ class Stage:
         name: Name of the stage, also of its Prefect task.
         resume: Whether the function can go on from the folder that a killed run left.
         network: Whether it fetches something: a deployed run then tries again when the network fails it.
+        varies: Name of an input that changes by parts. The function is told the ``previous`` result, a folder or None, if
+            only that input differs, and takes from there what it would compute again.
     """
 
-    def __init__(self, function: Compute, name: str, *, resume: bool = False, network: bool = False) -> None:
+    def __init__(self, function: Compute, name: str, *, resume: bool = False, network: bool = False, varies: str = "") -> None:
         self.function = function
         self.name = name
         self.resume = resume
         self.network = network
+        self.varies = varies
         self.__doc__ = function.__doc__
 
     def __call__(self, **arguments: Any) -> Ref:
@@ -142,7 +145,8 @@ class Stage:
         """Return this stage's Prefect task; ``refresh`` distrusts the cached record, for its outputs are not there."""
 
         def compute(call: Call, run: str) -> dict[str, Any]:
-            function = partial(self.function, **call.arguments)
+            previous = {"previous": Store().predecessor(call.plan, self.varies)} if self.varies else {}
+            function = partial(self.function, **call.arguments, **previous)
             return Store().build(call.plan, call.reason, run, function, resume=self.resume).model_dump()
 
         return Task(
@@ -159,9 +163,9 @@ class Stage:
         )
 
 
-def stage(name: str, *, resume: bool = False, network: bool = False) -> Callable[[Compute], Stage]:
+def stage(name: str, **options: Any) -> Callable[[Compute], Stage]:
     """Make a ``Stage`` of the decorated function; see there."""
-    return lambda function: Stage(function, name, resume=resume, network=network)
+    return lambda function: Stage(function, name, **options)
 
 
 def network_retries() -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
@@ -21,7 +21,7 @@ from pipeline_lib.views import INDEX as VIEW_INDEX
 
 FEATURES = "features.npy"
 INDEX = "index.csv"
-COLUMNS = ("image", "sha256", "label", "view")
+COLUMNS = ("image", "sha256", "label", "view", "seen")
 
 T = TypeVar("T")
 
@@ -35,12 +35,14 @@ class Row:
         sha256: Digest of the original's bytes.
         label: Class name.
         view: Name of the view.
+        seen: Digest of the bytes that the backbone saw: the original's in the clean view, else the augmented copy's.
     """
 
     image: str
     sha256: str
     label: str
     view: str
+    seen: str
 
 
 def rows_of(images: Ref) -> list[tuple[Row, Path]]:
@@ -48,16 +50,20 @@ def rows_of(images: Ref) -> list[tuple[Row, Path]]:
 
     A part of the dataset is seen in the clean view; one of an augmented shard in the view that its index names.
     """
+    outputs = {output.path: output.sha256 for output in images.outputs()}
     if images.stage == "dataset":
-        rows = [
-            (Row(output.path, output.sha256, _label(output.path), CLEAN), images.folder / output.path)
-            for output in images.outputs()
-        ]
+        rows = [(Row(path, digest, _label(path), CLEAN, digest), images.folder / path) for path, digest in outputs.items()]
     else:
         view = images.folder / images.prefix
         with (view / VIEW_INDEX).open(newline="", encoding="utf-8") as file:
             drawn = list(csv.DictReader(file))
-        rows = [(Row(row["image"], row["sha256"], _label(row["image"]), view.name), view / row["file"]) for row in drawn]
+        rows = [
+            (
+                Row(row["image"], row["sha256"], _label(row["image"]), view.name, outputs[images.prefix + row["file"]]),
+                view / row["file"],
+            )
+            for row in drawn
+        ]
     return sorted(rows, key=lambda row: row[0].image)
 
 
@@ -65,22 +71,44 @@ def _label(image: str) -> str:
     return image.split("/")[1]
 
 
-def write_shard(folder: Path, images: Sequence[tuple[Row, Path]], engine: Engine) -> None:
-    """Run the backbone over images and write their pooled features, float32 (n, width), in the order given.
+def write_shard(folder: Path, images: Sequence[tuple[Row, Path]], engine: Engine, previous: Path | None = None) -> int:
+    """Write the pooled features of images, float32 (n, width), in the order given; return how many were computed.
 
-    Memory holds one batch at a time, whatever the shard's size.
+    ``previous`` is a shard of the same engine and backbone: rows whose image was seen there are copied. Memory holds one
+    batch at a time, whatever the shard's size.
     """
     features = open_memmap(folder / FEATURES, mode="w+", dtype=np.float32, shape=(len(images), engine.width))
-    done = 0
-    for batch in _batches(images, engine.batch):
-        prepared = np.stack([engine.preprocessing.array(read_image(path)) for _, path in batch])
-        features[done : done + len(batch)] = engine(prepared)
-        done += len(batch)
+    known = _known(previous)
+    missing = []
+    for at, (row, path) in enumerate(images):
+        if row.seen in known:
+            features[at] = known[row.seen]
+        else:
+            missing.append((at, path))
+    _compute(features, missing, engine)
     features.flush()
     with (folder / INDEX).open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
-        writer.writerows((row.image, row.sha256, row.label, row.view) for row, _ in images)
+        writer.writerows(astuple(row) for row, _ in images)
+    return len(missing)
+
+
+def _known(shard: Path | None) -> dict[str, NDArray[np.float32]]:
+    """Return the features of a shard, which stay on disk, by the digest of what was seen."""
+    if shard is None:
+        return {}
+    return dict(zip((row.seen for row in read_index(shard)), np.load(shard / FEATURES, mmap_mode="r"), strict=True))
+
+
+def _compute(features: NDArray[np.float32], images: Sequence[tuple[int, Path]], engine: Engine) -> None:
+    """Fill the rows named with the features of their images; all batches pass through one block of memory."""
+    size = engine.preprocessing.size
+    prepared = np.empty((engine.batch, 3, size, size), np.float32)
+    for batch in _batches(images, engine.batch):
+        for place, (_, path) in zip(prepared, batch, strict=False):
+            engine.preprocessing.array(read_image(path), out=place)
+        features[[at for at, _ in batch]] = engine(prepared[: len(batch)])
 
 
 def _batches(items: Sequence[T], size: int) -> Iterator[list[T]]:

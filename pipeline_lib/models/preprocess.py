@@ -66,8 +66,8 @@ class Preprocessing(BaseModel):
     mean: Triple = Field(description="Subtracted from each channel, in the input's order, in pixel values 0..255.")
     std: Triple = Field(description="Each channel is then divided by this, in the input's order, in pixel values 0..255.")
 
-    def array(self, image: Image.Image) -> NDArray[np.float32]:
-        """Return an RGB image as a network's input: float32, (3, size, size), contiguous.
+    def array(self, image: Image.Image, out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
+        """Return an RGB image as a network's input: float32, (3, size, size), contiguous; in ``out`` if that is given.
 
         Raises:
             ValueError: The image is not RGB; ``pipeline_lib.data.image.read_image`` gives RGB for every file.
@@ -80,5 +80,5 @@ class Preprocessing(BaseModel):
         mean, std = (np.array(values, np.float32).reshape(3, 1, 1) for values in (self.mean, self.std))
         # Written in place into a (3, size, size) block: a plain (pixels - mean) / std keeps the image's memory order and is
         # copied once more, which takes 15 times as long.
-        array = np.subtract(pixels, mean, out=np.empty(pixels.shape, np.float32))
+        array = np.subtract(pixels, mean, out=np.empty(pixels.shape, np.float32) if out is None else out)
         return np.divide(array, std, out=array)

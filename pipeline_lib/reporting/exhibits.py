@@ -53,7 +53,8 @@ def _settings(ref: Ref) -> Facts:
 def _any(results: Results) -> str:
     """Show the summary of a stage that has nothing else to show."""
     first = _only(results)
-    facts = {name: item for name, item in first.manifest().summary.items() if not isinstance(item, dict)}
+    summary = first.manifest().summary
+    facts = {name.replace("_", " "): item for name, item in summary.items() if not isinstance(item, dict)}
     return _show(_facts(facts), _settings(first))
 
 
@@ -116,13 +117,14 @@ def _features(results: Results) -> str:
         [
             Cell(label),
             Cell(value(manifest.summary["images"])),
-            Cell(value(round(manifest.summary["images"] / max(manifest.seconds, 1e-3), 1))),
+            Cell(value(manifest.summary["computed"])),
+            Cell(value(round(manifest.summary["computed"] / max(manifest.seconds, 1e-3), 1))),
             Cell(_megabytes(manifest)),
             Cell(manifest.summary["engine"]),
         ]
         for label, manifest in manifests.items()
     ]
-    return _show(_facts(facts), Table(["shard", "images", "images/s", "MB", "engine"], rows, "Shards"))
+    return _show(_facts(facts), Table(["shard", "images", "computed", "images/s", "MB", "engine"], rows, "Shards"))
 
 
 def _train(results: Results) -> str:

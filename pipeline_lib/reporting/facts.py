@@ -62,10 +62,10 @@ def leaks(audit: Path) -> tuple[Picture, ...]:
 
 def features_timing(shards: Sequence[Manifest]) -> Timing:
     """Return how long the feature shards took when they were computed; summed, though several ran at a time."""
-    images = sum(shard.summary["images"] for shard in shards)
+    images = sum(shard.summary["computed"] for shard in shards)
     seconds = sum(shard.seconds for shard in shards)
     engines = ", ".join(sorted({shard.summary["engine"] for shard in shards}))
-    rate = images / seconds if seconds else None
+    rate = images / seconds if images and seconds else None
     note = f"engine {engines}, summed over shards"
     return Timing(stage="features", seconds=seconds, images_per_second=rate, note=note)
 

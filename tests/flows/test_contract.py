@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 from support import CommandLine, Finished, draw_picture
 
-STAGES = ["dataset", "audit", "backbone", "augment", "data_new", "features", "train", "evaluate", "report"]
+from pipeline_lib.stages import read_manifest
+
+STAGES = ["dataset", "audit", "backbone", "engine", "augment", "data_new", "features", "train", "evaluate", "report"]
 VIEWS_OF_TRAIN = ["clean", "aug1"]
 SHARDS_OF_FEATURES = 2 * len(VIEWS_OF_TRAIN) + 1 * len(["clean", "aug1", "aug2", "sigma25-angle0"])
 
@@ -28,8 +30,6 @@ def reasons(finished: Finished) -> set[str]:
 
 def digests(artifacts: Path) -> dict[str, set[str]]:
     """The digests of all results by stage."""
-    from pipeline_lib.stages import read_manifest
-
     manifests = [read_manifest(path.parent) for path in artifacts.glob("stages/*/*/manifest.json")]
     return {stage: {each.digest for each in manifests if each.stage == stage} for stage in STAGES}
 
@@ -46,12 +46,12 @@ def test_a_rerun_reuses_everything_and_a_setting_reruns_what_depends_on_it(garba
     assert second.stage("features")["reused"] == SHARDS_OF_FEATURES
 
     planned = garbage("status", "--json", "--dataset", tiny_dataset, train__epochs=3)
-    assert planned.statuses == {name: "stale" if name in STAGES[6:] else "reused" for name in STAGES}
+    assert planned.statuses == {name: "stale" if name in STAGES[7:] else "reused" for name in STAGES}
     assert planned.stage("train")["reason"] == "setting `train.epochs` 4 -> 3"
     assert planned.stage("report")["reason"] == "follows from `train`"
 
     third = garbage.run(tiny_dataset, train__epochs=3)
-    assert computed(third) == STAGES[6:]
+    assert computed(third) == STAGES[7:]
     assert third.stage("train")["reason"] == "setting `train.epochs` 4 -> 3"
 
 
@@ -132,6 +132,32 @@ def test_one_added_image_recomputes_one_shard_of_each_view(garbage: CommandLine,
     assert added.stage("features")["computed"] == len(VIEWS_OF_TRAIN)
     assert added.stage("features")["reused"] == SHARDS_OF_FEATURES - len(VIEWS_OF_TRAIN)
     assert added.stage("features")["reason"] == "input `images` changed"
+    assert images_computed(garbage.artifacts, "augment") == [1]
+    assert images_computed(garbage.artifacts, "features") == [1] * len(VIEWS_OF_TRAIN)
+
+
+def images_computed(artifacts: Path, stage: str) -> list[int]:
+    """How many images each result that did not compute all of its images has computed."""
+    summaries = [read_manifest(path.parent).summary for path in artifacts.glob(f"stages/{stage}/*/manifest.json")]
+    return [summary["computed"] for summary in summaries if summary["computed"] < summary["images"]]
+
+
+def test_what_is_taken_from_a_predecessor_has_the_bytes_of_what_is_computed(
+    garbage: CommandLine, tiny_dataset: Path, tmp_path: Path
+) -> None:
+    garbage.run(tiny_dataset)
+    train = tiny_dataset / "train"
+    (train / "Cans" / "000.png").rename(train / "Paper" / "moved.png")
+    (train / "Battery" / "001.png").unlink()
+    draw_picture((10, 200, 30), np.random.default_rng(99)).save(train / "Battery" / "new.png")
+    step_by_step = garbage.run(tiny_dataset)
+    assert images_computed(garbage.artifacts, "features") != []
+
+    garbage.artifacts = tmp_path / "others"
+    at_once = garbage.run(tiny_dataset)
+    assert images_computed(garbage.artifacts, "features") == []
+    assert at_once.json["metrics"] == step_by_step.json["metrics"]
+    assert at_once.stage("train")["key"] == step_by_step.stage("train")["key"]
 
 
 def test_two_runs_at_once_compute_each_stage_once_and_agree(garbage: CommandLine, tiny_dataset: Path) -> None:
