@@ -1,6 +1,7 @@
 """What code a stage runs: the modules it reaches through imports, and the libraries those modules use.
 
 A module's digest is taken from its syntax tree without docstrings, so comments, docstrings and layout change nothing.
+Parsing a hundred files takes half a second, so what was found in a file is kept under the digest of its bytes.
 """
 
 from __future__ import annotations
@@ -9,8 +10,11 @@ import ast
 import hashlib
 import importlib.metadata
 import importlib.util
+import json
+import os
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -29,13 +33,26 @@ class Reach(NamedTuple):
     libraries: dict[str, str]
 
 
+class Parsed(NamedTuple):
+    """Digest of a file's code, and the dotted names it imports."""
+
+    digest: str
+    imports: list[str]
+
+
 @lru_cache
-def reach(module: str) -> Reach:
+def reach(module: str, memory: Path | None = None) -> Reach:
     """Return the code that ``module`` runs: itself, and every project module reached from it through imports.
 
     Imports inside functions count; imports under ``if TYPE_CHECKING`` do not run and do not count. The templates and
-    other data files of a package that is reached count by their bytes.
+    other data files of a package that is reached count by their bytes. ``memory`` is a folder in which parsed files are
+    remembered; it need not be there.
     """
+    with _remembered(memory) as known:
+        return _reach(module, known)
+
+
+def _reach(module: str, known: dict[str, Parsed]) -> Reach:
     files: dict[str, str] = {}
     libraries: dict[str, str] = {}
     waiting, seen = [module], set(NOT_COMPUTING)
@@ -45,7 +62,7 @@ def reach(module: str) -> Reach:
         seen.add(name)
         if source is None:
             continue
-        digest, imports = _parsed(source, source.stat().st_mtime_ns)
+        digest, imports = _parsed(source.read_bytes(), known)
         root = source.parents[name.count(".") + (source.name == "__init__.py")]
         files[source.relative_to(root).as_posix()] = digest
         if source.name == "__init__.py":
@@ -61,11 +78,46 @@ def reach(module: str) -> Reach:
     return Reach(dict(sorted(files.items())), dict(sorted(libraries.items())))
 
 
+def _parsed(content: bytes, known: dict[str, Parsed]) -> Parsed:
+    """Return what a source file holds, and make it known."""
+    name = _sha256(content)
+    if name not in known:
+        tree = _without_docstrings(ast.parse(content))
+        known[name] = Parsed(_sha256(ast.dump(tree).encode()), sorted(set(_imports(tree))))
+    return known[name]
+
+
+@contextmanager
+def _remembered(memory: Path | None) -> Iterator[dict[str, Parsed]]:
+    """Yield what is known of files by the digest of their bytes, and keep what was added.
+
+    ``ast.dump`` differs between versions of Python, and this module may change: either starts anew.
+    """
+    if memory is None:
+        yield {}
+        return
+    path = memory / f"code-{sys.version_info.major}.{sys.version_info.minor}-{_own_digest()}.json"
+    known = _read(path, path.stat().st_mtime_ns if path.exists() else 0)
+    before = len(known)
+    yield known
+    if len(known) > before:
+        memory.mkdir(parents=True, exist_ok=True)
+        fresh = path.with_name(f".{path.name}.{os.getpid()}")
+        fresh.write_text(json.dumps(known), encoding="utf-8")
+        fresh.replace(path)
+
+
+@lru_cache(maxsize=1)
+def _read(path: Path, mtime_ns: int) -> dict[str, Parsed]:
+    try:
+        return {name: Parsed(*parsed) for name, parsed in json.loads(path.read_bytes()).items()}
+    except (OSError, ValueError):
+        return {}  # not there, or damaged: all is parsed again
+
+
 @cache
-def _parsed(source: Path, mtime_ns: int) -> tuple[str, frozenset[str]]:
-    """Return the digest of a file's code and the dotted names it imports; many stages reach the same files."""
-    tree = _without_docstrings(ast.parse(source.read_text(encoding="utf-8")))
-    return _sha256(ast.dump(tree).encode()), frozenset(_imports(tree))
+def _own_digest() -> str:
+    return _sha256(Path(__file__).read_bytes())[:16]
 
 
 def _sha256(content: bytes) -> str:

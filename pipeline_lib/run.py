@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -36,6 +36,7 @@ class Run:
         stage_minutes: Time limit of each stage, in minutes.
         listener: Called with the row of each stage as it ends.
         tell: Called with what a stage says while it works, a line at a time.
+        at_end: What is done or waited for when the flow has called its last stage, be it in success or failure.
         stages: One row a stage, in order: name, status, reason, seconds (wall time), key; a stage of several shards also
             has the count of each status.
     """
@@ -48,6 +49,7 @@ class Run:
     tell: Callable[[str], None] = lambda line: None
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
     store: Store = field(default_factory=Store)
+    at_end: ExitStack = field(default_factory=ExitStack)
     stages: list[Row] = field(default_factory=list)
 
     def record(self, stage: str, outcomes: Sequence[Outcome], seconds: float) -> Row:
@@ -93,5 +95,5 @@ def running(stage_minutes: float) -> Iterator[Run]:
     check_root()
     run = _current.get(None) or Run()
     run.stage_minutes = stage_minutes
-    with watching(run):
+    with watching(run), run.at_end:
         yield run

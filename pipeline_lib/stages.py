@@ -141,7 +141,7 @@ def plan(stage: str, slot: str, module: str, arguments: Mapping[str, Any]) -> Pl
             settings |= _flatten(name, value)
         else:
             inputs[name] = _digest(contents)
-    code = reach(module)
+    code = reach(module, Store().root / "code")
     parts = {"settings": settings, "inputs": inputs, "code": code.files, "libraries": code.libraries}
     return Plan(stage=stage, slot=slot, key=_digest([stage, parts])[:16], parts=parts)
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import ExitStack
+from contextvars import copy_context
 from datetime import datetime, timezone
 from functools import partial
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import prefect.runtime
 from prefect import get_run_logger
@@ -19,10 +23,25 @@ EXHIBITS = "pipeline_lib.reporting.exhibits"
 
 
 def publish(run: Run, row: Row, results: Mapping[str, Ref]) -> None:
-    """Log what came of the stage and why, and publish it with the stage's exhibit as the artifact ``<flow>-<stage>``."""
+    """Log what came of the stage and why, and publish it with the stage's exhibit as the artifact ``<flow>-<stage>``.
+
+    The artifact is on its way while the next stage begins; at its end the run waits for all of them, and fails if one did.
+    """
     get_run_logger().info("%s %s in %.1f s: %s", row["name"], row["status"], row["seconds"], row["reason"])
     text = f"{_headline(row, results)}\n\n{_exhibit(run, row['name'], results)}"
-    create_markdown_artifact(text, key=artifact_key(row["name"]), description=f"Stage {row['name']}: {row['status']}")
+    artifact = {"key": artifact_key(row["name"]), "description": f"Stage {row['name']}: {row['status']}"}
+    sent = _sender(run).submit(copy_context().run, partial(create_markdown_artifact, text, **artifact))
+    run.at_end.callback(sent.result)
+
+
+_senders: WeakKeyDictionary[ExitStack, Executor] = WeakKeyDictionary()
+
+
+def _sender(run: Run) -> Executor:
+    """Return the one thread that sends the run's artifacts, in their order."""
+    if run.at_end not in _senders:
+        _senders[run.at_end] = run.at_end.enter_context(ThreadPoolExecutor(1))
+    return _senders[run.at_end]
 
 
 def artifact_key(stage: str) -> str:

@@ -159,7 +159,7 @@ class Stage:
             persist_result=True,
             result_storage=root / "prefect",
             result_serializer="json",
-            **(network_retries() if self.network else {}),
+            **(network_retries() if self.network and refresh else {}),
         )
 
 

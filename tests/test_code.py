@@ -91,3 +91,16 @@ def test_libraries_are_named_as_they_are_installed_with_their_versions() -> None
     assert libraries["numpy"].startswith("1.")
     assert "pillow" in libraries
     assert "prefect" not in libraries
+
+
+def test_what_is_remembered_of_files_changes_no_answer(tmp_path: Path) -> None:
+    fresh = code.reach("tasks.report")
+    code.reach.cache_clear()
+    assert code.reach("tasks.report", tmp_path / "memory") == fresh
+    (kept,) = (tmp_path / "memory").iterdir()
+    for content in (kept.read_text(), "{ damaged"):
+        kept.write_text(content)
+        code.reach.cache_clear()
+        assert code.reach("tasks.report", tmp_path / "memory") == fresh
+    code.reach.cache_clear()
+    assert "damaged" not in kept.read_text()  # written anew
