@@ -24,13 +24,14 @@ from mindspore import Tensor, nn
 from pipeline_lib.data.arrays import SIDE, Split
 from pipeline_lib.models.lenet5 import LeNet5
 from pipeline_lib.models.preprocess import GreyPreprocessing
+from pipeline_lib.settings import TrainingSettings
 from pipeline_lib.training.batches import Batches
 from pipeline_lib.training.checkpoints import Checkpoints
 from pipeline_lib.training.graph import graph_mode
 from pipeline_lib.training.inference import Predictor
 from pipeline_lib.training.loop import Plan, fit
 from pipeline_lib.training.network import PixelTable
-from pipeline_lib.training.steps import TrainStep, build_optimizer
+from pipeline_lib.training.steps import NetworkStep
 
 LR, MOMENTUM, CLASSES = 0.01, 0.9, 10
 
@@ -103,8 +104,8 @@ def flow(form: str, batches: Batches, epochs: int) -> Callable[[], float]:
     """Return what runs an epoch as the flow does and returns its seconds; it can be called ``epochs`` times."""
     network = LeNet5(form=form)
     schedule = np.full(epochs * batches.per_epoch, LR, np.float32)
-    optimizer = build_optimizer(network, schedule, name="momentum", momentum=MOMENTUM, weight_decay=0.0)
-    step = TrainStep(network, optimizer, CLASSES, 0.0)
+    settings = TrainingSettings(momentum=MOMENTUM, weight_decay=0.0, label_smoothing=0.0)
+    step = NetworkStep(network, schedule, settings, classes=CLASSES)
     plan = Plan(1, batches.per_epoch, schedule, patience=1)
 
     def run() -> float:

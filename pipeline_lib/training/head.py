@@ -10,9 +10,11 @@ import numpy as np
 from mindspore import nn
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
+from threadpoolctl import threadpool_limits
 
 from pipeline_lib.models.mobilenetv2 import Classifier
 from pipeline_lib.settings import TrainSettings
+from pipeline_lib.training.dense import DenseStep
 from pipeline_lib.training.inference import Predictor, logits_of_rows
 from pipeline_lib.training.loop import Progress, ignore_progress
 from pipeline_lib.training.rows import FeatureTable, split_rows
@@ -72,8 +74,12 @@ def train_head(
     def build() -> Classifier:
         return Classifier(features.width, len(classes), settings.hidden, seed=seed)
 
-    trainer = Trainer(folder, features, classes, rows, settings, seed, build, dropout=settings.dropout, progress=progress)
-    trained = trainer.train()
+    trainer = Trainer(
+        folder, features, classes, rows, settings, seed, build, DenseStep, dropout=settings.dropout, progress=progress
+    )
+    # One thread: sums of several depend on their number, and products as small as these gain little by a second one.
+    with threadpool_limits(1, user_api="blas"):
+        trained = trainer.train()
     spec = HeadSpec(
         classes=tuple(classes),
         in_features=features.width,
@@ -97,4 +103,4 @@ def load_head(folder: Path) -> tuple[Classifier, HeadSpec]:
 
 def head_logits(head: nn.Cell, features: FeatureTable, rows: NDArray[np.int64] | None = None) -> NDArray[np.float32]:
     """Return a head's logits (n, classes), float32, for rows of a table, all of them by default."""
-    return logits_of_rows(Predictor(head), features.take, np.arange(len(features)) if rows is None else rows)
+    return logits_of_rows(Predictor(head).logits, features.take, np.arange(len(features)) if rows is None else rows)

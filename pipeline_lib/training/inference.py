@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from mindspore import Tensor, nn
 from numpy.typing import NDArray
 
-from pipeline_lib.training.batches import READ_ROWS, Take
+from pipeline_lib.training.batches import Take
 from pipeline_lib.training.calibration import cross_entropy
 from pipeline_lib.training.graph import graph_mode
+
+Logits = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+"""Maps inputs (n, ...), n at least 1, to logits (n, classes), float32."""
+
+READ_ROWS = 1024
+"""Rows read at once: enough for passes of full batches, few enough to stay in the cache."""
 
 
 @dataclass(frozen=True)
@@ -47,20 +54,20 @@ class Validation:
     They judge without what only helps training, label smoothing and dropout, as test rows will.
 
     Attributes:
-        predictor: Computes the network's outputs.
+        logits_of: Computes the network's outputs.
         take: Reads the inputs of rows.
         rows: Numbers of the rows, (n,), at least one.
         labels: Their class ids, (n,).
     """
 
-    predictor: Predictor
+    logits_of: Logits
     take: Take
     rows: NDArray[np.int64]
     labels: NDArray[np.int32]
 
     def logits(self) -> NDArray[np.float32]:
         """Return the logits (n, classes); memory holds the inputs of one read at a time."""
-        return logits_of_rows(self.predictor, self.take, self.rows)
+        return logits_of_rows(self.logits_of, self.take, self.rows)
 
     def __call__(self) -> tuple[float, float]:
         """Return mean cross-entropy in nats and top-1, 0..1."""
@@ -68,7 +75,7 @@ class Validation:
         return cross_entropy(logits, self.labels), float((logits.argmax(axis=1) == self.labels).mean())
 
 
-def logits_of_rows(predictor: Predictor, take: Take, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+def logits_of_rows(logits_of: Logits, take: Take, rows: NDArray[np.int64]) -> NDArray[np.float32]:
     """Return the logits (n, classes) of rows (n,), n at least 1; memory holds the inputs of one read at a time."""
-    reads = [predictor.logits(take(rows[at : at + READ_ROWS])) for at in range(0, len(rows), READ_ROWS)]
+    reads = [logits_of(take(rows[at : at + READ_ROWS])) for at in range(0, len(rows), READ_ROWS)]
     return np.concatenate(reads)

@@ -9,13 +9,12 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
-from mindspore import Tensor, nn
 from numpy.typing import NDArray
 
 from pipeline_lib.errors import PipelineError
 from pipeline_lib.training.checkpoints import Arrays, Checkpoints
 from pipeline_lib.training.graph import graph_mode
-from pipeline_lib.training.steps import TrainStep
+from pipeline_lib.training.steps import Step
 
 logger = logging.getLogger(__name__)
 
@@ -107,7 +106,7 @@ def _ignore_epoch(row: Epoch) -> None:
 
 @graph_mode()
 def fit(
-    step: TrainStep,
+    step: Step,
     plan: Plan,
     batches: Callable[[int], Iterable[Batch]],
     evaluate: Callable[[], tuple[float, float]] | None,
@@ -136,7 +135,6 @@ def fit(
         PipelineError: The loss is no longer a number.
     """
     training = _resume(step, checkpoints)
-    step.set_train()
     for epoch in range(len(training.history) + 1, plan.epochs + 1):
         if training.is_over(plan.patience):
             logger.info("Stopped after epoch %d: no better validation loss since epoch %d.", epoch - 1, training.best.epoch)
@@ -148,21 +146,19 @@ def fit(
         _require_finite(row.epoch, row.train_loss, *([row.val_loss] if evaluate else []))
         training.history.append(row)
         if training.best is row:
-            training.best_parameters = _arrays(step.network)
+            training.best_parameters = step.parameters()
         if watch:
             training.watched.append(watch(row))
         if checkpoints.is_due(epoch):
             checkpoints.save(epoch, _to_arrays(step, training))
         on_epoch(row)
-    _set(step.network, training.best_parameters)
+    step.assign(training.best_parameters)
     total = plan.epochs * plan.steps_per_epoch
     progress(total, total, f"best epoch {training.best.epoch} of {len(training.history)}")
     return training
 
 
-def _train(
-    step: TrainStep, plan: Plan, batches: Iterable[Batch], training: Training, progress: Progress
-) -> tuple[float, float]:
+def _train(step: Step, plan: Plan, batches: Iterable[Batch], training: Training, progress: Progress) -> tuple[float, float]:
     """Train one epoch; return mean loss and top-1 over its batches."""
     done = len(training.history) * plan.steps_per_epoch
     text = f"epoch {len(training.history) + 1}/{plan.epochs}"
@@ -172,9 +168,9 @@ def _train(
     for number, (inputs, labels) in enumerate(batches):
         if number % PROGRESS_STEPS == 0:
             progress(done + number, plan.epochs * plan.steps_per_epoch, text)
-        loss, hits = step(Tensor.from_numpy(inputs), Tensor.from_numpy(labels))
-        losses.append(float(loss))
-        correct += int(hits)
+        loss, hits = step(inputs, labels)
+        losses.append(loss)
+        correct += hits
         rows += len(labels)
     return float(np.mean(losses)), correct / rows
 
@@ -186,30 +182,21 @@ def _require_finite(epoch: int, *losses: float) -> None:
         )
 
 
-def _arrays(cell: nn.Cell) -> Arrays:
-    return {name: parameter.asnumpy().copy() for name, parameter in cell.parameters_and_names()}
-
-
-def _set(cell: nn.Cell, arrays: Arrays) -> None:
-    for name, parameter in cell.parameters_and_names():
-        parameter.set_data(Tensor(arrays[name]))
-
-
-def _to_arrays(step: TrainStep, training: Training) -> Arrays:
+def _to_arrays(step: Step, training: Training) -> Arrays:
     """Return all that a resumed training needs, under names of three kinds."""
-    arrays = {f"step.{name}": array for name, array in _arrays(step).items()}
+    arrays = {f"step.{name}": array for name, array in step.state().items()}
     arrays |= {f"best.{name}": array for name, array in training.best_parameters.items()}
     if training.watched:
         arrays["watched"] = np.array(training.watched, np.float64)
     return arrays | {"history": np.array(training.history, np.float64)}
 
 
-def _resume(step: TrainStep, checkpoints: Checkpoints) -> Training:
-    """Set the step's parameters to those of the newest checkpoint and return how far it had come."""
+def _resume(step: Step, checkpoints: Checkpoints) -> Training:
+    """Set the step's state to that of the newest checkpoint and return how far it had come."""
     arrays = checkpoints.newest()
     if arrays is None:
         return Training()
-    _set(step, _under("step.", arrays))
+    step.restore(_under("step.", arrays))
     history = [Epoch(int(row[0]), *row[1:]) for row in arrays["history"].tolist()]
     logger.info("Resumed after epoch %d.", len(history))
     watched = arrays["watched"].tolist() if "watched" in arrays else []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,10 @@ from pipeline_lib.data.arrays import SIDE, Split
 from pipeline_lib.models.lenet5 import Form, LeNet5
 from pipeline_lib.models.preprocess import GreyPreprocessing
 from pipeline_lib.settings import NetworkSettings, NetworkTrainSettings
-from pipeline_lib.training.inference import Predictor, Validation, logits_of_rows
+from pipeline_lib.training.inference import Logits, Predictor, Validation, logits_of_rows
 from pipeline_lib.training.loop import Epoch, Progress, Watch, ignore_progress
 from pipeline_lib.training.rows import split_rows
+from pipeline_lib.training.steps import NetworkStep
 from pipeline_lib.training.trainer import Trainer, read_trained, summary_of, write_trained
 from pipeline_lib.views import CLEAN
 
@@ -110,9 +112,8 @@ def train_network(
     def build() -> LeNet5:
         return LeNet5(len(classes), network.form, seed=seed)
 
-    trainer = Trainer(
-        folder, table, classes, rows, settings, seed, build, progress=progress, watch=_watch(watched, settings.epochs, tell)
-    )
+    step, watch = partial(NetworkStep, classes=len(classes)), _watch(watched, settings.epochs, tell)
+    trainer = Trainer(folder, table, classes, rows, settings, seed, build, step, progress=progress, watch=watch)
     trained = trainer.train()
     spec = NetworkSpec(
         form=network.form,
@@ -126,11 +127,11 @@ def train_network(
     return summary_of(trained, rows, settings)
 
 
-def _watch(test: PixelTable, epochs: int, tell: Tell) -> Callable[[nn.Cell], Watch]:
-    """Return what makes of a network a function that measures its accuracy on test after an epoch, and tells."""
+def _watch(test: PixelTable, epochs: int, tell: Tell) -> Callable[[Logits], Watch]:
+    """Return what makes of a network's outputs a function that measures its accuracy on test after an epoch, and tells."""
 
-    def watching(network: nn.Cell) -> Watch:
-        judge = Validation(Predictor(network), test.take, np.arange(len(test)), test.labels.astype(np.int32))
+    def watching(logits_of: Logits) -> Watch:
+        judge = Validation(logits_of, test.take, np.arange(len(test)), test.labels.astype(np.int32))
 
         def watch(row: Epoch) -> float:
             _, top1 = judge()
@@ -156,4 +157,4 @@ def load_network(folder: Path) -> tuple[LeNet5, NetworkSpec]:
 
 def network_logits(network: nn.Cell, table: PixelTable) -> NDArray[np.float32]:
     """Return a network's logits (n, classes), float32, for all rows of a table."""
-    return logits_of_rows(Predictor(network), table.take, np.arange(len(table)))
+    return logits_of_rows(Predictor(network).logits, table.take, np.arange(len(table)))

@@ -10,8 +10,8 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline_lib.training.batches import READ_ROWS
 from pipeline_lib.training.holdout import near_duplicates, validation_images
+from pipeline_lib.training.inference import READ_ROWS
 from pipeline_lib.views import CLEAN
 
 Part = Literal["train", "validation", "copy"]
@@ -91,9 +91,9 @@ def split_rows(
 
 def digest(features: FeatureTable) -> str:
     """Return a digest of everything in a table, in hexadecimal; memory holds one read at a time."""
-    state = hashlib.blake2b(digest_size=16)
+    state = hashlib.sha256()
     for column in (features.images, features.labels, features.views):
         state.update("\n".join(map(str, column.tolist())).encode())
     for at in range(0, len(features), READ_ROWS):
-        state.update(features.take(np.arange(at, min(at + READ_ROWS, len(features)))).tobytes())
+        state.update(features.take(np.arange(at, min(at + READ_ROWS, len(features)))).data)
     return state.hexdigest()

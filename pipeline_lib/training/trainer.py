@@ -21,11 +21,11 @@ from pipeline_lib.settings import TrainingSettings
 from pipeline_lib.training.batches import Batches
 from pipeline_lib.training.calibration import fit_temperature
 from pipeline_lib.training.checkpoints import Checkpoints
-from pipeline_lib.training.inference import Predictor, Validation
+from pipeline_lib.training.inference import Logits, Validation
 from pipeline_lib.training.loop import Epoch, Plan, Progress, Training, Watch, fit, ignore_progress
 from pipeline_lib.training.rows import FeatureTable, Rows, digest
 from pipeline_lib.training.schedules import warmup_cosine
-from pipeline_lib.training.steps import TrainStep, build_optimizer
+from pipeline_lib.training.steps import MakeStep, Step
 from pipeline_lib.views import CLEAN
 
 HISTORY = "history.csv"
@@ -72,9 +72,10 @@ class Trainer:
         settings: How to train.
         seed: Seed of the order of the rows and of dropout.
         build: Returns the network with its first parameters, the same ones whenever it is asked.
+        make_step: Returns what trains a network.
         dropout: Share of each row's inputs set to 0 in training, 0..1 without 1.
         progress: Called every few steps.
-        watch: See ``fit``; it sees the network that is being trained.
+        watch: See ``fit``; it is made of what computes the outputs of the network that is being trained.
     """
 
     folder: Path
@@ -84,42 +85,39 @@ class Trainer:
     settings: TrainingSettings
     seed: int
     build: Callable[[], nn.Cell]
+    make_step: MakeStep
     dropout: float = 0.0
     progress: Progress = ignore_progress
-    watch: Callable[[nn.Cell], Watch] | None = None
+    watch: Callable[[Logits], Watch] | None = None
 
     def train(self) -> Trained:
         """Train, choose the epoch by the validation part, fit the temperature there, and refit if the settings say so."""
         network, rows, labels = self.build(), self.rows, self.table.labels.astype(np.int32)
         fingerprint = self._fingerprint()
-        validation = Validation(Predictor(network), self.table.take, rows.validation, labels[rows.validation])
-        watch = self.watch(network) if self.watch else None
-        epochs = self.settings.epochs
-        training, plan = self._fit(network, rows.train, epochs, validation, f"{fingerprint}-{CHECKPOINTS}", CHECKPOINTS, watch)
+        step, plan, batches = self._prepared(network, rows.train, self.settings.epochs)
+        validation = Validation(step.logits, self.table.take, rows.validation, labels[rows.validation])
+        watch = self.watch(step.logits) if self.watch else None
+        checkpoints = self._checkpoints(CHECKPOINTS, fingerprint)
+        training = fit(step, plan, batches, validation, checkpoints, progress=self.progress, watch=watch)
         temperature = _temperature(validation, self.table.views[rows.validation])
         if self.settings.refit:
             write_checkpoint(network, self.folder / BEST)
             network = self.build()
-            self._fit(network, rows.in_use, training.best.epoch, None, f"{fingerprint}-{REFIT}", REFIT)
+            again = self._prepared(network, rows.in_use, training.best.epoch)
+            fit(*again, None, self._checkpoints(REFIT, fingerprint), progress=self.progress)
         return Trained(network, training, plan, temperature)
 
-    def _fit(
-        self,
-        network: nn.Cell,
-        rows: NDArray[np.int64],
-        epochs: int,
-        validation: Validation | None,
-        fingerprint: str,
-        name: str,
-        watch: Watch | None = None,
-    ) -> tuple[Training, Plan]:
-        """Train on rows for at most ``epochs`` epochs; checkpoints go to the folder ``name``."""
-        settings, labels = self.settings, self.table.labels.astype(np.int32)
-        batches = Batches(self.table.take, rows, labels[rows], settings.batch, self.seed, self.dropout)
-        plan = _plan(settings, batches.per_epoch, epochs)
-        checkpoints = Checkpoints(self.folder / name, fingerprint, settings.checkpoint_every, settings.keep_checkpoints)
-        step = _step(network, len(self.classes), plan, settings)
-        return fit(step, plan, batches, validation, checkpoints, progress=self.progress, watch=watch), plan
+    def _prepared(self, network: nn.Cell, rows: NDArray[np.int64], epochs: int) -> tuple[Step, Plan, Batches]:
+        """Return what trains a network on rows for at most ``epochs`` epochs."""
+        labels = self.table.labels[rows].astype(np.int32)
+        batches = Batches(self.table.take, rows, labels, self.settings.batch, self.seed, self.dropout)
+        plan = _plan(self.settings, batches.per_epoch, epochs)
+        return self.make_step(network, plan.schedule, self.settings), plan, batches
+
+    def _checkpoints(self, name: str, fingerprint: str) -> Checkpoints:
+        """Return the checkpoints in the folder ``name``."""
+        every, keep = self.settings.checkpoint_every, self.settings.keep_checkpoints
+        return Checkpoints(self.folder / name, f"{fingerprint}-{name}", every, keep)
 
     def _fingerprint(self) -> str:
         """Return what tells this training from any other one: a digest of all its result depends on, the code aside."""
@@ -138,13 +136,6 @@ def _plan(settings: TrainingSettings, steps_per_epoch: int, epochs: int) -> Plan
         lr_end=settings.lr_end,
     )
     return Plan(epochs, steps_per_epoch, schedule, settings.patience)
-
-
-def _step(network: nn.Cell, classes: int, plan: Plan, settings: TrainingSettings) -> TrainStep:
-    optimizer = build_optimizer(
-        network, plan.schedule, name=settings.optimizer, momentum=settings.momentum, weight_decay=settings.weight_decay
-    )
-    return TrainStep(network, optimizer, classes, settings.label_smoothing)
 
 
 def _temperature(validation: Validation, views: NDArray[Any]) -> float:

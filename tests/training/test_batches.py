@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from pipeline_lib.training.batches import READ_ROWS, Batches, drop
+from pipeline_lib.training.batches import Batches, drop
 
 
 def numbered(rows: int, size: int, seed: int = 0, dropout: float = 0.0) -> Batches:
@@ -19,7 +19,7 @@ def numbered(rows: int, size: int, seed: int = 0, dropout: float = 0.0) -> Batch
     )
 
 
-@given(rows=st.integers(1, 3 * READ_ROWS), size=st.integers(1, 2 * READ_ROWS), epoch=st.integers(1, 100))
+@given(rows=st.integers(1, 3000), size=st.integers(1, 2000), epoch=st.integers(1, 100))
 def test_an_epoch_holds_full_batches_of_different_rows_with_their_labels(rows: int, size: int, epoch: int) -> None:
     batches = numbered(rows, size)
     inputs, labels = zip(*batches(epoch), strict=True)
@@ -39,12 +39,29 @@ def test_an_epoch_asked_for_again_is_the_same_and_another_one_is_not() -> None:
     assert not np.array_equal(inputs(5, 7), inputs(6, 7))
 
 
-@pytest.mark.parametrize("share", [0.1, 0.2, 0.5, 0.9])
+@pytest.mark.parametrize("share", [0.001, 0.1, 0.2, 0.5, 0.9, 0.995])
 def test_dropout_sets_its_share_to_zero_and_keeps_the_mean(share: float) -> None:
-    inputs = np.ones((500, 1000), np.float32)
+    inputs = np.ones((2000, 1001), np.float32)  # no multiple of the eight values that share a random word
     drop(inputs, share, np.random.default_rng(1))
-    assert np.mean(inputs == 0) == pytest.approx(share, abs=0.003)
+    # Four standard errors: that of the values, and that of the rows' thresholds, which are at most 1/256 apart.
+    bound = 4 * (share * (1 - share) / inputs.size) ** 0.5 + 4 * 0.5 / 256 / len(inputs) ** 0.5
+    assert np.mean(inputs == 0) == pytest.approx(share, abs=bound)
     assert np.unique(inputs[inputs > 0]) == pytest.approx([1 / (1 - share)])
+
+
+def test_values_are_dropped_independently_of_their_neighbours_in_row_and_column() -> None:
+    inputs = np.ones((2000, 1000), np.float32)
+    drop(inputs, 0.2, np.random.default_rng(1))
+    dropped = inputs == 0
+    for pairs in (dropped[1:] & dropped[:-1], dropped[:, 1:] & dropped[:, :-1]):
+        assert np.mean(pairs) == pytest.approx(0.04, abs=0.001)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.999])
+def test_the_ends_of_dropout_leave_all_values_or_few(share: float) -> None:
+    inputs = np.ones((200, 1000), np.float32)
+    drop(inputs, share, np.random.default_rng(1))
+    assert np.mean(inputs != 0) == pytest.approx(max(1 - share, 1 / 256), rel=0.05)
 
 
 def test_dropout_leaves_the_table_alone() -> None:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import small_training
 from small_training import CLASSES, SETTINGS, WIDTH, MemoryTable, train
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from pipeline_lib.errors import PipelineError
 from pipeline_lib.models.checkpoint import assign, read_checkpoint
@@ -115,6 +116,17 @@ def test_a_second_training_writes_the_same_bytes_and_another_seed_does_not(train
     train(tmp_path / "other", seed=2)
     assert contents(tmp_path / "same") == contents(trained)
     assert contents(tmp_path / "other")["head.ckpt"] != contents(trained)["head.ckpt"]
+
+
+def test_products_are_computed_by_one_thread_so_that_the_bytes_do_not_depend_on_their_number(tmp_path: Path) -> None:
+    def threads() -> set[int]:
+        return {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
+
+    seen: list[set[int]] = []
+    with threadpool_limits(2, user_api="blas"):
+        train(tmp_path, progress=lambda done, total, text: seen.append(threads()))
+        assert threads() == {2}
+    assert all(each == {1} for each in seen)
 
 
 def kill_at(step: int, folder: Path) -> None:

@@ -7,23 +7,22 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mindspore import nn
 from numpy.typing import NDArray
 
 from pipeline_lib.errors import PipelineError
 from pipeline_lib.models.mobilenetv2 import Classifier
+from pipeline_lib.settings import TrainingSettings
 from pipeline_lib.training.checkpoints import Checkpoints
 from pipeline_lib.training.loop import Epoch, Plan, Training, fit
-from pipeline_lib.training.steps import TrainStep, build_optimizer
+from pipeline_lib.training.steps import NetworkStep, Step
 
 STEPS = 3
 
 
-def make_step(epochs: int, lr: float = 0.1) -> tuple[TrainStep, Plan]:
-    network = Classifier(4, 2, seed=1)
+def make_step(epochs: int, lr: float = 0.1) -> tuple[Step, Plan]:
     schedule = np.full(epochs * STEPS, lr, np.float32)
-    optimizer = build_optimizer(network, schedule, name="momentum", momentum=0.9, weight_decay=0.0)
-    return TrainStep(network, optimizer, 2, 0.0), Plan(epochs, STEPS, schedule, patience=2)
+    step = NetworkStep(Classifier(4, 2, seed=1), schedule, TrainingSettings(weight_decay=0.0, label_smoothing=0.0), classes=2)
+    return step, Plan(epochs, STEPS, schedule, patience=2)
 
 
 def batches(epoch: int) -> list[tuple[NDArray[Any], NDArray[Any]]]:
@@ -31,8 +30,8 @@ def batches(epoch: int) -> list[tuple[NDArray[Any], NDArray[Any]]]:
     return [(random.normal(size=(8, 4)).astype(np.float32), random.integers(0, 2, 8).astype(np.int32)) for _ in range(STEPS)]
 
 
-def weight(network: nn.Cell) -> NDArray[Any]:
-    return np.array(network.output.weight.asnumpy())
+def weight(step: Step) -> NDArray[Any]:
+    return step.parameters()["output.weight"]
 
 
 def checkpoints(folder: Path, every: int = 1000) -> Checkpoints:
@@ -45,13 +44,13 @@ def test_the_parameters_of_the_epoch_with_the_lowest_validation_loss_are_left(tm
     after_epoch: dict[int, NDArray[Any]] = {}
 
     def remember(row: Epoch) -> None:
-        after_epoch[row.epoch] = weight(step.network)
+        after_epoch[row.epoch] = weight(step)
 
     training = fit(step, plan, batches, lambda: (next(losses), 0.5), checkpoints(tmp_path), on_epoch=remember)
     # Epoch 6 only equals the best, so patience 2 ends after it and the 0.1 is never reached.
     assert [row.epoch for row in training.history] == [1, 2, 3, 4, 5, 6]
     assert training.best.epoch == 4
-    assert np.array_equal(weight(step.network), after_epoch[4])
+    assert np.array_equal(weight(step), after_epoch[4])
     assert not np.array_equal(after_epoch[4], after_epoch[6])
 
 
@@ -60,11 +59,11 @@ def test_without_validation_all_epochs_run_and_the_last_parameters_are_left(tmp_
     after_epoch: dict[int, NDArray[Any]] = {}
 
     def remember(row: Epoch) -> None:
-        after_epoch[row.epoch] = weight(step.network)
+        after_epoch[row.epoch] = weight(step)
 
     training = fit(step, plan, batches, None, checkpoints(tmp_path), on_epoch=remember)
     assert training.best.epoch == len(training.history) == 6
-    assert np.array_equal(weight(step.network), after_epoch[6])
+    assert np.array_equal(weight(step), after_epoch[6])
 
 
 def test_a_training_interrupted_again_and_again_ends_the_same(tmp_path: Path) -> None:
@@ -82,7 +81,7 @@ def test_a_training_interrupted_again_and_again_ends_the_same(tmp_path: Path) ->
         start = len(list((folder / "checkpoints").glob("*.ckpt")))
         remaining = iter(losses[start:])
         training = fit(step, plan, batches, lambda: (next(remaining), 0.5), checkpoints(folder, every=1), on_epoch=stop)
-        return training.history, weight(step.network)
+        return training.history, weight(step)
 
     expected = run(tmp_path / "whole", until=0)
     for epoch in (1, 4, 6):  # the first one, the best one, and the one after which patience is at its end
@@ -129,7 +128,7 @@ def test_training_figures_are_means_over_the_batches(tmp_path: Path) -> None:
     step, plan = make_step(epochs=1, lr=0.0)
     training = fit(step, plan, batches, lambda: (1.0, 0.5), checkpoints(tmp_path))
     inputs, labels = (np.concatenate(parts) for parts in zip(*batches(1), strict=True))
-    logits = inputs @ weight(step.network).T
+    logits = inputs @ weight(step).T
     losses = np.log(np.exp(logits).sum(axis=1)) - logits[np.arange(len(labels)), labels]
     assert training.history[0].train_loss == pytest.approx(losses.mean(), rel=1e-5)
     assert training.history[0].train_top1 == pytest.approx((logits.argmax(axis=1) == labels).mean())
