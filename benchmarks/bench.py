@@ -23,6 +23,7 @@ from machine import machine
 from measure import Asked, FailedError, Measured, last_json, measure, output, say
 from places import PROJECT, Places, install_peers
 from render import write
+from served import prefect_server
 
 SECTIONS = {"features": bench_features, "training": bench_training, "rerun": bench_rerun, "lenet": bench_lenet}
 PHOTOGRAPHS = "data_en.zip"
@@ -73,7 +74,8 @@ def prepare(places: Places, settings: list[str]) -> None:
 
     places.work.mkdir(parents=True, exist_ok=True)
     say("running the flow, untimed")
-    stages = last_json(output(bench_rerun.rerun(places, settings), places))["stages"]
+    with prefect_server(places.work, places.environment()) as api:
+        stages = last_json(output(bench_rerun.rerun(places, settings), places, PREFECT_API_URL=api))["stages"]
     loaded = load_settings(None, tuple(settings), Settings)
     places.record({row["name"]: row["key"] for row in stages}, loaded.model_dump(mode="json"))
 

@@ -62,7 +62,7 @@ def contenders(places: Places, asked: Asked) -> list[Contender]:
     output(script("measured/features_cached.py", *work), places)
     logistic = script("measured/head_logistic.py", *work)
     wanted = last_json(output(logistic, places))["accuracy"]
-    most = 8 if asked.quick else 100
+    most = 3 if asked.quick else 100
     found = last_json(output(script("measured/head.py", *work, "--reach", wanted, "--epochs", most), places))
     say(f"{SECTION}: LogisticRegression {wanted:.4f}; this project {found}")
     schedule = ("--epochs", found["epochs"], "--rate", found["rate"])

@@ -84,7 +84,6 @@ def install_peers() -> None:
     if stamp.is_file() and stamp.read_text(encoding="utf-8") == wanted:
         return
     print("installing benchmarks/peers.txt into .venv-peers (some minutes, 1 GB or more) ...", file=sys.stderr, flush=True)
-    )
     subprocess.run([sys.executable, "-m", "venv", str(PEERS.parents[1])], check=True)
     pip = [str(PEERS), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", str(PINS)]
     subprocess.run(pip, check=True, stdout=sys.stderr)

@@ -57,7 +57,9 @@ def row_cells(row: dict[str, Any]) -> Sequence[str]:
 
 def shown(value: float | None) -> str:
     """Return a figure with as many digits as say something."""
-    return "" if value is None else f"{value:.0f}" if value >= 1000 else f"{value:.3g}" if value >= 1 else f"{value:.3f}"
+    if value is None:
+        return ""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}" if abs(value) >= 1 else f"{value:.4g}"
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

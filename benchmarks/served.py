@@ -108,7 +108,7 @@ def prefect_server(folder: Path, environment: dict[str, str]) -> Iterator[str]:
 
 
 def _wait_until_healthy(api: str, server: subprocess.Popen[bytes]) -> None:
-    until = time.monotonic() + 60
+    until = time.monotonic() + 120
     while time.monotonic() < until and server.poll() is None:
         if _is_healthy(api):
             return
