@@ -41,9 +41,9 @@ lock: ## Pin all packages anew (needs uv in .venv)
 	$(UV_LOCK) pyproject.toml --output-file requirements.lock
 	$(UV_LOCK) --group dev --constraint requirements.lock pyproject.toml --output-file requirements-dev.lock
 
-bench: ## Measure this project and its peers side by side into docs/benchmarks.md; DATASET=path
+bench: ## Measure this project and its peers side by side into docs/benchmarks.md; DATASET=path QUICK=1
 	@scripts/setup requirements.lock
-	@$(BIN)/python benchmarks/bench.py $(if $(DATASET),--dataset '$(DATASET)')
+	@$(BIN)/python benchmarks/bench.py $(if $(DATASET),--dataset '$(DATASET)') $(if $(QUICK),--quick)
 
 clean: ## Remove the environment and all results
 	rm -rf .venv .venv-peers artifacts/* build

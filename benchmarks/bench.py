@@ -80,6 +80,15 @@ def prepare(places: Places, settings: list[str]) -> None:
     places.record({row["name"]: row["key"] for row in stages}, loaded.model_dump(mode="json"))
 
 
+def dataset_in_words(places: Places) -> str:
+    """Return the dataset's name and how many images it has."""
+    from pipeline_lib.stages import read_manifest
+
+    summary = read_manifest(places.work / "artifacts" / "stages" / "dataset" / places.key("dataset")).summary
+    counts = {split: sum(classes.values()) for split, classes in summary["counts"].items()}
+    return f"{summary['name']}, {counts['train']:,} images of train and {counts['test']:,} of test in {len(summary['classes'])} classes"
+
+
 def measure_section(section: Any, repetitions: int, places: Places, asked: Asked, into: Measured) -> None:
     """Measure one section; one that cannot be prepared is a failure among others."""
     try:
@@ -97,7 +106,7 @@ def result(places: Places, described: dict[str, str], sections: list[Any], measu
         "command": places.shown((sys.executable, *sys.argv)),
         "date": time.strftime("%Y-%m-%d"),
         "conditions": CONDITIONS,
-        "dataset": Path(places.dataset).name,
+        "dataset": dataset_in_words(places),
         "machine": described,
         "targets": [target.judged(measured).as_json() for section in sections for target in section.TARGETS],
         "sections": [{"name": section.SECTION, "about": section.ABOUT} for section in sections],

@@ -19,7 +19,7 @@ ABOUT = (
     "on loopback that is running already (`PREFECT_API_URL` names it); the empty flow has as many task runs as ours, each "
     "cached, and the same task runner. DVC: the same stages as small copy commands over the same originals, on one copy of "
     "them instead of all augmented views; like this project it looks at every file. Metaflow: `resume` of a finished run of "
-    "as many steps clones each of them; it checks neither code nor data, so it says what a framework's floor is, and not "
+    "the same stages clones each of them; it checks neither code nor data, so it says what a framework's floor is, and not "
     "what a check costs."
 )
 TARGETS = (

@@ -66,16 +66,17 @@ class Places:
 
     def shown(self, command: tuple[str, ...]) -> str:
         """Return a command as a reader of a fresh clone would type it."""
-        text = " ".join(f"'{word}'" if set(word) & set(" []{}*") else word for word in command)
-        for path, name in (
-            (str(PEERS), ".venv-peers/bin/python"),
-            (sys.executable, ".venv/bin/python"),
-            (str(self.work), "build/bench"),
-            (str(PROJECT) + "/", ""),
-            (self.dataset, Path(self.dataset).name),
-        ):
-            text = text.replace(path, name)
-        return text
+        names = {
+            str(PEERS): ".venv-peers/bin/python",
+            sys.executable: ".venv/bin/python",
+            self.dataset: Path(self.dataset).name or self.dataset,
+        }
+
+        def word(text: str) -> str:
+            short = names.get(text) or text.replace(str(self.work), "build/bench").replace(f"{PROJECT}/", "")
+            return f"'{short}'" if set(short) & set(" []{}*") else short
+
+        return " ".join(map(word, command))
 
 
 def install_peers() -> None:
