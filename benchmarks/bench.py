@@ -85,8 +85,8 @@ def dataset_in_words(places: Places) -> str:
     from pipeline_lib.stages import read_manifest
 
     summary = read_manifest(places.work / "artifacts" / "stages" / "dataset" / places.key("dataset")).summary
-    counts = {split: sum(classes.values()) for split, classes in summary["counts"].items()}
-    return f"{summary['name']}, {counts['train']:,} images of train and {counts['test']:,} of test in {len(summary['classes'])} classes"
+    train, test = (sum(summary["counts"][split].values()) for split in ("train", "test"))
+    return f"{summary['name']}, {train:,} images of train and {test:,} of test in {len(summary['classes'])} classes"
 
 
 def measure_section(section: Any, repetitions: int, places: Places, asked: Asked, into: Measured) -> None:

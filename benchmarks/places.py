@@ -87,5 +87,10 @@ def install_peers() -> None:
     print("installing benchmarks/peers.txt into .venv-peers (some minutes, 1 GB or more) ...", file=sys.stderr, flush=True)
     subprocess.run([sys.executable, "-m", "venv", str(PEERS.parents[1])], check=True)
     pip = [str(PEERS), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", str(PINS)]
-    subprocess.run(pip, check=True, stdout=sys.stderr)
+    log = PEERS.parents[1] / "install.log"
+    with log.open("wb") as out:
+        if subprocess.run(pip, check=False, stdout=out, stderr=out).returncode:
+            sys.exit(
+                f"pip could not install {PINS.name}; details are in {log.relative_to(PROJECT)}, and --no-peers does without"
+            )
     stamp.write_text(wanted, encoding="utf-8")
