@@ -21,7 +21,9 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     command = [sys.executable, "benchmarks/bench.py", "--quick", "--no-peers", "--only", "features", "training", "rerun"]
     command += ["--dataset", dataset, "--work", root / "work", "--output", root / "out"]
     command += [f"--set={name}={value if isinstance(value, str) else json.dumps(value)}" for name, value in TINY.items()]
-    done = subprocess.run(command, cwd=PROJECT, env={**os.environ, "HOME": str(root)}, capture_output=True, text=True)
+    done = subprocess.run(
+        command, cwd=PROJECT, env={**os.environ, "HOME": str(root), "PYTHONPATH": str(PROJECT)}, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
     return root / "out"
 
