@@ -8,7 +8,7 @@ export GLOG_v ?= 3
 BIN := .venv/bin
 UV_LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-header --no-emit-index-url --group build
 
-.PHONY: run ui down deploy test check format lock clean
+.PHONY: run ui down deploy test check format lock bench clean
 
 run: ## Run the main job on the embedded sample dataset
 	@scripts/setup requirements.lock
@@ -41,5 +41,9 @@ lock: ## Pin all packages anew (needs uv in .venv)
 	$(UV_LOCK) pyproject.toml --output-file requirements.lock
 	$(UV_LOCK) --group dev --constraint requirements.lock pyproject.toml --output-file requirements-dev.lock
 
+bench: ## Measure this project and its peers side by side into docs/benchmarks.md; DATASET=path QUICK=1
+	@scripts/setup requirements.lock
+	@$(BIN)/python benchmarks/bench.py $(if $(DATASET),--dataset '$(DATASET)') $(if $(QUICK),--quick)
+
 clean: ## Remove the environment and all results
-	rm -rf .venv artifacts/*
+	rm -rf .venv .venv-peers artifacts/* build
