@@ -75,8 +75,8 @@ def build_optimizer(network: nn.Cell, schedule: NDArray[np.float32], settings: T
 class NetworkStep:
     """A ``Step`` of any network: one compiled graph under ``graph_mode``.
 
-    What small arrays allow is left to NumPy, since every operator costs a graph some 20 microseconds: targets are looked up
-    in a table, and correct rows counted from the logits.
+    What is done to small arrays is left to NumPy, which keeps the graph to what needs gradients: targets are looked up in a
+    table, and correct rows counted from the logits.
 
     Args:
         network: Maps inputs (n, ...) to logits (n, classes). It must not draw random numbers itself: a resumed training
