@@ -2,34 +2,22 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import ExitStack
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from pipeline_lib.data.image import read_image
-from pipeline_lib.links import link_or_copy
 from pipeline_lib.models.preprocess import fit
-from pipeline_lib.views import INDEX, View
+from pipeline_lib.view_folder import Original, ViewFolder
+from pipeline_lib.views import View
 
 # 4:4:4 at 95 keeps the noise, which chroma subsampling would smooth, at about a third of PNG's size.
 JPEG = {"quality": 95, "subsampling": 0}
-
-Row = dict[str, object]
-"""One row of a view's index by its columns."""
-
-
-@dataclass(frozen=True)
-class Source:
-    """An original image: its key ``<split>/<class>/<name>``, its file, and the sha256 of the file's bytes."""
-
-    image: str
-    path: Path
-    sha256: str
 
 
 def augment(image: Image.Image, view: View, rng: np.random.Generator, size: int) -> tuple[Image.Image, dict[str, float]]:
@@ -74,73 +62,36 @@ def generator(seed: int, sha256: str, view: str) -> np.random.Generator:
 
 
 def write_views(
-    folder: Path, images: Sequence[Source], views: Sequence[View], *, seed: int, size: int, previous: Path | None = None
+    folder: Path, images: Sequence[Original], views: Sequence[View], *, seed: int, size: int, previous: Path | None = None
 ) -> int:
-    """Write every view of every image to ``folder/<view>/<class>/<stem>.jpg``; return how many images were augmented.
+    """Write every view of every image; return how many images were augmented.
 
-    Each view gets an ``index.csv``: image, file, sha256 of the original, and what was drawn (sigma of 255, angle in
+    The images of a view are ``folder/<view>/<class>/<stem>.jpg``, or in ``folder/<view>/images.zip`` when it is packed. Each
+    view gets an ``index.csv``: image, file, sha256 of the original and of the copy, and what was drawn (sigma of 255, angle in
     degrees, flip 0/1, crop as share of the area, brightness factor). Nothing is kept in memory but one image.
 
     ``previous`` is a folder that was written with the same views, seed and size: copies of images that it knows are taken
     from there.
     """
-    known = {view.name: _by_original(previous / view.name) for view in views} if previous else {}
-    rows: dict[str, list[Row]] = {view.name: [] for view in views}
+    known = {view.name: ViewFolder.read(previous / view.name) for view in views} if previous else {}
     computed = 0
-    for source in sorted(images, key=lambda source: source.image):
-        if known and all(source.sha256 in known[view.name] for view in views):
-            drawn = {view.name: _take(folder / view.name, source, *known[view.name][source.sha256]) for view in views}
-        else:
-            drawn = _draw(folder, source, views, seed, size)
-            computed += 1
-        for name, row in drawn.items():
-            rows[name].append(row)
-    for view in views:
-        _write_index(folder / view.name / INDEX, rows[view.name])
+    with ExitStack() as stack:
+        folders = {view.name: stack.enter_context(ViewFolder(folder / view.name, packed=view.packed)) for view in views}
+        for original in sorted(images, key=lambda original: original.image):
+            if known and all(original.sha256 in before.rows for before in known.values()):
+                for name, target in folders.items():
+                    target.take(original, known[name])
+            else:
+                _draw(folders, original, views, seed, size)
+                computed += 1
     return computed
 
 
-def _draw(folder: Path, source: Source, views: Sequence[View], seed: int, size: int) -> dict[str, Row]:
-    """Write every view of an image; return the index row of each by the view's name."""
-    original = read_image(source.path)
-    rows = {}
+def _draw(folders: dict[str, ViewFolder], original: Original, views: Sequence[View], seed: int, size: int) -> None:
+    """Add every view of an image."""
+    image = read_image(original.path)
     for view in views:
-        copy, drawn = augment(original, view, generator(seed, source.sha256, view.name), size)
-        row = _row(source)
-        copy.save(_place(folder / view.name, row), "JPEG", **JPEG)
-        rows[view.name] = row | {key: round(value, 4) for key, value in drawn.items()}
-    return rows
-
-
-def _take(view: Path, source: Source, before: Path, known: Row) -> Row:
-    """Link the copy of an image that stands in the folder ``before``, where its row is ``known``; return its row now."""
-    row = known | _row(source)
-    link_or_copy(before / str(known["file"]), _place(view, row))
-    return row
-
-
-def _row(source: Source) -> Row:
-    """Return the columns of an image's row that do not depend on what is drawn."""
-    _, class_name, name = source.image.split("/")
-    return {"image": source.image, "file": f"{class_name}/{Path(name).stem}.jpg", "sha256": source.sha256}
-
-
-def _place(view: Path, row: Row) -> Path:
-    path = view / str(row["file"])
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return path
-
-
-def _by_original(view: Path) -> dict[str, tuple[Path, Row]]:
-    """Return the rows of a view that was written before, each with the view's folder, by the digest of the original."""
-    with (view / INDEX).open(newline="", encoding="utf-8") as file:
-        return {row["sha256"]: (view, dict(row)) for row in csv.DictReader(file)}
-
-
-def _write_index(path: Path, rows: list[Row]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    columns = ["image", "file", "sha256", "sigma", "angle", "flip", "crop", "brightness"]
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+        copy, drawn = augment(image, view, generator(seed, original.sha256, view.name), size)
+        content = BytesIO()
+        copy.save(content, "JPEG", **JPEG)
+        folders[view.name].add(original, content.getvalue(), {key: round(value, 4) for key, value in drawn.items()})

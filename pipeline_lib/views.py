@@ -8,7 +8,10 @@ from pipeline_lib.settings import TestViewSettings, TrainViewSettings
 
 CLEAN = "clean"
 INDEX = "index.csv"
-"""Beside the images of a view: image, file, sha256 of the original, and what was drawn."""
+"""Beside the images of a view: image, file, sha256 of the original and of the copy, and what was drawn."""
+
+ARCHIVE = "images.zip"
+"""Holds the images of a packed view under the names of their files."""
 
 
 class View(BaseModel):
@@ -21,6 +24,7 @@ class View(BaseModel):
         flip: Probability of a horizontal flip.
         crop_min: Smallest share of the area that the random crop keeps.
         brightness: The brightness factor is drawn from 1 - brightness..1 + brightness.
+        packed: Whether its images are kept in one archive a shard: those that nobody opens need no files of their own.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -31,6 +35,7 @@ class View(BaseModel):
     flip: float = 0.0
     crop_min: float = 1.0
     brightness: float = 0.0
+    packed: bool = False
 
 
 def train_views(settings: TrainViewSettings) -> list[View]:
@@ -58,7 +63,10 @@ test_views.__test__ = False  # type: ignore[attr-defined]  # pytest would collec
 def grid_views(settings: TestViewSettings) -> list[View]:
     """Return the views of the robustness grid, noise x rotation; the cell without either is the clean view itself."""
     cells = [(sigma, angle) for sigma in settings.grid_sigmas for angle in settings.grid_angles if sigma or angle]
-    return [View(name=f"sigma{sigma:g}-angle{angle:g}", sigma=(sigma, sigma), angle_max=angle) for sigma, angle in cells]
+    return [
+        View(name=f"sigma{sigma:g}-angle{angle:g}", sigma=(sigma, sigma), angle_max=angle, packed=True)
+        for sigma, angle in cells
+    ]
 
 
 def views_of(settings: TrainViewSettings | TestViewSettings) -> list[View]:

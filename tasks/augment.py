@@ -24,10 +24,11 @@ def augment_stage(
     previous: Path | None = None,
 ) -> Summary:
     """Write every augmented view of a shard's images: those of train, or those of test and its robustness grid."""
-    from pipeline_lib.augment import Source, write_views
+    from pipeline_lib.augment import write_views
+    from pipeline_lib.view_folder import Original
     from pipeline_lib.views import views_of
 
-    sources = [Source(output.path, images.folder / output.path, output.sha256) for output in images.outputs()]
+    sources = [Original(output.path, images.folder / output.path, output.sha256) for output in images.outputs()]
     views = [view for settings in (augment_train, augment_test) if settings for view in views_of(settings)]
     computed = write_views(folder, sources, views, seed=seed, size=image_size, previous=previous)
     return {"images": len(sources), "computed": computed, "views": len(views)}

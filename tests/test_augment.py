@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from pipeline_lib.augment import Source, augment, generator, write_views
+from pipeline_lib.augment import augment, generator, write_views
+from pipeline_lib.data.image import read_image
 from pipeline_lib.data_new import draw_contact_sheet, link_views
 from pipeline_lib.settings import TestViewSettings, TrainViewSettings
+from pipeline_lib.view_folder import Original, ViewFolder
 from pipeline_lib.views import View, grid_views, views_of
 
 GREY = Image.new("RGB", (96, 96), (128, 128, 128))
@@ -24,13 +27,13 @@ def picture(seed: int, side: int = 40) -> Image.Image:
     return Image.fromarray(np.random.default_rng(seed).integers(0, 255, (side, side, 3), dtype=np.uint8))
 
 
-def write_originals(folder: Path, count: int) -> list[Source]:
+def write_originals(folder: Path, count: int) -> list[Original]:
     sources = []
     for number in range(count):
         path = folder / "train" / "Cans" / f"{number}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         picture(number).save(path)
-        sources.append(Source(f"train/Cans/{number}.png", path, hashlib.sha256(path.read_bytes()).hexdigest()))
+        sources.append(Original(f"train/Cans/{number}.png", path, hashlib.sha256(path.read_bytes()).hexdigest()))
     return sources
 
 
@@ -142,3 +145,26 @@ def test_data_new_is_one_image_folder_without_the_grid(tmp_path: Path) -> None:
     draw_contact_sheet(folder / "sheet.jpg", tmp_path / "originals", folder)
     with Image.open(folder / "sheet.jpg") as sheet:
         assert sheet.width > 3 * 100
+
+
+@settings(max_examples=15, deadline=None)
+@given(before=st.sets(st.integers(0, 4)), after=st.sets(st.integers(0, 4)))
+def test_copies_taken_from_a_previous_shard_are_those_that_would_be_drawn(tmp_path_factory, before, after) -> None:
+    root = tmp_path_factory.mktemp("views")
+    sources = write_originals(root / "originals", 5)
+    views = views_of(TestViewSettings(views=2, grid_sigmas=(0, 25), grid_angles=(0,)))
+    write_views(root / "previous", [sources[number] for number in before], views, seed=1, size=32)
+    renamed = [replace(sources[number], image=f"train/Paper/moved-{number}.png") for number in after]
+    computed = write_views(root / "shard", renamed, views, seed=1, size=32, previous=root / "previous")
+    write_views(root / "anew", renamed, views, seed=1, size=32)
+    assert computed == len(after - before)
+    assert contents(root / "shard") == contents(root / "anew")
+
+
+def test_the_grid_needs_one_archive_a_view_and_no_file_an_image(tmp_path: Path) -> None:
+    sources = write_originals(tmp_path / "originals", 5)
+    write_views(tmp_path / "shard", sources, grid_views(TestViewSettings(grid_sigmas=(25,), grid_angles=(0,))), seed=1, size=32)
+    assert set(contents(tmp_path / "shard")) == {"sigma25-angle0/images.zip", "sigma25-angle0/index.csv"}
+    images = ViewFolder.read(tmp_path / "shard" / "sigma25-angle0").images()
+    assert [row["image"] for row, _ in images] == [source.image for source in sources]
+    assert all(read_image(file).size == (32, 32) for _, file in images)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 import warnings
 from dataclasses import dataclass
-from pathlib import Path
 from types import TracebackType
+from typing import IO, Literal, Protocol
 
 import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
@@ -47,7 +47,15 @@ class ImageFacts:
     format: str
 
 
-def read_image(path: Path, max_megapixels: float = 178.0) -> Image.Image:
+class ImageFile(Protocol):
+    """A file on disk (``Path``) or in a zip archive (``zipfile.Path``)."""
+
+    def open(self, mode: Literal["rb"]) -> IO[bytes]:
+        """Return a seekable stream of the file's bytes."""
+        ...
+
+
+def read_image(path: ImageFile, max_megapixels: float = 178.0) -> Image.Image:
     """Return a file's first frame as an upright 8-bit RGB image.
 
     Transparency is laid on white; grey, palette, CMYK, YCbCr and LAB become RGB; 16-bit and floating-point grey is
@@ -65,7 +73,7 @@ def read_image(path: Path, max_megapixels: float = 178.0) -> Image.Image:
     return decode_image(path, max_megapixels)[0]
 
 
-def decode_image(path: Path, max_megapixels: float = 178.0) -> tuple[Image.Image, ImageFacts]:
+def decode_image(path: ImageFile, max_megapixels: float = 178.0) -> tuple[Image.Image, ImageFacts]:
     """Return what `read_image` returns, together with what the file says about its picture."""
     stored = _load(path, max_megapixels)
     upright = _upright(stored)
@@ -73,15 +81,17 @@ def decode_image(path: Path, max_megapixels: float = 178.0) -> tuple[Image.Image
     return _rgb(upright), facts
 
 
-def _load(path: Path, max_megapixels: float) -> Image.Image:
+def _load(path: ImageFile, max_megapixels: float) -> Image.Image:
     """Return the stored first frame, decoded, its file closed again."""
     try:
-        if path.stat().st_size == 0:
-            raise ImageProblem("zero bytes")
-        with _PILLOW_WARNINGS_OFF, path.open("rb") as stream, Image.open(stream, formats=FORMATS) as image:
-            _check_size(image, max_megapixels)
-            image.load()
-            return image
+        with _PILLOW_WARNINGS_OFF, path.open("rb") as stream:
+            if not stream.read(1):
+                raise ImageProblem("zero bytes")
+            stream.seek(0)
+            with Image.open(stream, formats=FORMATS) as image:
+                _check_size(image, max_megapixels)
+                image.load()
+                return image
     except ImageProblem:
         raise
     # Pillow's parsers let through whatever damaged bytes make them stumble over: OSError, SyntaxError, ValueError,

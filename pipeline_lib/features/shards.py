@@ -13,11 +13,11 @@ import numpy as np
 from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
-from pipeline_lib.data.image import read_image
+from pipeline_lib.data.image import ImageFile, read_image
 from pipeline_lib.features.engines import Engine
 from pipeline_lib.stages import Ref
+from pipeline_lib.view_folder import ViewFolder
 from pipeline_lib.views import CLEAN
-from pipeline_lib.views import INDEX as VIEW_INDEX
 
 FEATURES = "features.npy"
 INDEX = "index.csv"
@@ -45,24 +45,22 @@ class Row:
     seen: str
 
 
-def rows_of(images: Ref) -> list[tuple[Row, Path]]:
+def rows_of(images: Ref) -> list[tuple[Row, ImageFile]]:
     """Return the images of a part of a result, each with its file, in the order of their keys.
 
     A part of the dataset is seen in the clean view; one of an augmented shard in the view that its index names.
     """
-    outputs = {output.path: output.sha256 for output in images.outputs()}
     if images.stage == "dataset":
-        rows = [(Row(path, digest, _label(path), CLEAN, digest), images.folder / path) for path, digest in outputs.items()]
+        outputs = images.outputs()
+        rows: list[tuple[Row, ImageFile]] = [
+            (Row(output.path, output.sha256, _label(output.path), CLEAN, output.sha256), images.folder / output.path)
+            for output in outputs
+        ]
     else:
-        view = images.folder / images.prefix
-        with (view / VIEW_INDEX).open(newline="", encoding="utf-8") as file:
-            drawn = list(csv.DictReader(file))
+        view = ViewFolder.read(images.folder / images.prefix)
         rows = [
-            (
-                Row(row["image"], row["sha256"], _label(row["image"]), view.name, outputs[images.prefix + row["file"]]),
-                view / row["file"],
-            )
-            for row in drawn
+            (Row(row["image"], row["sha256"], _label(row["image"]), view.path.name, row["copy_sha256"]), file)
+            for row, file in view.images()
         ]
     return sorted(rows, key=lambda row: row[0].image)
 
@@ -71,7 +69,7 @@ def _label(image: str) -> str:
     return image.split("/")[1]
 
 
-def write_shard(folder: Path, images: Sequence[tuple[Row, Path]], engine: Engine, previous: Path | None = None) -> int:
+def write_shard(folder: Path, images: Sequence[tuple[Row, ImageFile]], engine: Engine, previous: Path | None = None) -> int:
     """Write the pooled features of images, float32 (n, width), in the order given; return how many were computed.
 
     ``previous`` is a shard of the same engine and backbone: rows whose image was seen there are copied. Memory holds one
@@ -101,7 +99,7 @@ def _known(shard: Path | None) -> dict[str, NDArray[np.float32]]:
     return dict(zip((row.seen for row in read_index(shard)), np.load(shard / FEATURES, mmap_mode="r"), strict=True))
 
 
-def _compute(features: NDArray[np.float32], images: Sequence[tuple[int, Path]], engine: Engine) -> None:
+def _compute(features: NDArray[np.float32], images: Sequence[tuple[int, ImageFile]], engine: Engine) -> None:
     """Fill the rows named with the features of their images; all batches pass through one block of memory."""
     size = engine.preprocessing.size
     prepared = np.empty((engine.batch, 3, size, size), np.float32)
