@@ -7,7 +7,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -31,6 +31,7 @@ QUIET = {
     "DO_NOT_TRACK": "1",
 }
 
+HEARTBEAT = "PREFECT_FLOWS_HEARTBEAT_FREQUENCY"
 
 FLOWS = ("garbage-finetune", "lenet-mnist")
 
@@ -120,10 +121,23 @@ def _execute(
     with _explained(told, lambda error: {"stages": run.stages, "error": error} if as_json else None), watching(run):
         settings = load_settings(config, assignments, _settings_of(flow_name))
         flow = _flow(flow_name)
-        result = (flow.fn if planning else flow)(**({"dataset": dataset} if dataset is not None else {}), settings=settings)
+        with _without_heartbeats():
+            result = (flow.fn if planning else flow)(**({"dataset": dataset} if dataset is not None else {}), settings=settings)
     _show(result, told if as_json else Console(), planning)
     if as_json:
         click.echo(json.dumps(result))
+
+
+@contextmanager
+def _without_heartbeats() -> Iterator[None]:
+    """Leave out a run's heartbeats: at its end Prefect waits up to a second for their thread.
+
+    The server's automations watch the runs of deployments; whoever sits at a terminal sees that a run died.
+    """
+    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+
+    with nullcontext() if HEARTBEAT in os.environ else temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+        yield
 
 
 def _show_warnings(console: Console) -> None:

@@ -13,11 +13,10 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
-import prefect.runtime
 from prefect import Task
 from prefect.cache_policies import CachePolicy
 from prefect.client.schemas import State, TaskRun
-from prefect.context import TaskRunContext
+from prefect.context import FlowRunContext, TaskRunContext
 from prefect.task_engine import TaskRunTimeoutError
 from prefect.transactions import IsolationLevel
 from prefect.utilities.annotations import opaque
@@ -173,7 +172,9 @@ def network_retries() -> dict[str, Any]:
 
     A deployed run has time: it waits 10 s, 1 min and 5 min. Whoever sits at a terminal is told at once and decides.
     """
-    delays = RETRY_DELAYS if prefect.runtime.deployment.id else []
+    context = FlowRunContext.get()  # prefect.runtime.deployment would ask the server
+    deployed = context is not None and context.flow_run is not None and context.flow_run.deployment_id is not None
+    delays = RETRY_DELAYS if deployed else []
     return {"retries": len(delays), "retry_delay_seconds": delays or None, "retry_condition_fn": _is_out_of_reach}
 
 

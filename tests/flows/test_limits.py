@@ -27,12 +27,12 @@ def test_shards_have_a_time_limit_together(garbage: CommandLine, tiny_dataset: P
     assert finished.json["error"] == f"Stage augment failed: {OVER}"
 
 
-@pytest.mark.parametrize(("deployment", "tries"), [("", 1), ("any", 3)])
-def test_a_network_that_fails_is_tried_again_in_deployed_runs_alone(garbage: CommandLine, deployment: str, tries: int) -> None:
+@pytest.mark.parametrize(("deployed", "tries"), [(False, 1), (True, 3)])
+def test_a_network_that_fails_is_tried_again_in_deployed_runs_alone(garbage: CommandLine, deployed: bool, tries: int) -> None:
     garbage.edit("tasks/stage.py", "[10, 60, 300]", "[0, 0]")
     garbage.environment["GARBAGE_DATA_EN_URL"] = f"http://127.0.0.1:{free_port()}/data_en.zip"
-    if deployment:
-        garbage.environment["PREFECT__RUNTIME__DEPLOYMENT__ID"] = deployment
+    if deployed:
+        garbage.edit("tasks/stage.py", "context.flow_run.deployment_id is not None", "context.flow_run.deployment_id is None")
     finished = garbage("run", "--json", "--dataset", "data_en")
     assert finished.code == 1
     assert "The dataset data_en is out of reach" in finished.json["error"]
