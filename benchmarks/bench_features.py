@@ -11,14 +11,16 @@ from targets import Figure, Target, ratio
 SECTION = "Features"
 RATE = {"images_per_second": "images/s"}
 ONNX, MINDSPORE = "this project, onnxruntime, from files", "this project, MindSpore, from files"
+VIEWS = "this project, onnxruntime, from data_new's files"
 BARE, CALLERS = "bare onnxruntime, one caller", "bare onnxruntime, a caller a core"
 REPORT = "the report's way, from files"
 ABOUT = (
     "Pooled features of MobileNetV2 at the run's image size. *From files*: decoding, preparing, the network, and writing the "
-    "result; a thread a core, each on a shard of its own, as the flow does it. *Bare* and PyTorch: the network alone, on "
-    "tensors that are ready, batches of 16. The report's way: MindSpore's own dataset pipeline, the backbone with its batch "
-    "norms, batches of 64, two `.npy` files a batch (feature maps and labels). Compiling, the first batch and reading files "
-    "from the disk for the first time are left out everywhere."
+    "result; a thread a core, each on a shard of its own, as the flow does it. The noise in data_new's files makes them nine "
+    "times as large as the photographs, so they take longer to decode. *Bare* and PyTorch: the network alone, on tensors that "
+    "are ready, batches of 16; a caller a core: batches as the flow's. The report's way: MindSpore's own dataset pipeline, the "
+    "backbone with its batch norms, batches of 64, two `.npy` files a batch (feature maps and labels). Compiling, the first "
+    "batch and reading files from the disk for the first time are left out everywhere."
 )
 
 
@@ -31,6 +33,10 @@ TARGETS = (
     Target(
         SECTION, "onnxruntime from files / the better bare onnxruntime",
         ratio(rate(ONNX), rate(BARE), rate(CALLERS)), "at least", 0.9,
+    ),
+    Target(
+        SECTION, "onnxruntime from data_new's files / the better bare onnxruntime",
+        ratio(rate(VIEWS), rate(BARE), rate(CALLERS)), "at least", 0.9,
     ),
     Target(
         SECTION, "onnxruntime from files / MindSpore from files", ratio(rate(ONNX), rate(MINDSPORE)), "at least", 3,
@@ -50,7 +56,8 @@ def contenders(places: Places, asked: Asked) -> list[Contender]:
     found = [
         Contender(ONNX, script(files, *work, "--engine", "onnxruntime", "--images", many), RATE),
         Contender(MINDSPORE, script(files, *work, "--engine", "mindspore", "--images", many), RATE),
-        Contender(BARE, script(bare, *work, "--callers", 1, "--images", many), RATE),
+        Contender(VIEWS, script(files, *work, "--engine", "onnxruntime", "--images", many, "--views"), RATE),
+        Contender(BARE, script(bare, *work, "--callers", 1, "--batch", 16, "--images", many), RATE),
         Contender(CALLERS, script(bare, *work, "--callers", os.cpu_count(), "--images", many), RATE),
         Contender(REPORT, script("measured/features_report.py", *work, "--images", few), RATE, most=3),
     ]

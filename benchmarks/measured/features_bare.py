@@ -23,9 +23,10 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--callers", type=int, required=True)
     parser.add_argument("--images", type=int, required=True)
+    parser.add_argument("--batch", type=int, help="images a call; the setting features.batch if not given")
     options = parser.parse_args()
     work = prepared(options.work)
-    batch, size = work.settings.features.batch, work.settings.image_size
+    batch, size = options.batch or work.settings.features.batch, work.settings.image_size
     threads = onnxruntime.SessionOptions()
     if options.callers > 1:
         threads.intra_op_num_threads = 1

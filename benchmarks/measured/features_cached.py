@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from measured.prepared import Prepared, prepared
+from pipeline_lib.features.choice import read_choice
 from pipeline_lib.features.engines import engine
 from pipeline_lib.features.shards import rows_of, write_shard
 
@@ -21,7 +22,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=Path, required=True)
     work = prepared(parser.parse_args().work)
-    runner = engine(work.result("backbone").folder, work.settings.features.batch, work.settings.features.engine)
+    name = read_choice(work.result("engine").folder)
+    runner = engine(work.result("backbone").folder, work.settings.features.batch, name)
     for split in ("train", "test"):
         folder = work.folder / "features" / split
         folder.mkdir(parents=True, exist_ok=True)

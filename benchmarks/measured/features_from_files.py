@@ -12,8 +12,10 @@ from itertools import chain
 from pathlib import Path
 
 from measured.prepared import prepared
+from pipeline_lib.data.image import ImageFile
 from pipeline_lib.features.engines import engine
-from pipeline_lib.features.shards import rows_of, write_shard
+from pipeline_lib.features.shards import Row, rows_of, write_shard
+from pipeline_lib.stages import Ref, Store, read_manifest
 
 THREADS = os.cpu_count() or 1  # as the flow's task runner has
 
@@ -24,10 +26,12 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--engine", choices=["onnxruntime", "mindspore"], required=True)
     parser.add_argument("--images", type=int, required=True)
+    parser.add_argument("--views", action="store_true", help="the images of data_new and not the photographs")
     options = parser.parse_args()
     work = prepared(options.work)
-    dataset, batch = work.result("dataset"), work.settings.features.batch
-    shards = [rows_of(dataset.part("train/", each, THREADS))[: options.images // THREADS] for each in range(THREADS)]
+    batch = work.settings.features.batch
+    rows = views() if options.views else rows_of(work.result("dataset").part("train/"))
+    shards = [rows[each::THREADS][: options.images // THREADS] for each in range(THREADS)]
     for _, path in chain(*shards):
         path.read_bytes()  # what is measured is not the disk
     runner = engine(work.result("backbone").folder, batch, options.engine)
@@ -35,11 +39,19 @@ def main() -> None:
         folders = [Path(scratch, str(number)) for number in range(THREADS + 1)]
         for folder in folders:
             folder.mkdir()
-        write_shard(folders.pop(), shards[0][:batch], runner)  # compiles, and compares with MindSpore
+        write_shard(folders.pop(), shards[0][:batch], runner)  # compiles
         started = time.perf_counter()
         list(pool.map(lambda folder, rows: write_shard(folder, rows, runner), folders, shards))
         seconds = time.perf_counter() - started
     print(json.dumps({"images_per_second": sum(map(len, shards)) / seconds}))
+
+
+def views() -> list[tuple[Row, ImageFile]]:
+    """Return the rows of the first augmented view of train, of all shards."""
+    manifests = [read_manifest(folder) for folder in sorted((Store().root / "stages" / "augment").glob("[!.]*"))]
+    train = [each for each in manifests if any(name.startswith("augment_train") for name in each.parts["settings"])]
+    refs = [Ref(stage=each.stage, key=each.key, digest=each.digest, path=f"stages/augment/{each.key}") for each in train]
+    return [row for ref in refs for row in rows_of(ref.part("aug1/"))]
 
 
 if __name__ == "__main__":

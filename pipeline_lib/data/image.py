@@ -137,7 +137,7 @@ def _rgb(image: Image.Image) -> Image.Image:
     elif image.has_transparency_data:
         image = _on_white(image)
     # Keys such as `transparency` or `icc_profile` describe the stored pixels and would mislead whoever saves these.
-    rgb = image.convert("RGB")
+    rgb = image if image.mode == "RGB" else image.convert("RGB")
     rgb.info.clear()
     return rgb
 
