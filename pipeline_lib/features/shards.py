@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import mmap
 from collections.abc import Iterator, Sequence
 from dataclasses import astuple, dataclass
 from itertools import islice
@@ -22,6 +23,12 @@ from pipeline_lib.views import CLEAN
 FEATURES = "features.npy"
 INDEX = "index.csv"
 COLUMNS = ("image", "sha256", "label", "view", "seen")
+
+RESIDENT = 128 * 2**20
+"""Most bytes of shards that stay in the process's memory while their rows are read in any order."""
+
+READ_AROUND = 64 * 2**10
+"""Bytes that Linux maps around the one that is read (the default of fault_around_bytes)."""
 
 T = TypeVar("T")
 
@@ -136,8 +143,11 @@ class FeatureSet:
     def __init__(self, folders: Sequence[Path], classes: Sequence[str]) -> None:
         indexes = [read_index(folder) for folder in folders]
         filled = [(folder, index) for folder, index in zip(folders, indexes, strict=True) if index]
+        mapped = [np.load(folder / FEATURES, mmap_mode="r") for folder, _ in filled]
         # Plain arrays over the mapped files: to index NumPy's memmap itself takes five times as long.
-        self._shards = [np.asarray(np.load(folder / FEATURES, mmap_mode="r")) for folder, _ in filled]
+        self._shards = [np.asarray(shard) for shard in mapped]
+        self._maps = [shard.base for shard in mapped] if sum(shard.nbytes for shard in mapped) > RESIDENT else []
+        self._rows_resident = 0
         rows = [
             (row.view, row.image, row.label, shard, at)
             for shard, (_, index) in enumerate(filled)
@@ -161,4 +171,13 @@ class FeatureSet:
         # Row by row: a batch has about as many shards as rows, and to pick the rows of each shard takes longer.
         for row, shard, at in zip(out, self._shard[indices].tolist(), self._at[indices].tolist(), strict=True):
             row[:] = self._shards[shard][at]
+        self._release(len(indices))
         return out
+
+    def _release(self, rows: int) -> None:
+        """Give pages back once many rows were read: the system's cache keeps them, this process need not."""
+        self._rows_resident += rows
+        if self._rows_resident * READ_AROUND > RESIDENT:
+            for mapped in self._maps:
+                mapped.madvise(mmap.MADV_DONTNEED)
+            self._rows_resident = 0

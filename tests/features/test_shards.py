@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from pipeline_lib.features import shards
 from pipeline_lib.features.engines import engine
 from pipeline_lib.features.shards import FEATURES, FeatureSet, Row, read_index, write_shard
 from pipeline_lib.models.pooled import export_onnx
@@ -55,6 +56,14 @@ def test_features_stand_in_the_order_of_the_index(tmp_path: Path) -> None:
     assert features.dtype == np.float32
     assert read_index(shard) == [row for row, _ in rows]
     np.testing.assert_allclose(features[:, 1], 2 * np.arange(10))
+
+
+def test_rows_are_the_same_when_pages_are_given_back_after_each_read(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(shards, "RESIDENT", 0)
+    table = FeatureSet([make_shard(tmp_path, "shard", write_images(tmp_path, 10))], ["A", "B"])
+    numbers = np.array([3, 1, 9, 3])
+    for _ in range(2):
+        np.testing.assert_allclose(table.take(numbers)[:, 0], [int(table.images[row][-6:-4]) for row in numbers])
 
 
 def test_an_empty_shard_is_a_shard(tmp_path: Path) -> None:
