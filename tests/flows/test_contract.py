@@ -55,6 +55,23 @@ def test_a_rerun_reuses_everything_and_a_setting_reruns_what_depends_on_it(garba
     assert third.stage("train")["reason"] == "setting `train.epochs` 4 -> 3"
 
 
+HEAVY = {"mindspore", "onnxruntime", "matplotlib", "sklearn", "pandas", "scipy"}
+
+
+def imported(finished: Finished) -> set[str]:
+    """The top packages that a command imported, of those that take long."""
+    lines = [line.rsplit("|", 1)[1].strip() for line in finished.err.splitlines() if line.startswith("import time:")]
+    return {name.partition(".")[0] for name in lines} & HEAVY
+
+
+def test_what_computes_nothing_imports_no_heavy_library(garbage: CommandLine, tiny_dataset: Path) -> None:
+    garbage.environment["PYTHONPROFILEIMPORTTIME"] = "1"
+    assert imported(garbage.run(tiny_dataset)) == HEAVY
+    assert imported(garbage.run(tiny_dataset)) == set()
+    assert imported(garbage("status", "--dataset", tiny_dataset)) == set()
+    assert imported(garbage("--help")) == set()
+
+
 def test_prefect_shows_every_reused_stage_as_cached(garbage: CommandLine, tiny_dataset: Path) -> None:
     garbage.run(tiny_dataset)
     garbage.run(tiny_dataset)
