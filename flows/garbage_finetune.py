@@ -47,7 +47,7 @@ def garbage_finetune(dataset: str = "sample", settings: Settings = Settings()) -
         data = dataset_stage(source=source, data=settings.data, **_sampling(source, settings))
         audit = audit_stage(dataset=data, audit=settings.audit)
         backbone = backbone_stage(**_weights(settings))
-        engine = engine_stage(backbone=backbone, photographs=_any_of(data), features=settings.features)
+        engine = engine_stage(backbone=backbone, photographs=_any_of(source, data), features=settings.features)
 
         shards = _shards(data, settings)
         augmented = augment_stage.map({shard: _augmentation(shard, images, settings) for shard, images in shards.items()})
@@ -83,9 +83,9 @@ def _weights(settings: Settings) -> dict[str, Any]:
     }
 
 
-def _any_of(dataset: Ref) -> External:
-    """Return the photographs of a dataset as an input for which any photographs will do: they don't count in its key."""
-    return External(dataset.path, "any")
+def _any_of(source: Source, dataset: Ref) -> External:
+    """Return a dataset's photographs as an input for which any of them will do: which dataset counts, its content does not."""
+    return External(dataset.path, source.name)
 
 
 def _shards(dataset: Ref, settings: Settings) -> dict[str, Ref]:

@@ -46,7 +46,8 @@ def reach(module: str, memory: Path | None = None) -> Reach:
 
     Imports inside functions count; imports under ``if TYPE_CHECKING`` do not run and do not count. The templates and
     other data files of a package that is reached count by their bytes. ``memory`` is a folder in which parsed files are
-    remembered; it need not be there.
+    remembered. It is made when needed, but never the one it lies in: a look at results that are not there, or only to be
+    read, writes nothing.
     """
     with _remembered(memory) as known:
         return _reach(module, known)
@@ -100,8 +101,8 @@ def _remembered(memory: Path | None) -> Iterator[dict[str, Parsed]]:
     known = _read(path, path.stat().st_mtime_ns if path.exists() else 0)
     before = len(known)
     yield known
-    if len(known) > before:
-        memory.mkdir(parents=True, exist_ok=True)
+    if len(known) > before and os.access(memory.parent, os.W_OK):
+        memory.mkdir(exist_ok=True)
         fresh = path.with_name(f".{path.name}.{os.getpid()}")
         fresh.write_text(json.dumps(known), encoding="utf-8")
         fresh.replace(path)

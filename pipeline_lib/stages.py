@@ -213,14 +213,23 @@ class Store:
         damage = _damage(folder, verify)
         return (None, damage) if damage else (self._ref(folder), "nothing changed")
 
-    def build(self, plan: Plan, reason: str, run: str, compute: Callable[[Path], Summary], *, resume: bool = False) -> Ref:
+    def build(
+        self,
+        plan: Plan,
+        reason: str,
+        run: str,
+        compute: Callable[[Path], Summary],
+        *,
+        resume: bool = False,
+        verify: Verify = "sizes",
+    ) -> Ref:
         """Compute the result of ``plan`` and publish it; a whole result that is already there is returned as it is.
 
         ``compute`` writes into a folder beside the final place and returns the summary. That folder is renamed when all
         is complete, so whatever kills the run leaves nothing that could be mistaken for a result. With ``resume`` the
         folder of a killed run is handed to ``compute`` again; otherwise it starts empty. The caller holds the plan's lock.
         """
-        found, _ = self.find(plan)
+        found, _ = self.find(plan, verify)
         if found:
             return found
         folder = self.folder(plan)
@@ -246,10 +255,10 @@ class Store:
         _publish(partial, folder)
         return self._ref(folder)
 
-    def predecessor(self, plan: Plan, varies: str) -> Path | None:
+    def predecessor(self, plan: Plan, varies: str, verify: Verify = "sizes") -> Path | None:
         """Return the result that stood in the plan's slot before, if it is whole and differs in the input ``varies`` alone."""
         before = self._before(plan)
-        if before is None or _damage(before, "sizes"):
+        if before is None or _damage(before, verify):
             return None
         old, new = ({**parts, "inputs": {**parts["inputs"], varies: ""}} for parts in (read_manifest(before).parts, plan.parts))
         return before if old == new else None

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import ExitStack
+from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from datetime import datetime, timezone
 from functools import partial
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import prefect.runtime
 from prefect import get_run_logger
@@ -20,6 +18,8 @@ from pipeline_lib.stages import MANIFEST, Ref, plan
 from tasks.locks import file_lock
 
 EXHIBITS = "pipeline_lib.reporting.exhibits"
+SENDER = ThreadPoolExecutor(1, "artifacts")
+"""One thread, so that artifacts reach the server in the order of their stages."""
 
 
 def publish(run: Run, row: Row, results: Mapping[str, Ref]) -> None:
@@ -30,18 +30,8 @@ def publish(run: Run, row: Row, results: Mapping[str, Ref]) -> None:
     get_run_logger().info("%s %s in %.1f s: %s", row["name"], row["status"], row["seconds"], row["reason"])
     text = f"{_headline(row, results)}\n\n{_exhibit(run, row['name'], results)}"
     artifact = {"key": artifact_key(row["name"]), "description": f"Stage {row['name']}: {row['status']}"}
-    sent = _sender(run).submit(copy_context().run, partial(create_markdown_artifact, text, **artifact))
+    sent = SENDER.submit(copy_context().run, partial(create_markdown_artifact, text, **artifact))
     run.at_end.callback(sent.result)
-
-
-_senders: WeakKeyDictionary[ExitStack, Executor] = WeakKeyDictionary()
-
-
-def _sender(run: Run) -> Executor:
-    """Return the one thread that sends the run's artifacts, in their order."""
-    if run.at_end not in _senders:
-        _senders[run.at_end] = run.at_end.enter_context(ThreadPoolExecutor(1))
-    return _senders[run.at_end]
 
 
 def artifact_key(stage: str) -> str:
@@ -68,5 +58,5 @@ def _exhibit(run: Run, stage: str, results: Mapping[str, Ref]) -> str:
         from pipeline_lib.reporting.exhibits import draw_exhibit  # matplotlib: a run that reuses everything does without
 
         with file_lock(f"exhibit-{planned.key}"):
-            found = run.store.build(planned, reason, run.id, partial(draw_exhibit, **arguments))
+            found = run.store.build(planned, reason, run.id, partial(draw_exhibit, **arguments), verify=run.verify)
     return (found.folder / "exhibit.md").read_text(encoding="utf-8")

@@ -23,7 +23,7 @@ from prefect.utilities.annotations import opaque
 
 from pipeline_lib.errors import OutOfReachError, StageError, in_words
 from pipeline_lib.run import Outcome, Run, current_run
-from pipeline_lib.stages import Plan, Ref, Store, Summary, plan, references
+from pipeline_lib.stages import Plan, Ref, Store, Summary, Verify, plan, references
 from tasks.locks import StageLocks
 from tasks.progress import progress_bar
 from tasks.publish import publish
@@ -49,13 +49,23 @@ KEY = StageKey().configure(isolation_level=IsolationLevel.SERIALIZABLE, lock_man
 
 @dataclass(frozen=True)
 class Call:
-    """One shard of a stage about to run: its label, plan and arguments, its result if that is there, and the reason."""
+    """One shard of a stage about to run.
+
+    Attributes:
+        label: What it is called.
+        plan: Its key, and what the key is made of.
+        arguments: What its function is given.
+        found: Its result, if that is there.
+        reason: Why it is reused or computed.
+        verify: How the result is judged that may be there by the time this one has its turn.
+    """
 
     label: str
     plan: Plan
     arguments: Mapping[str, Any]
     found: Ref | None
     reason: str
+    verify: Verify
 
 
 class Stage:
@@ -137,16 +147,18 @@ class Stage:
         planned = plan(self.name, f"{run.slot}/{label}", self.function.__module__, arguments)
         stale = next((ref.stage for value in arguments.values() for ref in references(value) if ref.pending), None)
         found, reason = (None, f"follows from `{stale}`") if stale else run.store.find(planned, run.verify)
-        return Call(label, planned, arguments, found, reason)
+        if self.varies and not (found or run.planning):
+            arguments = {**arguments, "previous": run.store.predecessor(planned, self.varies, run.verify)}
+        return Call(label, planned, arguments, found, reason, run.verify)
 
     @lru_cache(maxsize=8)  # noqa: B019  # stages live as long as the program
     def _task(self, root: Path, refresh: bool) -> Task[..., Any]:
         """Return this stage's Prefect task; ``refresh`` distrusts the cached record, for its outputs are not there."""
 
         def compute(call: Call, run: str) -> dict[str, Any]:
-            previous = {"previous": Store().predecessor(call.plan, self.varies)} if self.varies else {}
-            function = partial(self.function, **call.arguments, **previous)
-            return Store().build(call.plan, call.reason, run, function, resume=self.resume).model_dump()
+            function = partial(self.function, **call.arguments)
+            store = Store()
+            return store.build(call.plan, call.reason, run, function, resume=self.resume, verify=call.verify).model_dump()
 
         return Task(
             compute,

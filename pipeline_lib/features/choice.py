@@ -45,8 +45,8 @@ def choose_engine(
         batch: Images a forward pass.
 
     Returns:
-        ``engine``, and if two were compared: ``compared`` (photographs), ``difference`` (the largest), ``tolerance``, and the
-        rate of each engine in images a second on prepared images.
+        ``engine``, and if two were compared: ``photographs_compared``, the ``largest_difference`` of a feature, the
+        ``allowed_difference``, and the rate of each engine in images a second on prepared images.
 
     Raises:
         PipelineError: onnxruntime is wanted and not installed, or its features differ by more than ``TOLERANCE``.
@@ -82,9 +82,9 @@ def _compare(mindspore: Engine, onnxruntime: Engine, photographs: Sequence[Path]
         )
     return {
         "engine": mindspore.name if slow > CLEARLY * fast else onnxruntime.name,
-        "compared": len(images),
-        "difference": difference,
-        "tolerance": TOLERANCE,
+        "photographs_compared": len(images),
+        "largest_difference": float(f"{difference:.2g}"),
+        "allowed_difference": TOLERANCE,
         f"{mindspore.name}_images_per_second": round(slow, 1),
         f"{onnxruntime.name}_images_per_second": round(fast, 1),
     }

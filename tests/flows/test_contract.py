@@ -159,6 +159,31 @@ def images_computed(artifacts: Path, stage: str) -> list[int]:
     return [summary["computed"] for summary in summaries if summary["computed"] < summary["images"]]
 
 
+def test_engines_are_compared_once_for_each_dataset(garbage: CommandLine, tiny_dataset: Path, tmp_path: Path) -> None:
+    garbage.run(tiny_dataset)
+    draw_picture((10, 200, 30), np.random.default_rng(99)).save(tiny_dataset / "train" / "Cans" / "new.png")
+    assert garbage.run(tiny_dataset).stage("engine")["status"] == "reused"
+    other = tiny_dataset.rename(tmp_path / "other")
+    assert garbage.run(other).stage("engine")["status"] == "computed"
+
+
+def test_verify_mends_copies_that_were_changed_and_hands_none_on(garbage: CommandLine, tiny_dataset: Path) -> None:
+    garbage.run(tiny_dataset)
+    for file in garbage.artifacts.glob("stages/augment/*/aug1/Cans/*.jpg"):
+        file.chmod(0o644)
+        file.write_bytes(bytes(file.stat().st_size))
+    draw_picture((10, 200, 30), np.random.default_rng(99)).save(tiny_dataset / "train" / "Cans" / "new.png")
+    verified = garbage.run(tiny_dataset, "--verify")
+    assert verified.stage("augment")["computed"] == 3
+    assert images_computed(garbage.artifacts, "augment") == []
+    assert set(garbage.run(tiny_dataset, "--verify").statuses.values()) == {"reused"}
+
+
+def test_a_look_at_results_that_are_not_there_writes_nothing(garbage: CommandLine, tiny_dataset: Path) -> None:
+    assert garbage("status", "--dataset", tiny_dataset).code == 0
+    assert not garbage.artifacts.exists()
+
+
 def test_what_is_taken_from_a_predecessor_has_the_bytes_of_what_is_computed(
     garbage: CommandLine, tiny_dataset: Path, tmp_path: Path
 ) -> None:
