@@ -1,4 +1,4 @@
-# `make run` and `make test` need nothing but Python 3.10, 3.11 or 3.12 and a package registry.
+# `make run` and `make test` need nothing but Python 3.11 or 3.12 and a package registry.
 # They keep to this folder: their own .venv, their own artifacts and their own Prefect home.
 export PREFECT_HOME := $(CURDIR)/artifacts/prefect-home
 # An address that the caller's shell exports belongs to the caller's server.
@@ -6,7 +6,7 @@ unexport PREFECT_API_URL
 export GLOG_v ?= 3
 
 BIN := .venv/bin
-UV_LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-header --no-emit-index-url --group build
+UV_LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --group build
 
 .PHONY: run ui down deploy test check format lock bench clean
 

@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -152,7 +152,7 @@ def ensure_worker(api: str, started: list[Background]) -> None:
         command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", POOL, "--name", WORKER, "--limit", "1"]
         process = worker().start(command, {**WORKER_SETTINGS, **os.environ})
         started.append(worker())
-    since = datetime.fromtimestamp(process.create_time(), timezone.utc)
+    since = datetime.fromtimestamp(process.create_time(), UTC)
     _wait(lambda: _online(since), worker(), "The worker")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -44,7 +44,7 @@ def _headline(row: Row, results: Mapping[str, Ref]) -> str:
     counts = [f"{row[status]} shards {status}" for status in ("computed", "reused") if status in row]
     words = [f"**{row['status']}** in {row['seconds']:.1f} s: {row['reason']}", *(counts if len(counts) > 1 else [])]
     newest = max((ref.folder / MANIFEST).stat().st_mtime for ref in results.values())
-    computed = datetime.fromtimestamp(newest, timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
+    computed = datetime.fromtimestamp(newest, UTC).strftime("%Y-%m-%d %H:%M UTC")
     return "> " + " · ".join([*words, f"results of {computed}"])
 
 
