@@ -44,7 +44,7 @@ def garbage_finetune(dataset: str = "sample", settings: Settings = Settings()) -
     with running(settings.stage_minutes) as run:
         source = find_source(resolve, dataset)
         run.slot = source.name
-        data = dataset_stage(source=source, data=settings.data, **_sampling(source, settings))
+        data = dataset_stage(source=source, data=settings.data)
         audit = audit_stage(dataset=data, audit=settings.audit)
         backbone = backbone_stage(**_weights(settings))
         engine = engine_stage(backbone=backbone, photographs=_any_of(source, data), features=settings.features)
@@ -65,11 +65,6 @@ def garbage_finetune(dataset: str = "sample", settings: Settings = Settings()) -
             model=model, scores=scores, name=source.name, settings=settings,
         )  # fmt: skip
         return _results(run, model, scores, report)
-
-
-def _sampling(source: Source, settings: Settings) -> dict[str, Any]:
-    """Return what the synthetic sample is made of; other datasets depend on neither."""
-    return {"sample": settings.sample, "seed": settings.seed} if source.kind == "sample" else {}
 
 
 def _weights(settings: Settings) -> dict[str, Any]:

@@ -39,13 +39,6 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra=_tell_ranges)
 
 
-class SampleSettings(Section):
-    """The embedded synthetic dataset (``--dataset sample``)."""
-
-    train_images: int = Field(24, ge=2, le=1000, description="Synthetic training images a class. 24 keeps a first run short.")
-    test_images: int = Field(6, ge=1, le=1000, description="Synthetic test images a class.")
-
-
 class DataSettings(Section):
     """Limits on what is accepted as a dataset."""
 
@@ -224,7 +217,6 @@ class Settings(Section):
         224, ge=32, le=512, multiple_of=32, description="Side of the square images in pixels; the pretrained weights know 224."
     )
     stage_minutes: StageMinutes = 240.0
-    sample: SampleSettings = Field(SampleSettings(), description="The embedded synthetic dataset.")
     data: DataSettings = Field(DataSettings(), description="Limits on what is accepted as a dataset.")
     shards: ShardSettings = Field(ShardSettings(), description="Into how many shards the views of a split are cut.")
     audit: AuditSettings = Field(AuditSettings(), description="What counts as a duplicate, as tiny and as blank.")

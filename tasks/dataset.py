@@ -11,13 +11,11 @@ from tasks.stage import stage
 
 if TYPE_CHECKING:
     from pipeline_lib.data.sources import Source
-    from pipeline_lib.settings import DataSettings, SampleSettings
+    from pipeline_lib.settings import DataSettings
 
 
 @stage("dataset", network=True)
-def dataset_stage(
-    folder: Path, *, source: Source, data: DataSettings, sample: SampleSettings | None = None, seed: int | None = None
-) -> Summary:
+def dataset_stage(folder: Path, *, source: Source, data: DataSettings) -> Summary:
     """Bring the dataset, check every image once, and keep the usable ones as ``train/<class>/`` and ``test/<class>/``."""
     from pipeline_lib.data.dataset import build_dataset
 
@@ -27,8 +25,6 @@ def dataset_stage(
             source,
             data,
             downloads=Store().downloads,
-            sample=sample,
-            seed=seed or 0,
             progress=lambda done, total: progress(done, total, "images"),
             download_progress=lambda done, total: progress(done, total, "bytes"),
         )

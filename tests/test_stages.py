@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline_lib.settings import SampleSettings, TrainSettings
+from pipeline_lib.settings import ShardSettings, TrainSettings
 from pipeline_lib.stages import External, Output, Plan, Ref, Store, differences, digest_of, plan
 
 MODULE = "tasks.audit"
@@ -62,9 +62,9 @@ def test_the_first_run_says_so(store: Store) -> None:
         ({"seed": 1}, {"seed": 2}, "setting `seed` 1 -> 2"),
         ({"source": External("x", "a")}, {"source": External("x", "b")}, "input `source` changed"),
         (
-            {"seed": 1, "sample": SampleSettings()},
+            {"seed": 1, "shards": ShardSettings()},
             {"seed": 1},
-            "setting `sample.test_images` 6 -> none; setting `sample.train_images` 24 -> none",
+            "setting `shards.test` 2 -> none; setting `shards.train` 8 -> none",
         ),
     ],
 )

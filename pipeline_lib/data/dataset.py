@@ -17,10 +17,10 @@ from pipeline_lib.data import download as downloading
 from pipeline_lib.data.archive import extract_zip
 from pipeline_lib.data.image import ImageFacts, ImageProblem, decode_image
 from pipeline_lib.data.imagefolder import ImageFolder, scan, set_test_aside
-from pipeline_lib.data.sources import Source, folder_fingerprint, remote_fingerprint
+from pipeline_lib.data.sources import SAMPLE, Source, folder_fingerprint, remote_fingerprint
 from pipeline_lib.digest import file_sha256
 from pipeline_lib.errors import PipelineError
-from pipeline_lib.settings import DataSettings, SampleSettings
+from pipeline_lib.settings import DataSettings
 
 Progress = Callable[[int, int], None]
 """Called with the images looked at so far and their number."""
@@ -55,8 +55,6 @@ def build_dataset(
     data: DataSettings,
     *,
     downloads: Path,
-    sample: SampleSettings | None = None,
-    seed: int = 0,
     progress: Progress | None = None,
     download_progress: downloading.Progress | None = None,
 ) -> dict[str, Any]:
@@ -72,15 +70,13 @@ def build_dataset(
         source: What to bring, as `sources.resolve` found it.
         data: Limits, and the share that becomes test when the dataset has no test split.
         downloads: Folder in which remote archives are kept for the next time.
-        sample: How many images of the synthetic sample are drawn; needed for that source alone.
-        seed: Seed of the synthetic sample.
         progress: Called while images are looked at.
         download_progress: Called while a remote archive arrives, with bytes.
 
     Returns:
-        ``name``, ``kind``, ``synthetic``, ``classes`` (sorted), ``counts`` (split -> class -> images), ``set_aside``
-        (``count`` and the ``first`` `SHOWN` as path and reason), ``test_split`` (``given`` or ``set aside``),
-        ``archive_sha256`` (None without an archive) and ``bytes`` of all images.
+        ``name``, ``kind``, ``synthetic`` (whether it is the sample), ``classes`` (sorted), ``counts`` (split -> class ->
+        images), ``set_aside`` (``count`` and the ``first`` `SHOWN` as path and reason), ``test_split`` (``given`` or ``set
+        aside``), ``archive_sha256`` (None without an archive) and ``bytes`` of all images.
 
     Raises:
         PipelineError: The bytes cannot be had, are no dataset, changed meanwhile, or too many images are broken.
@@ -91,8 +87,6 @@ def build_dataset(
         archive = _archive(source, downloads, data, download_progress)
         if archive:
             _extract(archive, unpacked, data)
-        elif source.kind == "sample":
-            _draw_sample(unpacked, sample or SampleSettings(), seed)
         found = scan(Path(source.location) if source.kind == "folder" else unpacked, label=source.location or source.name)
         usable, set_aside = _look_at_all(found, data, progress)
         splits = usable if found.test is not None else _with_test(usable["train"], data.test_share)
@@ -101,10 +95,11 @@ def build_dataset(
     finally:
         shutil.rmtree(unpacked, ignore_errors=True)
     _write_table(folder / SET_ASIDE, ("path", "reason"), set_aside)
+    digest = file_sha256(archive) if archive else None
     return {
         "name": source.name,
         "kind": source.kind,
-        "synthetic": source.kind == "sample",
+        "synthetic": digest == file_sha256(SAMPLE),
         "classes": sorted(found.train),
         "counts": {split: {name: len(images) for name, images in classes.items()} for split, classes in splits.items()},
         "set_aside": {
@@ -112,7 +107,7 @@ def build_dataset(
             "first": [{"path": path, "reason": reason} for path, reason in set_aside[:SHOWN]],
         },
         "test_split": "set aside" if found.test is None else "given",
-        "archive_sha256": file_sha256(archive) if archive else None,
+        "archive_sha256": digest,
         "bytes": size,
     }
 
@@ -165,12 +160,6 @@ def _archive(source: Source, downloads: Path, data: DataSettings, progress: down
 
 def _extract(archive: Path, folder: Path, data: DataSettings) -> None:
     extract_zip(archive, folder, max_files=data.max_files, max_bytes=data.max_unpacked_mb * _MB, max_ratio=data.max_compression)
-
-
-def _draw_sample(folder: Path, sample: SampleSettings, seed: int) -> None:
-    from pipeline_lib.data.sample import write_sample  # the drawing code is loaded for this source alone
-
-    write_sample(folder, train_images=sample.train_images, test_images=sample.test_images, seed=seed)
 
 
 def _look_at_all(found: ImageFolder, data: DataSettings, progress: Progress | None) -> tuple[_Splits, list[tuple[str, str]]]:

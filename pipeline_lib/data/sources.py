@@ -27,6 +27,9 @@ ADDRESSES: dict[str, tuple[str, ...]] = {
 }
 """Named datasets that are fetched: the official address, then its mirrors, tried in this order."""
 
+SAMPLE = Path(__file__).parent / "sample" / "sample.zip"
+"""The embedded synthetic dataset. It lies in a package that nothing imports, or it would be in the key of every stage."""
+
 NAMES = ("sample", *ADDRESSES)
 """What a dataset may be called instead of being given by its path."""
 
@@ -46,7 +49,7 @@ class Source(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     name: str
-    kind: Literal["sample", "remote", "archive", "folder", "mnist", "digits", "idx"]
+    kind: Literal["remote", "archive", "folder", "mnist", "digits", "idx"]
     location: str
     fingerprint: str
 
@@ -67,8 +70,7 @@ def resolve(dataset: str, *, downloads: Path) -> Source:
             (see `imagefolder.scan`), or a remote dataset is out of reach and was never downloaded.
     """
     if dataset == "sample":
-        # Drawn from settings and seed, which identify it wherever they are recorded.
-        return Source(name="sample", kind="sample", location="", fingerprint="sample")
+        return resolve_path(str(SAMPLE))
     if dataset in ADDRESSES:
         return _resolve_remote(dataset, downloads / f"{dataset}.zip")
     return resolve_path(dataset)

@@ -47,7 +47,7 @@ def _notices(dataset: Mapping[str, Any]) -> tuple[str, ...]:
     notices = []
     if dataset["synthetic"]:
         notices.append(
-            "The pictures of this dataset are synthetic, drawn by the program. The figures show that the pipeline works, "
+            "The pictures of this dataset are synthetic, drawn by a program. The figures show that the pipeline works, "
             "not how well photographs are told apart."
         )
     if dataset["test_split"] != "given":

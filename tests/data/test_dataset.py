@@ -20,7 +20,7 @@ from pipeline_lib.data.dataset import build_dataset, unique_names
 from pipeline_lib.data.download import download
 from pipeline_lib.data.sources import Source, resolve
 from pipeline_lib.errors import PipelineError
-from pipeline_lib.settings import DataSettings, SampleSettings
+from pipeline_lib.settings import DataSettings
 
 Make = Callable[..., Path]
 PHOTOGRAPHS = Path(__file__).parents[3] / "shared" / "datasets" / "data_en.zip"
@@ -263,16 +263,6 @@ def test_a_login_page_is_no_dataset(build: Build, tmp_path: Path, site: Site, mo
     with pytest.raises(PipelineError, match="sends no zip archive"):
         build("data_en")
     assert not (tmp_path / "downloads/data_en.zip").exists()
-
-
-def test_draws_the_sample(tmp_path: Path) -> None:
-    source = resolve("sample", downloads=tmp_path)
-    settings = SampleSettings(train_images=2, test_images=1)
-    summary = build_dataset(tmp_path / "result", source, DataSettings(), downloads=tmp_path, sample=settings, seed=3)
-    assert summary["synthetic"] is True
-    assert set(summary["counts"]["train"].values()) == {2}
-    assert set(summary["counts"]["test"].values()) == {1}
-    assert summary["set_aside"]["count"] == 0
 
 
 @pytest.mark.skipif(not PHOTOGRAPHS.exists(), reason="the real photographs are not here")

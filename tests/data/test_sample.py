@@ -1,102 +1,92 @@
+"""The embedded sample: a small and clean dataset that is installed with the package and is in no other dataset's key."""
+
 from __future__ import annotations
 
-import warnings
+import csv
+import hashlib
+import shutil
+import subprocess
+import sys
+import zipfile
 from pathlib import Path
+from typing import Any
 
-import imagehash
-import numpy as np
-import numpy.typing as npt
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from PIL import Image
+from support import PROJECT
 
+from pipeline_lib.code import reach
+from pipeline_lib.data.audit import audit_dataset
 from pipeline_lib.data.classes import CLASSES
-from pipeline_lib.data.sample import draw, write_sample
-from pipeline_lib.errors import PipelineError
+from pipeline_lib.data.dataset import build_dataset
+from pipeline_lib.data.sources import SAMPLE, resolve
+from pipeline_lib.settings import AuditSettings, DataSettings
 
-TRAIN, TEST = 3, 1
+PICTURES = {"train": 16, "test": 4}
+
+
+def build(folder: Path, dataset: str) -> dict[str, Any]:
+    return build_dataset(folder, resolve(dataset, downloads=folder), DataSettings(), downloads=folder)
 
 
 @pytest.fixture(scope="module")
-def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("sample")
-    write_sample(folder, train_images=TRAIN, test_images=TEST, seed=7)
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sample as stage ``dataset`` lays it out."""
+    folder = tmp_path_factory.mktemp("dataset")
+    build(folder, "sample")
     return folder
 
 
-def pictures(folder: Path) -> dict[str, bytes]:
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+def test_every_class_has_as_many_pictures_and_all_can_be_decoded(tmp_path: Path) -> None:
+    summary = build(tmp_path, "sample")
+    assert summary["counts"] == {split: dict.fromkeys(CLASSES, count) for split, count in PICTURES.items()}
+    assert (summary["set_aside"]["count"], summary["test_split"]) == (0, "given")
 
 
-def hashes(folder: Path) -> npt.NDArray[np.bool_]:
-    return np.array([imagehash.phash(Image.open(path)).hash.ravel() for path in sorted(folder.rglob("*.jpg"))])
+def test_every_picture_is_a_colour_jpeg_of_224_pixels(dataset: Path) -> None:
+    with (dataset / "images.csv").open(newline="", encoding="utf-8") as stream:
+        found = {(row["format"], row["mode"], row["width"], row["height"]) for row in csv.DictReader(stream)}
+    assert found == {("JPEG", "RGB", "224", "224")}
 
 
-def test_the_layout_is_split_class_number(sample: Path) -> None:
-    expected = {
-        f"{split}/{name}/{number:04d}.jpg"
-        for split, count in (("train", TRAIN), ("test", TEST))
-        for name in CLASSES
-        for number in range(count)
-    }
-    assert set(pictures(sample)) == expected
+def test_no_two_pictures_have_the_same_bytes(dataset: Path) -> None:
+    digests = {hashlib.sha256(path.read_bytes()).digest() for path in dataset.rglob("*.jpg")}
+    assert len(digests) == len(CLASSES) * sum(PICTURES.values())
 
 
-def test_every_file_is_an_rgb_jpeg_of_224_pixels(sample: Path) -> None:
-    seen = set()
-    for path in sample.rglob("*.jpg"):
-        with Image.open(path) as image:
-            seen.add((image.format, image.mode, image.size))
-    assert seen == {("JPEG", "RGB", (224, 224))}
+def test_the_audit_finds_nothing_amiss(dataset: Path, tmp_path: Path) -> None:
+    found = audit_dataset(tmp_path, dataset, AuditSettings())
+    pairs = sum(sum(relations.values()) for relations in found["pairs"].values())
+    assert (pairs, found["leaked"]["count"], found["tiny"]["count"], found["blank"]["count"]) == (0, 0, 0, 0)
 
 
-def test_a_picture_depends_on_the_seed_and_not_on_how_many_are_made(sample: Path, tmp_path: Path) -> None:
-    write_sample(tmp_path, train_images=1, test_images=TEST, seed=7)
-    larger = pictures(sample)
-    assert {path: larger[path] for path in pictures(tmp_path)} == pictures(tmp_path)
+def test_it_is_small() -> None:
+    assert SAMPLE.stat().st_size <= 5_000_000
 
 
-def test_another_seed_gives_other_pictures(sample: Path, tmp_path: Path) -> None:
-    write_sample(tmp_path, train_images=1, test_images=TEST, seed=8)
-    assert not set(pictures(sample).values()) & set(pictures(tmp_path).values())
+def test_it_is_an_archive_like_any_other_and_known_as_synthetic_wherever_it_lies(tmp_path: Path) -> None:
+    copy = Path(shutil.copy(SAMPLE, tmp_path / "sample.zip"))
+    assert build(tmp_path / "copy", str(copy)) == build(tmp_path / "name", "sample")
+    assert build(tmp_path / "again", "sample")["synthetic"] is True
+    with zipfile.ZipFile(copy, "a") as archive:
+        archive.writestr("train/Cans/another.jpg", archive.read("train/Cans/0000.jpg"))
+    assert build(tmp_path / "other", str(copy))["synthetic"] is False
 
 
-def test_no_two_pictures_are_the_same(sample: Path) -> None:
-    assert len(set(pictures(sample).values())) == len(CLASSES) * (TRAIN + TEST)
+def test_it_counts_as_a_source_and_not_as_code_that_every_dataset_depends_on() -> None:
+    assert resolve("sample", downloads=SAMPLE.parent).fingerprint == hashlib.sha256(SAMPLE.read_bytes()).hexdigest()
+    stages = sorted(f"tasks.{path.stem}" for path in (PROJECT / "tasks").glob("[a-z]*.py"))
+    reached = {file for stage in stages for file in reach(stage).files}
+    assert "pipeline_lib/data/dataset.py" in reached
+    assert not {file for file in reached if Path(PROJECT, file).parent == SAMPLE.parent}
 
 
-def test_train_and_test_share_no_near_copies(sample: Path) -> None:
-    distances = (hashes(sample / "train")[:, None] != hashes(sample / "test")).sum(axis=-1)
-    assert distances.min() > 8
-
-
-def test_drawing_leaves_the_global_generator_alone() -> None:
-    np.random.seed(5)
-    expected = np.random.random()
-    np.random.seed(5)
-    draw("Cans", np.random.default_rng(1))
-    assert np.random.random() == expected
-
-
-@pytest.mark.parametrize("name", CLASSES)
-def test_every_class_is_drawn_with_contrast_and_a_sharp_edge(name: str) -> None:
-    for seed in range(3):
-        grey = np.asarray(draw(name, np.random.default_rng(seed)).convert("L"), dtype=float)
-        assert grey.std() > 8
-        assert max(np.abs(np.diff(grey, axis=axis)).max() for axis in (0, 1)) > 25
-
-
-@settings(deadline=None, max_examples=60)
-@given(name=st.sampled_from(CLASSES), seed=st.integers(0, 2**32), size=st.sampled_from((32, 65, 96)))
-def test_any_seed_and_size_gives_a_picture(name: str, seed: int, size: int) -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")  # a division by zero in the geometry would only warn
-        image = draw(name, np.random.default_rng(seed), size)
-    assert (image.mode, image.size) == ("RGB", (size, size))
-    assert np.asarray(image.convert("L")).std() > 2
-
-
-def test_an_unknown_class_is_named_with_the_choices() -> None:
-    with pytest.raises(PipelineError, match=r"no class 'Sofa'; choose one of Banana Peel, .*, Vegetable Leaf"):
-        draw("Sofa", np.random.default_rng(1))
+def test_it_is_installed_with_the_package(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    for package in ("flows", "tasks", "pipeline_lib"):
+        shutil.copytree(PROJECT / package, source / package, ignore=shutil.ignore_patterns("__pycache__"))
+    for file in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(PROJECT / file, source)
+    command = [sys.executable, "-c", "from setuptools.build_meta import build_wheel; build_wheel('wheels')"]
+    subprocess.run(command, cwd=source, check=True, capture_output=True)
+    with zipfile.ZipFile(next((source / "wheels").glob("*.whl"))) as wheel:
+        assert wheel.read(SAMPLE.relative_to(PROJECT).as_posix()) == SAMPLE.read_bytes()

@@ -12,7 +12,7 @@ import pytest
 from loopback import Site
 
 from pipeline_lib.data.download import download
-from pipeline_lib.data.sources import Source, resolve
+from pipeline_lib.data.sources import SAMPLE, Source, resolve
 from pipeline_lib.errors import PipelineError
 
 VARIABLE = "GARBAGE_DATA_EN_URL"
@@ -41,7 +41,9 @@ def data_en(site: Site, monkeypatch: pytest.MonkeyPatch) -> Site:
 
 
 def test_the_sample_is_a_name(downloads: Path) -> None:
-    assert resolve("sample", downloads=downloads) == Source(name="sample", kind="sample", location="", fingerprint="sample")
+    digest = hashlib.sha256(SAMPLE.read_bytes()).hexdigest()
+    expected = Source(name="sample", kind="archive", location=str(SAMPLE.resolve()), fingerprint=digest)
+    assert resolve("sample", downloads=downloads) == expected
 
 
 def test_a_folder_is_known_by_its_files(folder: Path, downloads: Path) -> None:
@@ -98,7 +100,7 @@ def test_a_path_may_be_relative_or_begin_at_home(folder: Path, downloads: Path, 
 def test_a_name_goes_before_a_folder(folder: Path, downloads: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.move(folder, folder.parent / "sample")
     monkeypatch.chdir(folder.parent)
-    assert resolve("sample", downloads=downloads).kind == "sample"
+    assert resolve("sample", downloads=downloads).location == str(SAMPLE.resolve())
     assert resolve("./sample", downloads=downloads).kind == "folder"
 
 
