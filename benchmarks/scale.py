@@ -24,7 +24,7 @@ import numpy as np
 from PIL import Image
 
 CLASSES, SIDE, BLOBS = 26, 48, 6
-STAGES = ("dataset", "audit", "backbone", "engine", "augment", "data_new", "features", "train")
+STAGES = ("dataset", "audit", "backbone", "augment", "data_new", "features", "train")
 SETTINGS = {
     "image_size": "32",
     "backbone.weights": "random",

@@ -20,7 +20,6 @@ from tasks.augment import augment_stage
 from tasks.backbone import backbone_stage
 from tasks.data_new import data_new_stage
 from tasks.dataset import dataset_stage
-from tasks.engine import engine_stage
 from tasks.evaluate import evaluate_stage
 from tasks.features import features_stage
 from tasks.report import report_stage
@@ -47,14 +46,13 @@ def garbage_finetune(dataset: str = "sample", settings: Settings = Settings()) -
         data = dataset_stage(source=source, data=settings.data)
         audit = audit_stage(dataset=data, audit=settings.audit)
         backbone = backbone_stage(**_weights(settings))
-        engine = engine_stage(backbone=backbone, photographs=_any_of(source, data), features=settings.features)
 
         shards = _shards(data, settings)
         augmented = augment_stage.map({shard: _augmentation(shard, images, settings) for shard, images in shards.items()})
         data_new = data_new_stage(dataset=data, augmented=list(augmented.values()))
 
         views = _views(shards, augmented, settings)
-        inputs = {"backbone": backbone, "engine": engine, "batch": settings.features.batch}
+        inputs = {"backbone": backbone, "features": settings.features}
         features = features_stage.map({view: {"images": images, **inputs} for view, images in views.items()})
 
         base = {"dataset": data, "audit": audit, "seed": settings.seed}
@@ -76,11 +74,6 @@ def _weights(settings: Settings) -> dict[str, Any]:
         "image_size": settings.image_size,
         **seed,
     }
-
-
-def _any_of(source: Source, dataset: Ref) -> External:
-    """Return a dataset's photographs as an input for which any of them will do: which dataset counts, its content does not."""
-    return External(dataset.path, source.name)
 
 
 def _shards(dataset: Ref, settings: Settings) -> dict[str, Ref]:

@@ -137,9 +137,9 @@ class BackboneSettings(Section):
 class FeaturesSettings(Section):
     """How the frozen backbone is run."""
 
-    engine: Literal["auto", "onnxruntime", "mindspore"] = Field(
-        "auto",
-        description="auto (the faster one), onnxruntime (compared with MindSpore before its first use) or mindspore.",
+    engine: Literal["onnxruntime", "mindspore"] = Field(
+        "onnxruntime",
+        description="onnxruntime (four times as fast; compared with MindSpore when the backbone is exported) or mindspore.",
     )
     batch: int = Field(
         2, ge=1, le=1024, description="Images a forward pass; what two images need stays in the processor's cache."

@@ -1,4 +1,4 @@
-"""Stage ``backbone``: pretrained weights, brought and converted."""
+"""Stage ``backbone``: pretrained weights, downloaded, converted, exported."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ if TYPE_CHECKING:
 def backbone_stage(
     folder: Path, *, weights: External, backbone: BackboneSettings, image_size: int, seed: int | None = None
 ) -> Summary:
-    """Bring the pretrained weights and convert them into a checkpoint of this project's MobileNetV2, and into ONNX."""
-    from pipeline_lib.models.pooled import export_onnx
+    """Download the pretrained weights, convert them into a checkpoint of MobileNetV2 and into ONNX, and compare the two."""
+    from pipeline_lib.data.sample import sample_pictures
+    from pipeline_lib.models.export import compare_engines, export_onnx
     from pipeline_lib.models.pretrained import build_backbone
 
     summary = build_backbone(
         folder, weights.location, width=backbone.width, image_size=image_size, seed=seed or 0, cache=Store().downloads
     )
     export_onnx(folder)
-    return summary
+    return summary | compare_engines(folder, sample_pictures())

@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 
 from measured.prepared import Prepared, prepared
-from pipeline_lib.features.choice import read_choice
 from pipeline_lib.features.engines import engine
 from pipeline_lib.features.shards import rows_of, write_shard
 
@@ -22,7 +21,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=Path, required=True)
     work = prepared(parser.parse_args().work)
-    name = read_choice(work.result("engine").folder)
+    name = work.settings.features.engine
     runner = engine(work.result("backbone").folder, work.settings.features.batch, name)
     for split in ("train", "test"):
         folder = work.folder / "features" / split

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline_lib.models.preprocess import Preprocessing
-from pipeline_lib.models.spec import BackboneSpec
+from pipeline_lib.models.spec import ONNX, SPEC, BackboneSpec
 
 Name = Literal["onnxruntime", "mindspore"]
 Array = NDArray[np.float32]
@@ -48,7 +48,7 @@ class MindSporeEngine:
     def __init__(self, backbone: Path, batch: int) -> None:
         import mindspore
 
-        from pipeline_lib.models.pooled import pooled_backbone
+        from pipeline_lib.models.backbone import pooled_backbone
 
         mindspore.set_context(mode=mindspore.GRAPH_MODE)
         self._network, spec = pooled_backbone(backbone)
@@ -76,11 +76,11 @@ class OnnxEngine:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         options.log_severity_level = 3
-        path = str(backbone / "backbone.onnx")
+        path = str(backbone / ONNX)
         self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         self.width: int = self._session.get_outputs()[0].shape[1]
         self.batch = batch
-        self.preprocessing = BackboneSpec.model_validate_json((backbone / "backbone.json").read_bytes()).preprocessing
+        self.preprocessing = BackboneSpec.model_validate_json((backbone / SPEC).read_bytes()).preprocessing
 
     def __call__(self, images: Array) -> Array:
         """See ``Engine``."""

@@ -26,6 +26,11 @@ class Convention(BaseModel):
         return Preprocessing(size=size, mean=self.mean, std=self.std)
 
 
+CHECKPOINT = "backbone.ckpt"
+SPEC = "backbone.json"
+ONNX = "backbone.onnx"
+"""Files of a backbone's folder: its parameters, its specification, and its graph with the pooling behind it."""
+
 KERAS = Convention(padding="tensorflow", bn_eps=1e-3, mean=(127.5, 127.5, 127.5), std=(127.5, 127.5, 127.5))
 """MobileNetV2 of keras.applications: pixels scaled to -1..1."""
 

@@ -13,7 +13,7 @@ from PIL import Image
 from pipeline_lib.features import shards
 from pipeline_lib.features.engines import engine
 from pipeline_lib.features.shards import FEATURES, FeatureSet, Row, read_index, write_shard
-from pipeline_lib.models.pooled import export_onnx
+from pipeline_lib.models.export import export_onnx
 from pipeline_lib.models.preprocess import Preprocessing
 from pipeline_lib.models.pretrained import build_backbone
 

@@ -15,7 +15,7 @@ from support import CommandLine, Finished, draw_picture
 
 from pipeline_lib.stages import read_manifest
 
-STAGES = ["dataset", "audit", "backbone", "engine", "augment", "data_new", "features", "train", "evaluate", "report"]
+STAGES = ["dataset", "audit", "backbone", "augment", "data_new", "features", "train", "evaluate", "report"]
 VIEWS_OF_TRAIN = ["clean", "aug1"]
 SHARDS_OF_FEATURES = 2 * len(VIEWS_OF_TRAIN) + 1 * len(["clean", "aug1", "aug2", "sigma25-angle0"])
 
@@ -46,12 +46,12 @@ def test_a_rerun_reuses_everything_and_a_setting_reruns_what_depends_on_it(garba
     assert second.stage("features")["reused"] == SHARDS_OF_FEATURES
 
     planned = garbage("status", "--json", "--dataset", tiny_dataset, train__epochs=3)
-    assert planned.statuses == {name: "stale" if name in STAGES[7:] else "reused" for name in STAGES}
+    assert planned.statuses == {name: "stale" if name in STAGES[6:] else "reused" for name in STAGES}
     assert planned.stage("train")["reason"] == "setting `train.epochs` 4 -> 3"
     assert planned.stage("report")["reason"] == "follows from `train`"
 
     third = garbage.run(tiny_dataset, train__epochs=3)
-    assert computed(third) == STAGES[7:]
+    assert computed(third) == STAGES[6:]
     assert third.stage("train")["reason"] == "setting `train.epochs` 4 -> 3"
 
 
@@ -157,14 +157,6 @@ def images_computed(artifacts: Path, stage: str) -> list[int]:
     """How many images each result that did not compute all of its images has computed."""
     summaries = [read_manifest(path.parent).summary for path in artifacts.glob(f"stages/{stage}/*/manifest.json")]
     return [summary["computed"] for summary in summaries if summary["computed"] < summary["images"]]
-
-
-def test_engines_are_compared_once_for_each_dataset(garbage: CommandLine, tiny_dataset: Path, tmp_path: Path) -> None:
-    garbage.run(tiny_dataset)
-    draw_picture((10, 200, 30), np.random.default_rng(99)).save(tiny_dataset / "train" / "Cans" / "new.png")
-    assert garbage.run(tiny_dataset).stage("engine")["status"] == "reused"
-    other = tiny_dataset.rename(tmp_path / "other")
-    assert garbage.run(other).stage("engine")["status"] == "computed"
 
 
 def test_verify_mends_copies_that_were_changed_and_hands_none_on(garbage: CommandLine, tiny_dataset: Path) -> None:

@@ -23,7 +23,7 @@ def test_shards_have_a_time_limit_together(garbage: CommandLine, tiny_dataset: P
     garbage.run(tiny_dataset)
     finished = garbage("run", "--json", "--dataset", tiny_dataset, stage_minutes=0.0001, augment_train__views=2)
     assert finished.code == 1
-    done = dict.fromkeys(["dataset", "audit", "backbone", "engine"], "reused")
+    done = dict.fromkeys(["dataset", "audit", "backbone"], "reused")
     assert finished.statuses == {**done, "augment": "failed"}
     assert finished.json["error"] == f"Stage augment failed: {OVER}"
 

@@ -11,8 +11,9 @@ from mindspore import Tensor
 from PIL import Image
 
 from pipeline_lib.errors import PipelineError
+from pipeline_lib.models.backbone import load_backbone
 from pipeline_lib.models.mobilenetv2 import GlobalAveragePooling, MobileNetV2Backbone
-from pipeline_lib.models.pretrained import build_backbone, load_backbone
+from pipeline_lib.models.pretrained import build_backbone
 from pipeline_lib.models.weights_keras import keras_name, read_keras
 
 PHOTOGRAPHS = Path(__file__).parents[3] / "shared" / "datasets" / "data_en.zip"

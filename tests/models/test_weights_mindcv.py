@@ -7,8 +7,9 @@ from mindcv.models import mobilenet_v2_035_224, mobilenet_v2_100, mobilenet_v2_1
 from mindspore import Tensor, nn
 
 from pipeline_lib.errors import PipelineError
+from pipeline_lib.models.backbone import load_backbone
 from pipeline_lib.models.mobilenetv2 import MobileNetV2Backbone
-from pipeline_lib.models.pretrained import build_backbone, load_backbone
+from pipeline_lib.models.pretrained import build_backbone
 from pipeline_lib.models.spec import MINDCV
 from pipeline_lib.models.weights_mindcv import mindcv_name
 

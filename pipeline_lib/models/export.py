@@ -1,29 +1,24 @@
-"""The backbone with its pooling, as it runs to compute features: in MindSpore, and exported to ONNX."""
+"""The backbone with its pooling, exported from MindSpore to ONNX, and compared with MindSpore before anybody uses it."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import mindspore
 import numpy as np
 import onnx
-from mindspore import Tensor, nn
+from mindspore import Tensor
+from PIL import Image
 
-from pipeline_lib.models.mobilenetv2 import GlobalAveragePooling, fold_batch_norms
-from pipeline_lib.models.pretrained import load_backbone
-from pipeline_lib.models.spec import BackboneSpec
+from pipeline_lib.errors import PipelineError
+from pipeline_lib.features.engines import MindSporeEngine, OnnxEngine
+from pipeline_lib.models.backbone import pooled_backbone
+from pipeline_lib.models.spec import ONNX
 
-ONNX = "backbone.onnx"
-
-
-def pooled_backbone(folder: Path) -> tuple[nn.SequentialCell, BackboneSpec]:
-    """Return the network that maps prepared images (n, 3, size, size) to features (n, out_channels), and its specification.
-
-    Batch norms are folded, so the network can be run but not trained.
-    """
-    network, spec = load_backbone(folder)
-    fold_batch_norms(network)
-    return nn.SequentialCell(network, GlobalAveragePooling()).set_train(False), spec
+TOLERANCE = 1e-3
+"""Largest difference of two engines' features, which lie in 0..6: they sum in another order, which costs about 3e-5."""
 
 
 def export_onnx(folder: Path) -> None:
@@ -42,6 +37,31 @@ def export_onnx(folder: Path) -> None:
     onnx.checker.check_model(model, full_check=True)
     path.unlink()  # MindSpore makes it read-only
     path.write_bytes(model.SerializeToString(deterministic=True))
+
+
+def compare_engines(folder: Path, pictures: Sequence[Image.Image]) -> dict[str, Any]:
+    """Compute features of RGB pictures with MindSpore and with onnxruntime; return the figures of the comparison.
+
+    Returns:
+        ``pictures_compared``, the ``largest_difference`` of a feature, and the ``allowed_difference``.
+
+    Raises:
+        PipelineError: The features differ by more than ``TOLERANCE``.
+    """
+    engines = MindSporeEngine(folder, len(pictures)), OnnxEngine(folder, len(pictures))
+    images = np.stack([engines[0].preprocessing.array(picture) for picture in pictures])
+    expected, features = (engine(images) for engine in engines)
+    difference = float(np.abs(features - expected).max())
+    if not difference <= TOLERANCE:
+        raise PipelineError(
+            f"onnxruntime's features differ from MindSpore's by {difference:.2g} (at most {TOLERANCE:g} is allowed), so the "
+            "exported backbone cannot be used; install the versions of the lock file, or use another backbone.weights"
+        )
+    return {
+        "pictures_compared": len(images),
+        "largest_difference": float(f"{difference:.2g}"),
+        "allowed_difference": TOLERANCE,
+    }
 
 
 def _name_anew(graph: onnx.GraphProto) -> None:

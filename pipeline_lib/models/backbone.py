@@ -1,0 +1,65 @@
+"""A backbone on disk, as stage ``backbone`` has made it: read back into a network. Nothing here fetches or converts weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mindspore import nn
+from pydantic import ValidationError
+
+from pipeline_lib.errors import PipelineError
+from pipeline_lib.models.checkpoint import assign, read_checkpoint
+from pipeline_lib.models.mobilenetv2 import GlobalAveragePooling, MobileNetV2Backbone, fold_batch_norms
+from pipeline_lib.models.spec import CHECKPOINT, SPEC, BackboneSpec, Convention
+
+
+def load_backbone(folder: Path) -> tuple[MobileNetV2Backbone, BackboneSpec]:
+    """Return the backbone in a folder, in inference mode, and its specification.
+
+    Raises:
+        PipelineError: A file is missing or damaged, or the two don't belong together.
+    """
+    spec = read_spec(folder / SPEC)
+    path = folder / CHECKPOINT
+    if not path.is_file():
+        raise PipelineError(f"{path} is missing; run the pipeline again to make it")
+    network = new_backbone(spec.convention, spec.width)
+    assign(network, read_checkpoint(path), str(path), "run the pipeline again to make it anew")
+    return network, spec
+
+
+def pooled_backbone(folder: Path) -> tuple[nn.SequentialCell, BackboneSpec]:
+    """Return the network that maps prepared images (n, 3, size, size) to features (n, out_channels), and its specification.
+
+    Batch norms are folded, so the network can be run but not trained.
+    """
+    network, spec = load_backbone(folder)
+    fold_batch_norms(network)
+    return nn.SequentialCell(network, GlobalAveragePooling()).set_train(False), spec
+
+
+def new_backbone(convention: Convention, width: float, seed: int = 0) -> MobileNetV2Backbone:
+    """Return a backbone in inference mode whose parameters are random, to be set from weights of that convention."""
+    network = MobileNetV2Backbone(width, padding=convention.padding, bn_eps=convention.bn_eps, seed=seed)
+    network.set_train(False)
+    return network
+
+
+def read_spec(path: Path) -> BackboneSpec:
+    """Return the specification of a backbone.
+
+    Raises:
+        PipelineError: The file is missing or is no specification.
+    """
+    try:
+        return BackboneSpec.model_validate_json(path.read_bytes())
+    except FileNotFoundError as error:
+        raise PipelineError(
+            f"{path} is missing: without it the padding and the preparation of images that belong to the checkpoint are "
+            "unknown; keep the two files side by side"
+        ) from error
+    except ValidationError as error:
+        raise PipelineError(
+            f"{path} is no specification of a backbone that this version knows ({error.errors()[0]['msg']}); "
+            "run the pipeline again to make it anew"
+        ) from error
