@@ -9,7 +9,7 @@ from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.stopping import stop_within
-from pipeline_lib.data.sources import Source, resolve
+from pipeline_lib.data.sources import resolve
 from pipeline_lib.models.sources import source_fingerprint
 from pipeline_lib.run import Run, running
 from pipeline_lib.settings import Settings

@@ -11,13 +11,16 @@ from tasks.stage import stage
 if TYPE_CHECKING:
     from pipeline_lib.settings import BackboneSettings
 
+COMPARED = 8
+"""Pictures of the sample on which the exported network is compared with MindSpore."""
+
 
 @stage("backbone", network=True)
 def backbone_stage(
     folder: Path, *, weights: External, backbone: BackboneSettings, image_size: int, seed: int | None = None
 ) -> Summary:
     """Download the pretrained weights, convert them into a checkpoint of MobileNetV2 and into ONNX, and compare the two."""
-    from pipeline_lib.data.sample import sample_pictures
+    from pipeline_lib.data.embedded import sample_pictures
     from pipeline_lib.models.export import compare_engines, export_onnx
     from pipeline_lib.models.pretrained import build_backbone
 
@@ -25,4 +28,4 @@ def backbone_stage(
         folder, weights.location, width=backbone.width, image_size=image_size, seed=seed or 0, cache=Store().downloads
     )
     export_onnx(folder)
-    return summary | compare_engines(folder, sample_pictures())
+    return summary | compare_engines(folder, sample_pictures(COMPARED))

@@ -15,9 +15,10 @@ from typing import Any, NamedTuple
 
 from pipeline_lib.data import download as downloading
 from pipeline_lib.data.archive import extract_zip
+from pipeline_lib.data.embedded import SAMPLE
 from pipeline_lib.data.image import ImageFacts, ImageProblem, decode_image
 from pipeline_lib.data.imagefolder import ImageFolder, scan, set_test_aside
-from pipeline_lib.data.sources import SAMPLE, Source, folder_fingerprint, remote_fingerprint
+from pipeline_lib.data.sources import Source, folder_fingerprint, remote_fingerprint
 from pipeline_lib.digest import file_sha256
 from pipeline_lib.errors import PipelineError
 from pipeline_lib.settings import DataSettings

@@ -18,6 +18,7 @@ import stamina
 from pydantic import BaseModel, ConfigDict
 
 from pipeline_lib.data.download import Validators, plain_reason, validators_of, worth_retrying
+from pipeline_lib.data.embedded import SAMPLE
 from pipeline_lib.data.imagefolder import ImageFolder, scan
 from pipeline_lib.digest import file_sha256
 from pipeline_lib.errors import OutOfReachError, PipelineError
@@ -26,9 +27,6 @@ ADDRESSES: dict[str, tuple[str, ...]] = {
     "data_en": ("https://ascend-professional-construction-dataset.obs.cn-north-4.myhuaweicloud.com/MindStudio-pc/data_en.zip",),
 }
 """Named datasets that are fetched: the official address, then its mirrors, tried in this order."""
-
-SAMPLE = Path(__file__).parent / "sample" / "sample.zip"
-"""The embedded synthetic dataset. It lies in a package that nothing imports, or it would be in the key of every stage."""
 
 NAMES = ("sample", *ADDRESSES)
 """What a dataset may be called instead of being given by its path."""

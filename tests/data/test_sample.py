@@ -18,7 +18,8 @@ from pipeline_lib.code import reach
 from pipeline_lib.data.audit import audit_dataset
 from pipeline_lib.data.classes import CLASSES
 from pipeline_lib.data.dataset import build_dataset
-from pipeline_lib.data.sources import SAMPLE, resolve
+from pipeline_lib.data.embedded import SAMPLE
+from pipeline_lib.data.sources import resolve
 from pipeline_lib.settings import AuditSettings, DataSettings
 
 PICTURES = {"train": 16, "test": 4}

@@ -12,7 +12,8 @@ import pytest
 from loopback import Site
 
 from pipeline_lib.data.download import download
-from pipeline_lib.data.sources import SAMPLE, Source, resolve
+from pipeline_lib.data.embedded import SAMPLE
+from pipeline_lib.data.sources import Source, resolve
 from pipeline_lib.errors import PipelineError
 
 VARIABLE = "GARBAGE_DATA_EN_URL"

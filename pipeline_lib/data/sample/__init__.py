@@ -1,1 +1,1 @@
-"""The embedded synthetic dataset, `sample.zip`. Nothing imports this package: see `pipeline_lib.data.sources.SAMPLE`."""
+"""The embedded synthetic dataset, `sample.zip`. Nothing imports this package: see `pipeline_lib.data.embedded.SAMPLE`."""
