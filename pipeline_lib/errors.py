@@ -26,12 +26,20 @@ class OutOfReachError(PipelineError):
 
 
 class DiskFullError(PipelineError):
-    """A disk has no room left, or the user's share of it is used up."""
+    """A disk has no room left, or the user's share of it is used up.
+
+    Attributes:
+        folder: What was written into.
+    """
+
+    folder: Path
 
     @classmethod
     def of(cls, folder: Path) -> DiskFullError:
         """Return the error for the disk that holds a folder."""
-        return cls(f"No space left on {folder} - make room and run again; finished stages are kept")
+        error = cls(f"No space left on {folder} - make room and run again; finished stages are kept")
+        error.folder = folder
+        return error
 
 
 class StageError(PipelineError):
@@ -79,8 +87,10 @@ def writing_into(folder: Path) -> Iterator[None]:
     """
     try:
         yield
-    except DiskFullError:
-        raise
+    except DiskFullError as error:
+        if error.folder.exists():
+            raise
+        raise DiskFullError.of(folder) from error  # it was a temporary one, which says nothing to the user
     except Exception as error:
         cause = _cause_in_full_disk(error)
         if cause is None:

@@ -9,8 +9,8 @@ import numpy as np
 import onnx
 from mindspore import Tensor, nn
 
+from pipeline_lib.models.backbone import load_backbone
 from pipeline_lib.models.mobilenetv2 import GlobalAveragePooling, fold_batch_norms
-from pipeline_lib.models.pretrained import load_backbone
 from pipeline_lib.models.spec import BackboneSpec
 
 ONNX = "backbone.onnx"

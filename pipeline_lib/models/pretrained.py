@@ -1,4 +1,4 @@
-"""Pretrained backbones: from a weight file of any known kind to this project's checkpoint, and back into a network.
+"""Pretrained backbones: from a weight file of any known kind to this project's checkpoint.
 
 Kinds are told apart by content: Keras' HDF5, MindCV's checkpoint, a checkpoint of this project. Whatever the kind, every
 parameter of the network is set from the file, or the file is refused.
@@ -13,18 +13,15 @@ from typing import NamedTuple
 import h5py
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
 from pipeline_lib.errors import PipelineError
+from pipeline_lib.models.backbone import CHECKPOINT, SPEC, make_backbone, read_spec
 from pipeline_lib.models.checkpoint import assign, read_checkpoint, write_checkpoint
 from pipeline_lib.models.mobilenetv2 import MobileNetV2Backbone
 from pipeline_lib.models.sources import NAMES, fetch_weights, spec_beside
 from pipeline_lib.models.spec import KERAS, MINDCV, BackboneSpec, Convention
 from pipeline_lib.models.weights_keras import keras_name, read_keras
 from pipeline_lib.models.weights_mindcv import is_mindcv, mindcv_name, without_classifier
-
-CHECKPOINT = "backbone.ckpt"
-SPEC = "backbone.json"
 
 
 class Weights(NamedTuple):
@@ -55,7 +52,7 @@ def read_weights(path: Path) -> Weights:
     if is_mindcv(arrays):
         return Weights("mindcv", without_classifier(arrays), mindcv_name, MINDCV)
     if "stem.conv.weight" in arrays:
-        return Weights("project", arrays, str, _read_spec(spec_beside(path)).convention)
+        return Weights("project", arrays, str, read_spec(spec_beside(path)).convention)
     raise PipelineError(
         f"{path} is a MindSpore checkpoint of another network: its first parameter is {next(iter(arrays))!r}; "
         "give a MobileNetV2 of MindCV or of this project"
@@ -102,23 +99,8 @@ def build_backbone(
     return {**spec.model_dump(exclude={"preprocessing"}), "image_size": image_size}
 
 
-def load_backbone(folder: Path) -> tuple[MobileNetV2Backbone, BackboneSpec]:
-    """Return the backbone that :func:`build_backbone` wrote into a folder, in inference mode, and its specification.
-
-    Raises:
-        PipelineError: A file is missing or damaged, or the two don't belong together.
-    """
-    spec = _read_spec(folder / SPEC)
-    path = folder / CHECKPOINT
-    if not path.is_file():
-        raise PipelineError(f"{path} is missing; run the pipeline again to make it")
-    network = _network(spec.convention, spec.width)
-    assign(network, read_checkpoint(path), str(path), "run the pipeline again to make it anew")
-    return network, spec
-
-
 def _random(width: float, seed: int) -> tuple[MobileNetV2Backbone, _Origin]:
-    return _network(KERAS, width, seed), _Origin("random", None, KERAS)
+    return make_backbone(KERAS, width, seed), _Origin("random", None, KERAS)
 
 
 def _pretrained(weights: str, width: float, cache: Path) -> tuple[MobileNetV2Backbone, _Origin]:
@@ -130,28 +112,7 @@ def _pretrained(weights: str, width: float, cache: Path) -> tuple[MobileNetV2Bac
         )
     file = fetch_weights(weights, cache)
     content = read_weights(file.path)
-    network = _network(content.convention, width)
+    network = make_backbone(content.convention, width)
     advice = f"give weights of a MobileNetV2 of width {width:g} (backbone.weights) or set their width (backbone.width)"
     assign(network, content.arrays, str(file.path), advice, content.name_in_file)
     return network, _Origin(weights if named else f"{content.kind} file", file.sha256, content.convention)
-
-
-def _network(convention: Convention, width: float, seed: int = 0) -> MobileNetV2Backbone:
-    network = MobileNetV2Backbone(width, padding=convention.padding, bn_eps=convention.bn_eps, seed=seed)
-    network.set_train(False)
-    return network
-
-
-def _read_spec(path: Path) -> BackboneSpec:
-    try:
-        return BackboneSpec.model_validate_json(path.read_bytes())
-    except FileNotFoundError as error:
-        raise PipelineError(
-            f"{path} is missing: without it the padding and the preparation of images that belong to the checkpoint are "
-            "unknown; keep the two files side by side"
-        ) from error
-    except ValidationError as error:
-        raise PipelineError(
-            f"{path} is no specification of a backbone that this version knows ({error.errors()[0]['msg']}); "
-            "run the pipeline again to make it anew"
-        ) from error

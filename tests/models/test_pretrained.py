@@ -7,9 +7,10 @@ import pytest
 from mindspore import Tensor
 
 from pipeline_lib.errors import PipelineError
+from pipeline_lib.models.backbone import load_backbone
 from pipeline_lib.models.checkpoint import write_checkpoint
 from pipeline_lib.models.mobilenetv2 import MobileNetV2Backbone
-from pipeline_lib.models.pretrained import build_backbone, load_backbone
+from pipeline_lib.models.pretrained import build_backbone
 from pipeline_lib.models.spec import KERAS, MINDCV, BackboneSpec
 
 WIDTH = 0.35
