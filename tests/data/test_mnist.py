@@ -13,12 +13,14 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from disk import fill, left_on
 from idx_files import NAMES, digit_arrays, idx_bytes, write_idx_folder
 
 from pipeline_lib.data import mnist
 from pipeline_lib.data.idx import read_idx
 from pipeline_lib.data.mnist import ITEMS, fetch_mnist, find_files, has_mnist
-from pipeline_lib.errors import PipelineError
+from pipeline_lib.data.small_images import resolve
+from pipeline_lib.errors import DiskFullError, PipelineError
 
 TINY = {
     (split, kind): idx_bytes(array)
@@ -143,6 +145,23 @@ def test_without_any_source_one_sentence_tells_what_each_said_and_what_to_do(tmp
     assert "--dataset PATH" in sentence
     assert "--dataset digits" in sentence
     assert "\n" not in sentence
+
+
+def test_a_full_disk_is_no_fault_of_the_sources_and_no_reason_to_take_other_digits(
+    small_disk: Path, addresses: tuple[Path, Path], tiny_digests: None, no_npm: Path
+) -> None:
+    for address in addresses:
+        write_idx_folder(address, packed=True)
+    fill(small_disk)
+    downloads = small_disk / "downloads"
+    for ask in (lambda: fetch_mnist(downloads / "mnist"), lambda: resolve(None, downloads=downloads, fetch=True)):
+        with pytest.raises(DiskFullError) as caught:
+            ask()
+        assert str(caught.value) == f"No space left on {downloads} - make room and run again; finished stages are kept"
+        assert left_on(small_disk) == ["filler"]
+    (small_disk / "filler").unlink()
+    assert resolve(None, downloads=downloads, fetch=True).kind == "mnist"
+    assert contents(downloads / "mnist") == TINY
 
 
 @pytest.mark.usefixtures("tiny_digests", "no_npm")
