@@ -20,8 +20,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 PROJECT = "pipeline_lib"
-# Settings reach a stage as values, and the values are in its key. The others keep results; they compute none.
-NOT_COMPUTING = frozenset(f"{PROJECT}.{name}" for name in ("settings", "stages", "code", "run"))
+# Settings reach a stage as values, and the values are in its key. `files.*` download what an input's fingerprint or a
+# pinned digest identifies: how they do it changes no result. The others keep results; they compute none.
+NOT_COMPUTING = frozenset(
+    f"{PROJECT}.{name}" for name in ("settings", "stages", "code", "run", "files.fetch", "files.packages")
+)
 # Where the name to import is not the name to install.
 DISTRIBUTIONS = {"PIL": "pillow", "sklearn": "scikit-learn", "yaml": "PyYAML"}
 

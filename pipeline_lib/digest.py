@@ -13,3 +13,8 @@ def file_sha256(path: Path) -> str:
         while piece := file.read(1 << 20):
             digest.update(piece)
     return digest.hexdigest()
+
+
+def has_sha256(path: Path, wanted: str) -> bool:
+    """Return whether a file is there whose sha256 is, or begins with, ``wanted`` in hexadecimal."""
+    return path.is_file() and file_sha256(path).startswith(wanted.lower())

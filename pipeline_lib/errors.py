@@ -3,6 +3,14 @@
 from __future__ import annotations
 
 import errno
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from difflib import get_close_matches
+from pathlib import Path
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_FULL_IN_WORDS = re.compile(r"\b(ENOSPC|EDQUOT|no space left on device|disk quota exceeded)\b", re.IGNORECASE)
 
 
 class PipelineError(Exception):
@@ -15,6 +23,23 @@ class PipelineError(Exception):
 
 class OutOfReachError(PipelineError):
     """Something on the network does not answer now and may do so later: worth another try."""
+
+
+class DiskFullError(PipelineError):
+    """A disk has no room left, or the user's share of it is used up.
+
+    Attributes:
+        folder: What was written into.
+    """
+
+    folder: Path
+
+    @classmethod
+    def of(cls, folder: Path) -> DiskFullError:
+        """Return the error for the disk that holds a folder."""
+        error = cls(f"No space left on {folder} - make room and run again; finished stages are kept")
+        error.folder = folder
+        return error
 
 
 class StageError(PipelineError):
@@ -38,3 +63,55 @@ def is_defect(error: BaseException | None) -> bool:
     if isinstance(error, StageError):
         return is_defect(error.__cause__)
     return isinstance(error, Exception) and not isinstance(error, PipelineError | OSError)
+
+
+def nearest(word: str, names: Iterable[str]) -> str | None:
+    """Return the name that was probably meant by a word that is none of them, letter case aside; None when nothing is near."""
+    return next(iter(get_close_matches(word.casefold(), list(names), n=1)), None)
+
+
+def says_disk_full(text: str) -> bool:
+    """Whether a program's error output says that a disk is full."""
+    return bool(_FULL_IN_WORDS.search(text))
+
+
+@contextmanager
+def writing_into(folder: Path) -> Iterator[None]:
+    """Turn the error of a full disk, whoever met it and whatever it was wrapped in, into a ``DiskFullError``.
+
+    Args:
+        folder: What the message names, unless the error names a file elsewhere.
+
+    Raises:
+        DiskFullError: The disk that was written to is full. All other exceptions pass.
+    """
+    try:
+        yield
+    except DiskFullError as error:
+        if error.folder.exists():
+            raise
+        raise DiskFullError.of(folder) from error  # it was a temporary one, which says nothing to the user
+    except Exception as error:
+        cause = _cause_in_full_disk(error)
+        if cause is None:
+            raise
+        raise DiskFullError.of(_folder_written(cause, folder)) from error
+
+
+def _cause_in_full_disk(error: BaseException | None) -> BaseException | None:
+    """Return the exception in a chain of causes that says a disk is full, the operating system's own first."""
+    chain = []
+    while error is not None:
+        chain.append(error)
+        error = error.__cause__
+    codes = (each for each in chain if isinstance(each, OSError) and each.errno in _FULL)
+    # Libraries in C and C++ report a full disk in words alone.
+    return next(codes, next((each for each in chain if says_disk_full(str(each))), None))
+
+
+def _folder_written(error: BaseException, folder: Path) -> Path:
+    """Return the folder of the file that an error names, if that is elsewhere than in ``folder``."""
+    name = (error.filename2 or error.filename) if isinstance(error, OSError) else None
+    if not isinstance(name, str) or Path(name).absolute().is_relative_to(folder.absolute()):
+        return folder
+    return Path(name).parent

@@ -238,7 +238,12 @@ class Store:
             shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True, exist_ok=True)
         started = time.perf_counter()
-        summary = compute(partial)
+        try:
+            summary = compute(partial)
+        except Exception:
+            if not resume:
+                shutil.rmtree(partial, ignore_errors=True)  # of no use to anyone, and the disk may be full
+            raise
         outputs = _record(partial)
         manifest = Manifest(
             stage=plan.stage,

@@ -21,7 +21,7 @@ from prefect.task_engine import TaskRunTimeoutError
 from prefect.transactions import IsolationLevel
 from prefect.utilities.annotations import opaque
 
-from pipeline_lib.errors import OutOfReachError, StageError, in_words
+from pipeline_lib.errors import OutOfReachError, StageError, in_words, writing_into
 from pipeline_lib.run import Outcome, Run, current_run
 from pipeline_lib.stages import Plan, Ref, Store, Summary, Verify, plan, references
 from tasks.locks import StageLocks
@@ -158,7 +158,9 @@ class Stage:
         def compute(call: Call, run: str) -> dict[str, Any]:
             function = partial(self.function, **call.arguments)
             store = Store()
-            return store.build(call.plan, call.reason, run, function, resume=self.resume, verify=call.verify).model_dump()
+            with writing_into(store.root):
+                ref = store.build(call.plan, call.reason, run, function, resume=self.resume, verify=call.verify)
+            return ref.model_dump()
 
         return Task(
             compute,

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from disk import small_disk  # noqa: F401  # a fixture
+from registry import offline_pip  # noqa: F401  # a fixture
 from support import PROJECT, CommandLine, clean_environment, free_port, write_tiny_dataset
 
 

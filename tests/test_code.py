@@ -104,3 +104,22 @@ def test_what_is_remembered_of_files_changes_no_answer(tmp_path: Path) -> None:
         assert code.reach("tasks.report", tmp_path / "memory") == fresh
     code.reach.cache_clear()
     assert "damaged" not in kept.read_text()  # written anew
+
+
+STAGES = [f"tasks.{name}" for name in ("dataset", "backbone", "engine", "features", "train", "evaluate", "lenet.dataset")]
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_no_stage_depends_on_how_files_are_downloaded(stage: str) -> None:
+    """A source is identified by its fingerprint, weights and packages by pinned digests."""
+    reached = code.reach(stage)
+    assert not {"pipeline_lib/files/fetch.py", "pipeline_lib/files/packages.py"} & reached.files.keys()
+    assert not {"httpx", "stamina", "filelock"} & reached.libraries.keys()
+
+
+@pytest.mark.parametrize("stage", ["tasks.features", "tasks.train", "tasks.evaluate"])
+def test_what_loads_a_backbone_reaches_nothing_that_makes_one(stage: str) -> None:
+    reached = code.reach(stage)
+    assert "pipeline_lib/models/backbone.py" in reached.files
+    assert not {f"pipeline_lib/models/{name}.py" for name in ("pretrained", "sources", "weights_keras")} & reached.files.keys()
+    assert "h5py" not in reached.libraries

@@ -13,7 +13,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pipeline_lib.data import download as downloading
 from pipeline_lib.data.archive import extract_zip
 from pipeline_lib.data.embedded import SAMPLE
 from pipeline_lib.data.image import ImageFacts, ImageProblem, decode_image
@@ -21,6 +20,7 @@ from pipeline_lib.data.imagefolder import ImageFolder, scan, set_test_aside
 from pipeline_lib.data.sources import Source, folder_fingerprint, remote_fingerprint
 from pipeline_lib.digest import file_sha256
 from pipeline_lib.errors import PipelineError
+from pipeline_lib.files import fetch
 from pipeline_lib.settings import DataSettings
 
 Progress = Callable[[int, int], None]
@@ -57,7 +57,7 @@ def build_dataset(
     *,
     downloads: Path,
     progress: Progress | None = None,
-    download_progress: downloading.Progress | None = None,
+    download_progress: fetch.Progress | None = None,
 ) -> dict[str, Any]:
     """Lay a dataset out in ``folder``, its image bytes unchanged.
 
@@ -143,16 +143,16 @@ def _printable(text: str) -> str:
     return os.fsencode(text).decode(errors="replace")
 
 
-def _archive(source: Source, downloads: Path, data: DataSettings, progress: downloading.Progress | None) -> Path | None:
-    """Return the archive that holds the dataset, fetched if need be; None when the dataset is in no archive."""
+def _archive(source: Source, downloads: Path, data: DataSettings, progress: fetch.Progress | None) -> Path | None:
+    """Return the archive that holds the dataset, downloaded if need be; None when the dataset is in no archive."""
     if source.kind == "archive":
         return Path(source.location)
     if source.kind != "remote":
         return None
     archive = downloads / f"{source.name}.zip"
-    known = downloading.validators_of(archive)
+    known = fetch.validators_of(archive)
     if known is None or remote_fingerprint(known) != source.fingerprint:
-        downloading.download(source.location, archive, max_bytes=data.max_download_mb * _MB, progress=progress)
+        fetch.download(source.location, archive, max_bytes=data.max_download_mb * _MB, progress=progress)
     if not zipfile.is_zipfile(archive):
         archive.unlink()
         raise PipelineError(f"{source.location} sends no zip archive (a login page, perhaps); open it in a browser to see.")

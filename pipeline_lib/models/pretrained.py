@@ -76,7 +76,7 @@ def build_backbone(
         width: Width multiplier; the named pretrained weights are for 1.0.
         image_size: Side of the square input in pixels, a multiple of 32.
         seed: Seed of the weights when they are "random"; of no influence otherwise.
-        cache: Folder that keeps fetched files.
+        cache: Folder that keeps downloads.
 
     Returns:
         A summary for people: the specification without the preparation of images, and the image size.

@@ -2,30 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-import stamina
-from loopback import Site, serve
+from loopback import no_waiting, site  # noqa: F401  # fixtures
 from PIL import Image
-
-
-@pytest.fixture
-def site() -> Iterator[Site]:
-    """A web server that runs for one test."""
-    with serve() as site:
-        yield site
-
-
-@pytest.fixture(autouse=True)
-def no_waiting(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Retries as often as in earnest, without the waits, and straight to loopback whatever proxy the machine has."""
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    with stamina.set_testing(True, attempts=100, cap=True):
-        yield
-
 
 Draw = Callable[..., Path]
 

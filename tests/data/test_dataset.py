@@ -17,9 +17,9 @@ from loopback import Site
 from PIL import Image
 
 from pipeline_lib.data.dataset import build_dataset, unique_names
-from pipeline_lib.data.download import download
 from pipeline_lib.data.sources import Source, resolve
 from pipeline_lib.errors import PipelineError
+from pipeline_lib.files.fetch import download
 from pipeline_lib.settings import DataSettings
 
 Make = Callable[..., Path]

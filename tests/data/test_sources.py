@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from loopback import Site
 
-from pipeline_lib.data.download import download
 from pipeline_lib.data.embedded import SAMPLE
 from pipeline_lib.data.sources import Source, resolve
 from pipeline_lib.errors import PipelineError
+from pipeline_lib.files.fetch import download
 
 VARIABLE = "GARBAGE_DATA_EN_URL"
 

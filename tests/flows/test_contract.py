@@ -123,6 +123,18 @@ def test_edits_rerun_the_stages_that_reach_the_edited_code_and_no_others(garbage
     assert augmented.stage("train")["reason"] == "input `features` changed"
 
 
+def test_how_files_are_downloaded_and_where_weights_come_from_changes_no_result(
+    garbage: CommandLine, tiny_dataset: Path
+) -> None:
+    garbage.run(tiny_dataset)
+    garbage.edit("pipeline_lib/files/fetch.py", "ATTEMPTS = 6", "ATTEMPTS = 7")
+    garbage.edit("pipeline_lib/files/packages.py", "TIMEOUT = 900", "TIMEOUT = 901")
+    assert set(garbage.run(tiny_dataset).statuses.values()) == {"reused"}
+
+    garbage.edit("pipeline_lib/models/sources.py", "64 * 1024 * 1024", "65 * 1024 * 1024")
+    assert computed(garbage.run(tiny_dataset)) == ["backbone"]
+
+
 def test_a_missing_or_truncated_output_is_noticed_and_mended(garbage: CommandLine, tiny_dataset: Path) -> None:
     first = garbage.run(tiny_dataset)
     next(garbage.artifacts.glob("stages/features/*/features.npy")).unlink()

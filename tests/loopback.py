@@ -9,6 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import pytest
+import stamina
+
 Fault = Callable[["Handler"], None]
 
 
@@ -123,3 +126,18 @@ def serve() -> Iterator[Site]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    """A web server that runs for one test."""
+    with serve() as site:
+        yield site
+
+
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Retries as often as in earnest, without the waits, and straight to loopback whatever proxy the machine has."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with stamina.set_testing(True, attempts=100, cap=True):
+        yield
