@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from pipeline_lib.errors import PipelineError
 from pipeline_lib.models.checkpoint import assign, read_checkpoint, write_checkpoint
+from pipeline_lib.models.description import first_fault
 from pipeline_lib.models.mobilenetv2 import MobileNetV2Backbone
 from pipeline_lib.models.sources import NAMES, fetch_weights, spec_beside
 from pipeline_lib.models.spec import KERAS, MINDCV, BackboneSpec, Convention
@@ -152,6 +153,6 @@ def _read_spec(path: Path) -> BackboneSpec:
         ) from error
     except ValidationError as error:
         raise PipelineError(
-            f"{path} is no specification of a backbone that this version knows ({error.errors()[0]['msg']}); "
+            f"{path} is no specification of a backbone that this version knows ({first_fault(error)}); "
             "run the pipeline again to make it anew"
         ) from error
