@@ -80,7 +80,8 @@ def build_dataset(
     Returns:
         ``name``, ``kind``, ``synthetic``, ``classes`` (sorted), ``counts`` (split -> class -> images), ``set_aside``
         (``count`` and the ``first`` `SHOWN` as path and reason), ``test_split`` (``given`` or ``set aside``),
-        ``archive_sha256`` (None without an archive) and ``bytes`` of all images.
+        ``archive_sha256`` (None without an archive), ``bytes`` of all images, and ``names_read_as``: the encoding in which an
+        archive's names were read that do not state theirs ("" where there are none).
 
     Raises:
         PipelineError: The bytes cannot be had, are no dataset, changed meanwhile, or too many images are broken.
@@ -89,8 +90,9 @@ def build_dataset(
     folder.mkdir(parents=True, exist_ok=True)
     try:
         archive = _archive(source, downloads, data, download_progress)
+        encoding = ""
         if archive:
-            _extract(archive, unpacked, data)
+            encoding = _extract(archive, unpacked, data)
         elif source.kind == "sample":
             _draw_sample(unpacked, sample or SampleSettings(), seed)
         found = scan(Path(source.location) if source.kind == "folder" else unpacked, label=source.location or source.name)
@@ -114,6 +116,7 @@ def build_dataset(
         "test_split": "set aside" if found.test is None else "given",
         "archive_sha256": file_sha256(archive) if archive else None,
         "bytes": size,
+        "names_read_as": encoding,
     }
 
 
@@ -163,8 +166,9 @@ def _archive(source: Source, downloads: Path, data: DataSettings, progress: down
     return archive
 
 
-def _extract(archive: Path, folder: Path, data: DataSettings) -> None:
-    extract_zip(archive, folder, max_files=data.max_files, max_bytes=data.max_unpacked_mb * _MB, max_ratio=data.max_compression)
+def _extract(archive: Path, folder: Path, data: DataSettings) -> str:
+    max_bytes, max_ratio = data.max_unpacked_mb * _MB, data.max_compression
+    return extract_zip(archive, folder, max_files=data.max_files, max_bytes=max_bytes, max_ratio=max_ratio)
 
 
 def _draw_sample(folder: Path, sample: SampleSettings, seed: int) -> None:
