@@ -208,32 +208,52 @@ def _explained(console: Console, as_json: Callable[[str], dict[str, Any] | None]
 
 @main.command()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="IMAGE|FOLDER ...")
-@click.option("--model", type=click.Path(path_type=Path), help="Folder of a model; the last one trained if not given.")
+@click.option("--model", type=click.Path(path_type=Path), help="Folder of a model, instead of the last one of a dataset.")
+@click.option(
+    "--dataset",
+    help="Name or PATH of the dataset whose model predicts.  "
+    "[default: the one trained on last; the embedded sample only if there is no other]",
+)
+@click.option("--flow", type=click.Choice(FLOWS), default=FLOWS[0], show_default=True, help="Which flow has trained the model.")
 @click.option("--top", default=5, show_default=True, type=click.IntRange(min=1), help="Classes listed for each image.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON list as the last line of standard output.")
 @click.option("--csv", "csv_path", type=click.Path(path_type=Path), help="Write the predictions to a CSV file too.")
 @click.option("--artifacts", type=click.Path(path_type=Path), help="Folder of all results (GARBAGE_ARTIFACTS, ./artifacts).")
 def predict(
-    paths: tuple[Path, ...], model: Path | None, top: int, as_json: bool, csv_path: Path | None, artifacts: Path | None
+    paths: tuple[Path, ...],
+    model: Path | None,
+    dataset: str | None,
+    flow: str,
+    top: int,
+    as_json: bool,
+    csv_path: Path | None,
+    artifacts: Path | None,
 ) -> None:
     """Classify photographs: class, calibrated probability, and the bin it belongs in.
 
-    A file that is no image is reported in its row; the others are classified all the same.
+    Which model predicts, the dataset it was trained on and when is printed on standard error. A file that is no image is
+    reported in its row; the others are classified all the same. The exit code is 0 when at least one photograph was
+    classified, else 1.
     """
+    if model and dataset:
+        raise click.UsageError("--model names a folder and --dataset a dataset's model: give one of them.")
     _use_artifacts(artifacts)
     told = Console(stderr=True)
     with _explained(told):
-        from pipeline_lib.predict import predict_paths, write_csv
+        from flows.console import predictions_table, tell_model
+        from pipeline_lib.latest import latest_model, named_model
+        from pipeline_lib.predict import check_answered, predict_paths, write_csv
         from pipeline_lib.stages import Store
 
-        rows = predict_paths(paths, model or Store().root / "latest" / "model", top)
+        chosen = named_model(model) if model else latest_model(Store().root, flow, dataset)
+        tell_model(told, chosen)
+        rows = predict_paths(paths, chosen.folder, top)
         if csv_path:
             write_csv(csv_path, rows)
-    from flows.console import predictions_table
-
-    (told if as_json else Console()).print(predictions_table(rows))
-    if as_json:
-        click.echo(json.dumps(rows))
+        (told if as_json else Console()).print(predictions_table(rows))
+        if as_json:
+            click.echo(json.dumps(rows))
+        check_answered(paths, rows)
 
 
 @main.command()

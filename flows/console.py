@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pipeline_lib.configuration import setting_names
+from pipeline_lib.latest import EMBEDDED, TrainedModel
 from pipeline_lib.run import Row
 from pipeline_lib.settings import Section
 
@@ -64,6 +65,18 @@ def figures_table(metrics: Mapping[str, Any]) -> Table:
         table.caption = f"calibration error {metrics['ece_before']:.3f}, after temperature scaling {metrics['ece']:.3f}"
         table.caption_justify = "left"
     return table
+
+
+def tell_model(console: Console, model: TrainedModel) -> None:
+    """Print which model predicts: the dataset it was trained on, when, where it is, and what else there is."""
+    when = f"trained {model.trained:%Y-%m-%d %H:%M}, " if model.trained else ""
+    dataset = f"dataset {model.dataset}, " if model.dataset else ""
+    lines = [f"model   {dataset}{when}{model.folder}"]
+    if model.dataset in EMBEDDED:
+        lines.append("        trained on what comes with the project to try it out; train on photographs of your own")
+    if model.others:
+        lines.append(f"        --dataset chooses another one: {', '.join(model.others)}")
+    console.print("\n".join(lines), soft_wrap=True, highlight=False, markup=False)
 
 
 def predictions_table(rows: Sequence[Mapping[str, Any]]) -> Table:

@@ -9,7 +9,8 @@ from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.stopping import stop_within
-from pipeline_lib.data.sources import resolve
+from pipeline_lib.data.sources import Source, resolve
+from pipeline_lib.latest import keep_latest
 from pipeline_lib.models.sources import source_fingerprint
 from pipeline_lib.run import Run, running
 from pipeline_lib.settings import Settings
@@ -62,7 +63,7 @@ def garbage_finetune(dataset: str = "sample", settings: Settings = Settings()) -
             dataset=data, audit=audit, backbone=backbone, data_new=data_new, features=list(features.values()),
             model=model, scores=scores, name=source.name, settings=settings,
         )  # fmt: skip
-        return _results(run, model, scores, report)
+        return _results(run, source, model, scores, report)
 
 
 def _weights(settings: Settings) -> dict[str, Any]:
@@ -105,12 +106,11 @@ def _of(split: str, shards: dict[str, Ref]) -> list[Ref]:
     return [ref for label, ref in shards.items() if label.startswith(split)]
 
 
-def _results(run: Run, model: Ref, scores: Ref, report: Ref) -> dict[str, Any]:
+def _results(run: Run, source: Source, model: Ref, scores: Ref, report: Ref) -> dict[str, Any]:
     """Return what the flow tells its caller, and let ``latest/`` lead to the results that people look for."""
     if run.planning:
         return {"stages": run.stages}
-    for name, ref in {"model": model, "evaluation": scores, "report": report}.items():
-        run.store.point(name, ref)
+    keep_latest(run.store, "garbage-finetune", source.name, model=model, evaluation=scores, report=report)
     return {
         "stages": run.stages,
         "metrics": scores.manifest().summary,

@@ -9,6 +9,7 @@ from prefect import flow
 from flows.stopping import stop_within
 from pipeline_lib.data.small_images import resolve
 from pipeline_lib.data.sources import Source
+from pipeline_lib.latest import keep_latest
 from pipeline_lib.run import Run, running
 from pipeline_lib.settings import LenetSettings
 from pipeline_lib.stages import Ref
@@ -39,7 +40,7 @@ def lenet_mnist(dataset: str | None = None, settings: LenetSettings = LenetSetti
         model = train_stage(dataset=data, network=settings.network, train=settings.train, seed=settings.seed)
         scores = evaluate_stage(dataset=data, model=model, evaluate=settings.evaluate, seed=settings.seed)
         report = report_stage(dataset=data, model=model, scores=scores, settings=settings)
-        return _results(run, data, model, scores, report)
+        return _results(run, source, data, model, scores, report)
 
 
 def _limits(source: Source, settings: LenetSettings) -> dict[str, Any]:
@@ -47,12 +48,11 @@ def _limits(source: Source, settings: LenetSettings) -> dict[str, Any]:
     return {} if source.kind in ("mnist", "idx") else {"data": settings.data}
 
 
-def _results(run: Run, data: Ref, model: Ref, scores: Ref, report: Ref) -> dict[str, Any]:
+def _results(run: Run, source: Source, data: Ref, model: Ref, scores: Ref, report: Ref) -> dict[str, Any]:
     """Return what the flow tells its caller, and let ``latest/`` lead to the results that people look for."""
     if run.planning:
         return {"stages": run.stages}
-    for name, ref in {"lenet-model": model, "lenet-evaluation": scores, "lenet-report": report}.items():
-        run.store.point(name, ref)
+    keep_latest(run.store, "lenet-mnist", source.name, model=model, evaluation=scores, report=report)
     return {
         "stages": run.stages,
         "dataset": data.manifest().summary["what"],

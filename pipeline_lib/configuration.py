@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, TypeVar, overload
+from typing import Any, TypeVar, get_args, overload
 
-import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
-from pipeline_lib.errors import PipelineError
+from pipeline_lib.errors import PipelineError, shortened
 from pipeline_lib.settings import Section, Settings
+from pipeline_lib.settings_file import read_settings, read_value
 
 AnySettings = TypeVar("AnySettings", bound=Section)
 
@@ -29,10 +29,11 @@ def load_settings(config: Path | None = None, assignments: Sequence[str] = (), m
     """Return the defaults of a flow's settings, changed by a YAML file, then by pairs such as ``train.epochs=50``.
 
     Raises:
-        PipelineError: The file cannot be read, a pair is malformed, a name does not exist, or a value is out of range.
+        PipelineError: The file cannot be read, sets a name twice, or a pair is malformed; a name does not exist, or a value is
+            out of range.
     """
     fields = dict(setting_names(model))
-    values = _flat(_read(config)) if config else {}
+    values = _read(config) if config else {}
     values |= dict(_pair(assignment, fields) for assignment in assignments)
     for name in values:
         if name not in fields:
@@ -53,36 +54,28 @@ def setting_names(model: type[BaseModel] = Settings, prefix: str = "") -> Iterat
 
 
 def _read(path: Path) -> dict[str, Any]:
+    """Return the values of a settings file by dotted name."""
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return read_settings(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise PipelineError(f"The settings file {path} cannot be read: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise PipelineError(f"The settings file {path} is not YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(values or {}, dict):
-        raise PipelineError(f"The settings file {path} must hold names and values, such as 'train: {{epochs: 50}}'")
-    return values or {}
+    except UnicodeDecodeError:
+        raise PipelineError(f"The settings file {path} is not YAML: it is not text in UTF-8") from None
+    except ValueError as error:
+        raise PipelineError(f"The settings file {path} cannot be used: {error}") from None
 
 
 def _pair(assignment: str, fields: Mapping[str, FieldInfo]) -> tuple[str, Any]:
     """Return the name and the value of ``name=value``; text stays text, all else is read as YAML."""
     name, equals, text = (part.strip() for part in assignment.partition("="))
-    if not equals:
-        raise PipelineError(f"--set {assignment}: write NAME=VALUE, for example --set train.epochs=50")
+    if not (name and equals):
+        raise PipelineError(f"--set {shortened(assignment)}: write NAME=VALUE, for example --set train.epochs=50")
     if name in fields and fields[name].annotation is str:
         return name, text
     try:
-        return name, yaml.safe_load(text)
-    except yaml.YAMLError:
-        raise PipelineError(f"--set {name}={text}: the value is not YAML") from None
-
-
-def _flat(values: Mapping[Any, Any], prefix: str = "") -> dict[str, Any]:
-    """Return values by dotted name."""
-    flat: dict[str, Any] = {}
-    for name, value in values.items():
-        flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, dict) and value else {f"{prefix}{name}": value}
-    return flat
+        return name, read_value(text)
+    except ValueError:
+        raise PipelineError(f"--set {name}={shortened(text)}: the value is not YAML") from None
 
 
 def _nested(flat: Mapping[str, Any]) -> dict[str, Any]:
@@ -105,11 +98,14 @@ def _in_words(error: ValidationError, fields: Mapping[str, FieldInfo]) -> str:
     message = complaint["msg"].removeprefix("Value error, ")
     if name not in fields:
         return f"{name}: {message}"
-    return f"{name}={_shown(complaint['input'])} is not allowed: {_allowed(fields[name]) or message}"
+    field = fields[name]
+    if isinstance(complaint["loc"][-1], int):
+        field = FieldInfo.from_annotation(get_args(field.annotation)[0])
+    return f"{name}={_shown(complaint['input'])} is not allowed: {_allowed(field) or message}"
 
 
 def _unknown(name: str, fields: Mapping[str, FieldInfo]) -> str:
-    sections = {each.rpartition(".")[0] for each in fields}
+    sections = {each.rpartition(".")[0] for each in fields} - {""}
     if name in sections:
         first = next(each for each in fields if each.startswith(f"{name}."))
         return f"{name} is a section of settings, not a value; write for example {first}=..."
@@ -121,7 +117,7 @@ def _unknown(name: str, fields: Mapping[str, FieldInfo]) -> str:
 
 
 def _shown(value: Any) -> str:
-    return value if isinstance(value, str) else repr(value)
+    return shortened(value if isinstance(value, str) else repr(value))
 
 
 def _allowed(field: FieldInfo) -> str:

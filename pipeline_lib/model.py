@@ -60,6 +60,11 @@ class HeadModel:
         self._head, self._spec = load_head(folder)
         self._engine = engine(folder / BACKBONE, BATCH, "mindspore")
         self.classes: Sequence[str] = self._spec.classes
+        if self._engine.width != self._spec.in_features:
+            raise PipelineError(
+                f"The head in {folder} takes {self._spec.in_features} features, but the backbone beside it gives "
+                f"{self._engine.width}; the two do not belong together, train again"
+            )
 
     def probabilities(self, images: Sequence[Image.Image]) -> NDArray[np.float64]:
         """See ``Model``."""

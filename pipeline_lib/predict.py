@@ -14,6 +14,7 @@ from PIL import Image
 
 from pipeline_lib.data.classes import bin_of
 from pipeline_lib.data.image import ImageProblem, read_image
+from pipeline_lib.data.imagefolder import files_below
 from pipeline_lib.errors import PipelineError
 from pipeline_lib.model import Model, open_model
 
@@ -28,10 +29,11 @@ def predict_paths(paths: Sequence[Path], model: Path, top: int) -> list[dict[str
 
     Raises:
         PipelineError: There is no model in the folder ``model``, or it is damaged.
+        OSError: A folder cannot be read.
     """
+    files = iter(list(_files(paths)))  # a folder that cannot be read is told before anything is computed
     loaded = open_model(model)
     rows: list[dict[str, Any]] = []
-    files = _files(paths)
     while batch := list(islice(files, loaded.batch)):
         rows += _predict_batch(batch, loaded, top)
     return rows
@@ -40,7 +42,7 @@ def predict_paths(paths: Sequence[Path], model: Path, top: int) -> list[dict[str
 def _files(paths: Sequence[Path]) -> Iterator[Path]:
     for path in paths:
         if path.is_dir():
-            yield from sorted(file for file in path.rglob("*") if file.is_file() and not file.name.startswith("."))
+            yield from files_below(path)
         else:
             yield path
 
@@ -69,6 +71,22 @@ def _row(file: Path, probabilities: NDArray[np.float64], classes: Sequence[str],
     ranking = np.argsort(-probabilities, kind="stable")[:top]
     listed = [[classes[number], round(float(probabilities[number]), 4)] for number in ranking]
     return {"image": str(file), "class": listed[0][0], "probability": listed[0][1], "bin": bin_of(listed[0][0]), "top": listed}
+
+
+def check_answered(paths: Sequence[Path], rows: Sequence[dict[str, Any]]) -> None:
+    """See to it that at least one photograph was classified.
+
+    Raises:
+        PipelineError: ``predict_paths`` has found no file in ``paths``, or could read none of them.
+    """
+    if not rows:
+        raise PipelineError(f"There is no file in {', '.join(map(str, paths))}; give photographs, or folders that hold some")
+    if all("error" in row for row in rows):
+        first = rows[0]
+        raise PipelineError(
+            f"No photograph was classified: of {len(rows)} file{'s' * (len(rows) > 1)} none can be read as an image "
+            f"(first: {first['image']}: {first['error']})"
+        )
 
 
 def write_csv(path: Path, rows: Sequence[dict[str, Any]]) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 StageMinutes = Annotated[
     float,
@@ -28,15 +28,16 @@ _BOUNDS = {
 def _tell_ranges(schema: dict[str, Any]) -> None:
     """Add each number's range to its description: the form of a run shows descriptions, but no ranges."""
     for field in schema["properties"].values():
-        words = [phrase.format(f"{field[bound]:,.10g}") for bound, phrase in _BOUNDS.items() if bound in field]
+        number = field.get("items", field)
+        words = [phrase.format(f"{number[bound]:,.10g}") for bound, phrase in _BOUNDS.items() if bound in number]
         if words:
             field["description"] = f"{field['description']} Allowed: {', '.join(words)}."
 
 
 class Section(BaseModel):
-    """Base of all sections: immutable, and a name that does not exist is an error."""
+    """Base of all sections: immutable; a name that does not exist is an error, and so is a number that is not finite."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra=_tell_ranges)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, json_schema_extra=_tell_ranges)
 
 
 class DataSettings(Section):
@@ -104,6 +105,18 @@ class TrainViewSettings(Section):
         return self
 
 
+def _distinct(values: tuple[float, ...]) -> tuple[float, ...]:
+    """Refuse a cell of the grid that is there twice; cells are named by six digits."""
+    names = [f"{value + 0.0:g}" for value in values]
+    if repeated := [name for name in names if names.count(name) > 1]:
+        raise ValueError(f"{repeated[0]} is listed more than once")
+    return values
+
+
+Sigmas = Annotated[tuple[Annotated[float, Field(ge=0, le=255)], ...], AfterValidator(_distinct)]
+Angles = Annotated[tuple[Annotated[float, Field(ge=0, le=180)], ...], AfterValidator(_distinct)]
+
+
 class TestViewSettings(Section):
     """Augmented views of test: fixed noise and the same rotation, the report's noisy copy of the test set."""
 
@@ -112,12 +125,8 @@ class TestViewSettings(Section):
     views: int = Field(5, ge=1, le=32, description="Augmented views of each test image; five narrow the interval.")
     sigma: float = Field(25.0, ge=0, le=255, description="Gaussian noise, standard deviation of 255.")
     angle_max: float = Field(30.0, ge=0, le=180, description="Rotation drawn from -angle..angle degrees.")
-    grid_sigmas: tuple[float, ...] = Field(
-        (0.0, 25.0, 50.0), max_length=8, description="Noise levels (of 255) of the robustness grid."
-    )
-    grid_angles: tuple[float, ...] = Field(
-        (0.0, 30.0), max_length=8, description="Largest angles (degrees) of the robustness grid."
-    )
+    grid_sigmas: Sigmas = Field((0.0, 25.0, 50.0), max_length=8, description="Noise levels (of 255) of the robustness grid.")
+    grid_angles: Angles = Field((0.0, 30.0), max_length=8, description="Largest angles (degrees) of the robustness grid.")
 
 
 class BackboneSettings(Section):

@@ -277,12 +277,12 @@ class Store:
         write_atomically(note, plan.key.encode())
 
     def point(self, name: str, ref: Ref) -> Path:
-        """Let ``latest/<name>`` lead to a result, so that people find it, and return that path."""
+        """Let ``latest/<name>`` lead to a result, so that people find it, and return that path; a name may have folders."""
         link = self.root / "latest" / name
         link.parent.mkdir(parents=True, exist_ok=True)
         target = os.path.relpath(self.root / ref.path, link.parent)
         if not (link.is_symlink() and str(link.readlink()) == target):
-            fresh = link.with_name(f".{name}.{os.getpid()}")
+            fresh = link.with_name(f".{link.name}.{os.getpid()}")
             fresh.unlink(missing_ok=True)
             fresh.symlink_to(target, target_is_directory=True)
             fresh.replace(link)

@@ -155,8 +155,9 @@ def test_equal_content_gives_an_equal_digest_whatever_the_key(store: Store) -> N
 
 
 def test_latest_leads_to_the_result_that_was_pointed_at_last(store: Store) -> None:
-    store.point("model", build(store, planned(seed=1), "one"))
-    link = store.point("model", build(store, planned(seed=2), "two"))
+    store.point("flow/data/model", build(store, planned(seed=1), "one"))
+    link = store.point("flow/data/model", build(store, planned(seed=2), "two"))
+    assert link == store.root / "latest" / "flow" / "data" / "model"
     assert (link / "deep" / "a.txt").read_text() == "two"
 
 

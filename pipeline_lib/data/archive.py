@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
+import logging
 import re
 import stat
-import unicodedata
 import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
+from pipeline_lib.data.archive_names import read_names
 from pipeline_lib.data.imagefolder import is_clutter
 from pipeline_lib.errors import PipelineError
 
 _CHUNK = 1 << 16
 _ENCRYPTED = 0x1
-_UTF8 = 0x800
+_DEEPEST = 100  # folders above an entry: a dataset has two or three, and making a thousand at once exhausts the stack
 # A drawing of one colour packs a thousandfold and harms nobody: the ratio is judged from this many bytes on.
 _SMALL = 1 << 20
 # Python's bz2 and lzma readers unpack a whole chunk at once, however large it grows, so no bound could hold them.
@@ -24,13 +24,16 @@ _BOUNDED_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 # What `zipfile` raises for damaged bytes: besides its own error, those of decoding a name and of seeking an offset.
 _DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError)
 
+_log = logging.getLogger(__name__)
 
-def extract_zip(archive: Path, folder: Path, *, max_files: int, max_bytes: int, max_ratio: float) -> None:
+
+def extract_zip(archive: Path, folder: Path, *, max_files: int, max_bytes: int, max_ratio: float) -> str:
     """Unpack a zip archive into a folder that is new or empty.
 
     All names are judged before the first byte is written, sizes while writing: what an archive claims about itself is
-    believed nowhere. System files (``__MACOSX``, ``.DS_Store`` and the like) are passed over. Names that are stored as
-    UTF-8 without saying so, as many archives are, are read as UTF-8. An error leaves what was unpacked before it.
+    believed nowhere. System files (``__MACOSX``, ``.DS_Store`` and the like) are passed over. Names that do not state their
+    encoding are read as `archive_names.read_names` says, with a warning unless it is UTF-8. An error leaves what was
+    unpacked before it.
 
     Args:
         archive: The zip file.
@@ -39,15 +42,23 @@ def extract_zip(archive: Path, folder: Path, *, max_files: int, max_bytes: int, 
         max_bytes: Most bytes written in all.
         max_ratio: Largest ratio of bytes written to bytes packed, of one entry and of the whole, beyond 1 MiB.
 
+    Returns:
+        The encoding in which names were read that do not state theirs; "" where there are none.
+
     Raises:
         PipelineError: The file is no zip archive or is damaged, or an entry is refused; the message names it.
     """
     with _opened(archive) as packed:
-        items = _judged(archive, packed.filelist, max_files)
+        names, encoding = read_names(packed.filelist)
+        items = _judged(archive, packed.filelist, names, max_files)
         budget = _Budget(archive, max_bytes, max_ratio)
         folder.mkdir(parents=True, exist_ok=True)
         for item in items:
             _unpack(packed, item, folder, budget)
+    if encoding not in ("", "UTF-8"):
+        told = "%s does not state how its file names are encoded; they are read as %s, such as %s"
+        _log.warning(told, archive, encoding, next((item.name for item in items if not item.name.isascii()), "none"))
+    return encoding
 
 
 class _Item(NamedTuple):
@@ -75,11 +86,10 @@ def _refusal(archive: Path, entry: str, reason: str) -> PipelineError:
     return PipelineError(f"{archive} cannot be unpacked: entry {entry!r} {reason}.")
 
 
-def _judged(archive: Path, entries: list[zipfile.ZipInfo], max_files: int) -> list[_Item]:
+def _judged(archive: Path, entries: list[zipfile.ZipInfo], names: list[str], max_files: int) -> list[_Item]:
     """Return what is to be unpacked; refuse an archive with an entry that must not be."""
     items: dict[PurePosixPath, _Item] = {}
-    for number, entry in enumerate(entries, start=1):
-        name = _decoded_name(entry)
+    for number, (entry, name) in enumerate(zip(entries, names, strict=True), start=1):
         item = _Item(entry, name, PurePosixPath(name))
         fault = f"is one more than the {max_files} allowed (data.max_files)" if number > max_files else ""
         fault = fault or _fault_of_name(name) or _fault_of_kind(entry)
@@ -93,19 +103,6 @@ def _judged(archive: Path, entries: list[zipfile.ZipInfo], max_files: int) -> li
     return list(items.values())
 
 
-def _decoded_name(entry: zipfile.ZipInfo) -> str:
-    """Return an entry's name with forward slashes, in Unicode's composed form.
-
-    Without the UTF-8 flag `zipfile` decodes by code page 437, as the format says. Most tools that leave the flag out write
-    UTF-8 all the same, and other encodings hardly ever happen to be valid UTF-8.
-    """
-    name = entry.orig_filename
-    if not entry.flag_bits & _UTF8:
-        with contextlib.suppress(UnicodeError):
-            name = name.encode("cp437").decode("utf-8")
-    return unicodedata.normalize("NFC", name.replace("\\", "/"))
-
-
 def _fault_of_name(name: str) -> str:
     if name.startswith("/"):
         return "has an absolute path"
@@ -113,6 +110,8 @@ def _fault_of_name(name: str) -> str:
         return "names a drive"
     if ".." in name.split("/"):
         return "leads out of the folder"
+    if name.count("/") > _DEEPEST:
+        return f"lies more than {_DEEPEST} folders deep"
     if "\0" in name or not name:
         return "has no usable name"
     return ""

@@ -77,7 +77,8 @@ def build_dataset(
     Returns:
         ``name``, ``kind``, ``synthetic`` (whether it is the sample), ``classes`` (sorted), ``counts`` (split -> class ->
         images), ``set_aside`` (``count`` and the ``first`` `SHOWN` as path and reason), ``test_split`` (``given`` or ``set
-        aside``), ``archive_sha256`` (None without an archive) and ``bytes`` of all images.
+        aside``), ``archive_sha256`` (None without an archive), ``bytes`` of all images, and ``names_read_as``: the encoding in
+        which an archive's names were read that do not state theirs ("" where there are none).
 
     Raises:
         PipelineError: The bytes cannot be had, are no dataset, changed meanwhile, or too many images are broken.
@@ -86,8 +87,9 @@ def build_dataset(
     folder.mkdir(parents=True, exist_ok=True)
     try:
         archive = _archive(source, downloads, data, download_progress)
+        encoding = ""
         if archive:
-            _extract(archive, unpacked, data)
+            encoding = _extract(archive, unpacked, data)
         found = scan(Path(source.location) if source.kind == "folder" else unpacked, label=source.location or source.name)
         usable, set_aside = _look_at_all(found, data, progress)
         splits = usable if found.test is not None else _with_test(usable["train"], data.test_share)
@@ -110,6 +112,7 @@ def build_dataset(
         "test_split": "set aside" if found.test is None else "given",
         "archive_sha256": digest,
         "bytes": size,
+        "names_read_as": encoding,
     }
 
 
@@ -159,8 +162,9 @@ def _archive(source: Source, downloads: Path, data: DataSettings, progress: fetc
     return archive
 
 
-def _extract(archive: Path, folder: Path, data: DataSettings) -> None:
-    extract_zip(archive, folder, max_files=data.max_files, max_bytes=data.max_unpacked_mb * _MB, max_ratio=data.max_compression)
+def _extract(archive: Path, folder: Path, data: DataSettings) -> str:
+    max_bytes, max_ratio = data.max_unpacked_mb * _MB, data.max_compression
+    return extract_zip(archive, folder, max_files=data.max_files, max_bytes=max_bytes, max_ratio=max_ratio)
 
 
 def _look_at_all(found: ImageFolder, data: DataSettings, progress: Progress | None) -> tuple[_Splits, list[tuple[str, str]]]:

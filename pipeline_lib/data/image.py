@@ -5,14 +5,16 @@ from __future__ import annotations
 import threading
 import warnings
 from dataclasses import dataclass
+from functools import cache
 from types import TracebackType
 from typing import IO, Literal, Protocol
 
 import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "JPEG2000", "PPM")
-"""Raster formats that photographs come in. Pillow's others stay shut: some start programs (EPS) or nest files (ICO)."""
+FORMATS = ("JPEG", "HEIF", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "JPEG2000", "PPM")
+"""Raster formats that photographs come in (HEIC is a kind of HEIF). Pillow's others stay shut: some start programs (EPS) or
+nest files (ICO)."""
 
 # EXIF orientation (tag 274) -> what turns the stored picture upright.
 _TURN_UPRIGHT = {
@@ -56,7 +58,7 @@ class ImageFile(Protocol):
 
 
 def read_image(path: ImageFile, max_megapixels: float = 178.0) -> Image.Image:
-    """Return a file's first frame as an upright 8-bit RGB image.
+    """Return a file's first frame, of a HEIF file its primary image, as an upright 8-bit RGB image.
 
     Transparency is laid on white; grey, palette, CMYK, YCbCr and LAB become RGB; 16-bit and floating-point grey is
     scaled to 8 bits, never clipped. Colour profiles are not applied, as is usual for training on photographs.
@@ -81,8 +83,17 @@ def decode_image(path: ImageFile, max_megapixels: float = 178.0) -> tuple[Image.
     return _rgb(upright), facts
 
 
+@cache
+def _learn_heif() -> None:
+    """Teach Pillow to open HEIF, once a process."""
+    from pillow_heif import register_heif_opener  # takes a while to import, and whoever reads no images does without
+
+    register_heif_opener()
+
+
 def _load(path: ImageFile, max_megapixels: float) -> Image.Image:
     """Return the stored first frame, decoded, its file closed again."""
+    _learn_heif()
     try:
         with _PILLOW_WARNINGS_OFF, path.open("rb") as stream:
             if not stream.read(1):
@@ -121,6 +132,8 @@ def _reason(error: Exception, max_megapixels: float) -> str:
 
 
 def _upright(image: Image.Image) -> Image.Image:
+    if image.format == "HEIF":
+        return image  # the decoder has turned it by the properties of the file, beside which EXIF does not count
     try:
         with _PILLOW_WARNINGS_OFF:
             orientation = image.getexif().get(ExifTags.Base.Orientation)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from pipeline_lib.errors import PipelineError
+from pipeline_lib.errors import PipelineError, advice_on
 
 Classes = dict[str, list[Path]]
 """Class name -> its files in file-name order."""
@@ -77,7 +77,8 @@ def scan(root: Path, label: str | None = None) -> ImageFolder:
         if splits:
             _mention_ignored(base, splits)
     except OSError as error:
-        raise PipelineError(f"{error.filename} cannot be read: {error.strerror}; mend its permissions.") from error
+        advice = f"; {advice_on(error)}" if advice_on(error) else ""
+        raise PipelineError(f"{error.filename} cannot be read: {error.strerror}{advice}.") from error
     _check_names([*train, *(test or {})], label)
     _check_classes(train, test, label)
     return ImageFolder(base, train, test, flat=not splits)
@@ -136,14 +137,22 @@ def _classes(split: Path, label: str) -> Classes:
     classes: Classes = {}
     for folder in _subfolders(split):
         name = unicodedata.normalize("NFC", folder.name)
-        files = _files_below(folder)
+        files = files_below(folder)
         if not files:
             raise PipelineError(f"Class {name} of {label} is empty ({split.name}/{name}); add images or remove the folder.")
         classes.setdefault(name, []).extend(files)
     return dict(sorted(classes.items()))
 
 
-def _files_below(top: Path) -> list[Path]:
+def files_below(top: Path) -> list[Path]:
+    """Return all files in a folder and the folders below it, sorted.
+
+    Hidden and system files are passed over. Links are followed, a link back to a folder above it is not. A link that leads
+    nowhere, or to itself, is listed: it is an image that someone misses. Pipes and devices are not.
+
+    Raises:
+        OSError: A folder cannot be read.
+    """
     found: list[Path] = []
     waiting: list[tuple[Path, frozenset[tuple[int, int]]]] = [(top, frozenset())]
     while waiting:
@@ -156,17 +165,17 @@ def _files_below(top: Path) -> list[Path]:
             for entry in entries:
                 if is_clutter(entry.name):
                     continue
-                if entry.is_dir():
-                    waiting.append((Path(entry.path), above | {identity}))
-                # A dangling link is listed too: it is an image that someone misses. Pipes and devices are not.
-                elif entry.is_file() or (entry.is_symlink() and not Path(entry.path).exists()):
+                leads_nowhere = entry.is_symlink() and not Path(entry.path).exists()
+                if leads_nowhere or entry.is_file():
                     found.append(Path(entry.path))
+                elif entry.is_dir():
+                    waiting.append((Path(entry.path), above | {identity}))
     return sorted(found)
 
 
 def _mention_ignored(base: Path, splits: Sequence[Path]) -> None:
     others = [folder.name for folder in _subfolders(base) if folder not in splits]
-    loose = sorted(path.name for split in splits for path in split.iterdir() if path.is_file() and not is_clutter(path.name))
+    loose = sorted(path.name for split in splits for path in split.iterdir() if not path.is_dir() and not is_clutter(path.name))
     if others:
         _log.warning("Folders beside train and test are ignored: %s", ", ".join(others))
     if loose:

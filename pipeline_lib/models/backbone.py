@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from pipeline_lib.errors import PipelineError
 from pipeline_lib.models.checkpoint import assign, read_checkpoint
+from pipeline_lib.models.description import first_fault
 from pipeline_lib.models.mobilenetv2 import GlobalAveragePooling, MobileNetV2Backbone, fold_batch_norms
 from pipeline_lib.models.spec import CHECKPOINT, SPEC, BackboneSpec, Convention
 
@@ -60,6 +61,6 @@ def read_spec(path: Path) -> BackboneSpec:
         ) from error
     except ValidationError as error:
         raise PipelineError(
-            f"{path} is no specification of a backbone that this version knows ({error.errors()[0]['msg']}); "
+            f"{path} is no specification of a backbone that this version knows ({first_fault(error)}); "
             "run the pipeline again to make it anew"
         ) from error

@@ -10,9 +10,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-Triple = tuple[float, float, float]
+from pipeline_lib.models.description import Description, Mean, Scale, Side
+
+Means = tuple[Mean, Mean, Mean]
+Scales = tuple[Scale, Scale, Scale]
 
 
 def fit(image: Image.Image, size: int) -> Image.Image:
@@ -29,16 +32,14 @@ def grey(image: Image.Image, size: int) -> NDArray[np.uint8]:
     return np.asarray(fit(image.convert("L"), size))
 
 
-class GreyPreprocessing(BaseModel):
+class GreyPreprocessing(Description):
     """How an image becomes the input of a network for grey images. Written as JSON beside the weights it belongs to."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    size: int = Field(ge=1, description="Side of the square input in pixels.")
+    size: Side
     resampling: Literal["bilinear"] = Field(default="bilinear", description="Filter of the resize, antialiased.")
     crop: Literal["centre"] = Field(default="centre", description="The largest centred square is what the network sees.")
     channels: Literal["L"] = Field(default="L", description="Grey, ITU-R BT.601 luma.")
-    scale: float = Field(default=255.0, gt=0, description="Pixel values 0..255 are divided by this.")
+    scale: Scale = Field(default=255.0, description="Pixel values 0..255 are divided by this.")
 
     def array(self, image: Image.Image) -> NDArray[np.float32]:
         """Return an image as a network's input: float32, (1, size, size)."""
@@ -50,21 +51,19 @@ class GreyPreprocessing(BaseModel):
         return np.divide(pixels[:, None], np.float32(self.scale), dtype=np.float32)
 
 
-class Preprocessing(BaseModel):
+class Preprocessing(Description):
     """How an image becomes a network's input. Written as JSON beside the weights it belongs to.
 
     ``resampling`` and ``crop`` have one value each. They are written all the same, so that a model made by a version that
     knows others is refused here and not misread.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    size: int = Field(ge=1, description="Side of the square input in pixels.")
+    size: Side
     resampling: Literal["bilinear"] = Field(default="bilinear", description="Filter of the resize, antialiased.")
     crop: Literal["centre"] = Field(default="centre", description="The largest centred square is what the network sees.")
     channels: Literal["RGB", "BGR"] = Field(default="RGB", description="Order of the channels.")
-    mean: Triple = Field(description="Subtracted from each channel, in the input's order, in pixel values 0..255.")
-    std: Triple = Field(description="Each channel is then divided by this, in the input's order, in pixel values 0..255.")
+    mean: Means = Field(description="Subtracted from each channel, in the input's order, in pixel values 0..255.")
+    std: Scales = Field(description="Each channel is then divided by this, in the input's order, in pixel values 0..255.")
 
     def array(self, image: Image.Image, out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
         """Return an RGB image as a network's input: float32, (3, size, size), contiguous; in ``out`` if that is given.

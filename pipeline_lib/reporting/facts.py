@@ -16,6 +16,8 @@ def dataset_facts(name: str, dataset: Mapping[str, Any]) -> Facts:
     facts |= {f"{split} images": sum(counts.values()) for split, counts in dataset["counts"].items()}
     facts["test split"] = dataset["test_split"]
     facts["broken images set aside"] = dataset["set_aside"]["count"]
+    if dataset.get("names_read_as"):
+        facts["names in the archive read as"] = dataset["names_read_as"]
     if dataset.get("archive_sha256"):
         facts["sha256 of the archive"] = dataset["archive_sha256"]
     return facts

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from mindspore import nn
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from threadpoolctl import threadpool_limits
 
+from pipeline_lib.models.description import Description, Temperature
 from pipeline_lib.models.mobilenetv2 import Classifier
 from pipeline_lib.settings import TrainSettings
 from pipeline_lib.training.dense import DenseStep
@@ -23,15 +24,13 @@ from pipeline_lib.training.trainer import Trainer, read_trained, summary_of, wri
 NAME = "head"
 
 
-class HeadSpec(BaseModel):
+class HeadSpec(Description):
     """All that is needed to rebuild a head around its checkpoint; ``head.json`` beside ``head.ckpt``."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     classes: tuple[str, ...] = Field(min_length=1, description="Names of the classes in the order of the outputs.")
-    in_features: int = Field(ge=1, description="Length of a pooled feature vector.")
-    hidden: int = Field(ge=0, description="Units of the hidden layer; 0 = a single dense layer.")
-    temperature: float = Field(gt=0, description="What logits are divided by before softmax.")
+    in_features: int = Field(ge=1, le=100_000, description="Length of a pooled feature vector.")
+    hidden: int = Field(ge=0, le=4096, description="Units of the hidden layer; 0 = a single dense layer.")
+    temperature: Temperature
     best_epoch: int = Field(ge=1, description="Epoch after which the parameters were taken.")
     parameters: int = Field(ge=1, description="Values in the checkpoint.")
 

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from mindspore import nn
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field, field_validator
 
 from pipeline_lib.data.arrays import SIDE, Split
+from pipeline_lib.models.description import Description, Temperature
 from pipeline_lib.models.lenet5 import Form, LeNet5
 from pipeline_lib.models.preprocess import GreyPreprocessing
 from pipeline_lib.settings import NetworkSettings, NetworkTrainSettings
@@ -29,17 +30,22 @@ Tell = Callable[[str], None]
 """Called with one line of text an epoch."""
 
 
-class NetworkSpec(BaseModel):
+class NetworkSpec(Description):
     """All that is needed to rebuild a network around its checkpoint; ``network.json`` beside ``network.ckpt``."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     form: Form = Field(description="Form of LeNet-5.")
     classes: tuple[str, ...] = Field(min_length=1, description="Names of the classes in the order of the outputs.")
     preprocessing: GreyPreprocessing
-    temperature: float = Field(gt=0, description="What logits are divided by before softmax.")
+    temperature: Temperature
     best_epoch: int = Field(ge=1, description="Epoch after which the parameters were taken.")
     parameters: int = Field(ge=1, description="Values in the checkpoint.")
+
+    @field_validator("preprocessing")
+    @classmethod
+    def _fits(cls, preprocessing: GreyPreprocessing) -> GreyPreprocessing:
+        if preprocessing.size != SIDE:
+            raise ValueError(f"LeNet-5 takes images of {SIDE} x {SIDE} pixels, not {preprocessing.size} x {preprocessing.size}")
+        return preprocessing
 
 
 class PixelTable:

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ValidationError
 
 from pipeline_lib.errors import PipelineError
 from pipeline_lib.models.checkpoint import assign, read_checkpoint, write_checkpoint
+from pipeline_lib.models.description import first_fault
 from pipeline_lib.settings import TrainingSettings
 from pipeline_lib.training.batches import Batches
 from pipeline_lib.training.calibration import fit_temperature
@@ -185,7 +186,7 @@ def read_trained(folder: Path, name: str, kind: type[Spec], build: Callable[[Spe
     try:
         spec = kind.model_validate_json(description.read_bytes())
     except ValidationError as error:
-        raise PipelineError(f"{description} is damaged: {error.errors()[0]['msg']}; train again") from error
+        raise PipelineError(f"{description} is damaged: {first_fault(error)}; train again") from error
     network = build(spec)
     advice = f"train again, {description.name} describes another {name}"
     assign(network, read_checkpoint(checkpoint), str(checkpoint), advice)

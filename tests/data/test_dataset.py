@@ -20,6 +20,7 @@ from pipeline_lib.data.dataset import build_dataset, unique_names
 from pipeline_lib.data.sources import Source, resolve
 from pipeline_lib.errors import PipelineError
 from pipeline_lib.files.fetch import download
+from pipeline_lib.reporting.facts import dataset_facts
 from pipeline_lib.settings import DataSettings
 
 Make = Callable[..., Path]
@@ -82,7 +83,17 @@ def test_copies_every_image_unchanged_and_lists_it(photos: Path, build: Build, t
         "test_split": "given",
         "archive_sha256": None,
         "bytes": sum(len(content) for content in images.values()),
+        "names_read_as": "",
     }
+
+
+def test_class_names_that_windows_packed_in_chinese_are_class_names(photos: Path, build: Build, tmp_path: Path) -> None:
+    archive = pack(photos, tmp_path / "photos.zip")
+    archive.write_bytes(archive.read_bytes().replace(b"Cans", "垃圾".encode("gbk")))
+    summary = build(archive)
+    assert summary["classes"] == ["Paper", "垃圾"]
+    assert summary["names_read_as"] == "GBK"
+    assert "GBK" in str(dataset_facts("photos", summary))
 
 
 def test_the_same_dataset_gives_the_same_bytes_from_folder_and_archive(photos: Path, build: Build, tmp_path: Path) -> None:

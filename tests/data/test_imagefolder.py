@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -84,17 +85,24 @@ def test_follows_links_but_not_in_circles(tmp_path: Path) -> None:
 def test_lists_dangling_links_but_no_pipes(tmp_path: Path) -> None:
     touch(tmp_path, "train/Cans/1.jpg", "train/Paper/1.jpg")
     (tmp_path / "train/Cans/gone.jpg").symlink_to(tmp_path / "gone")
+    (tmp_path / "train/Cans/self.jpg").symlink_to(tmp_path / "train/Cans/self.jpg")
     os.mkfifo(tmp_path / "train/Cans/pipe.jpg")
     (tmp_path / "train/Cans/linked.jpg").symlink_to(tmp_path / "train/Cans/pipe.jpg")
-    assert names(scan(tmp_path)) == ["train/Cans/1.jpg", "train/Cans/gone.jpg", "train/Paper/1.jpg"]
+    assert names(scan(tmp_path)) == [
+        "train/Cans/1.jpg",
+        "train/Cans/gone.jpg",
+        "train/Cans/self.jpg",
+        "train/Paper/1.jpg",
+    ]
 
 
 def test_says_what_it_ignores(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     touch(tmp_path, *BOTH, "valid/Cans/1.jpg", "train/labels.csv")
+    (tmp_path / "train/self").symlink_to(tmp_path / "train/self")
     with caplog.at_level(logging.WARNING):
         assert names(scan(tmp_path)) == list(BOTH)
     assert "beside train and test are ignored: valid" in caplog.text
-    assert "no class folder are ignored: 1, first labels.csv" in caplog.text
+    assert "no class folder are ignored: 2, first labels.csv" in caplog.text
 
 
 def test_one_class_written_in_two_unicode_forms_is_one_class(tmp_path: Path) -> None:
@@ -145,6 +153,27 @@ def test_tells_a_class_name_that_is_no_text(tmp_path: Path) -> None:
 def test_tells_a_folder_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(PipelineError, match="missing cannot be read: No such file"):
         scan(tmp_path / "missing")
+
+
+def make_deep(top: Path, folder: str, levels: int) -> None:
+    """Make folders one in the other, more than a path can name at once."""
+    here = os.open(top, os.O_RDONLY)
+    for _ in range(levels):
+        os.mkdir(folder, dir_fd=here)  # a Path has no folder to start from
+        here, above = os.open(folder, os.O_RDONLY, dir_fd=here), here
+        os.close(above)
+    os.close(here)
+
+
+def test_a_path_that_the_system_refuses_is_quoted_in_part_with_the_right_advice(tmp_path: Path) -> None:
+    make_deep(touch(tmp_path, *BOTH) / "train/Cans", "folder", 1100)
+    try:
+        with pytest.raises(PipelineError, match=r"cannot be read: File name too long; give it a shorter name") as caught:
+            scan(tmp_path)
+        assert str(tmp_path) in str(caught.value)
+        assert len(str(caught.value)) < 400
+    finally:
+        subprocess.run(["rm", "-r", tmp_path / "train"], check=True)  # pytest's own clean-up stumbles over it
 
 
 @given(count=st.integers(2, 500), share=st.floats(0, 1, exclude_min=True, exclude_max=True))

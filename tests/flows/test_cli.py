@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import csv
+import re
 from pathlib import Path
 
+import pillow_heif
 import pytest
+from PIL import Image
 from support import CommandLine
 
 
@@ -19,14 +22,21 @@ def test_a_folder_without_test_split_runs_and_its_model_predicts(
     assert len(finished.out.splitlines()) == 1
 
     (tmp_path / "kept" / "note.txt").write_text("no image")
+    (tmp_path / "kept" / "loop.jpg").symlink_to(tmp_path / "kept" / "loop.jpg")
+    pillow_heif.from_pillow(Image.open(tmp_path / "kept" / "Cans" / "000.png")).save(tmp_path / "kept" / "phone.heic")
     table = tmp_path / "predictions.csv"
     predicted = garbage("predict", "--json", "--top", "2", "--csv", table, tmp_path / "kept", tmp_path / "none.jpg")
     assert predicted.code == 0, predicted.err
+    assert re.search(
+        r"model   dataset pictures, trained 20\d\d-\d\d-\d\d \d\d:\d\d, .*/latest/garbage-finetune/pictures/model",
+        predicted.err,
+    )
     rows = {Path(row["image"]).name if "error" in row else row["image"]: row for row in predicted.json}
     assert rows["note.txt"]["error"] == "not an image"
     assert "No such file" in rows["none.jpg"]["error"]
+    assert "Too many levels of symbolic links" in rows["loop.jpg"]["error"]
     classified = [row for row in predicted.json if "error" not in row]
-    assert len(classified) == 9
+    assert len(classified) == 10
     assert all(0 <= row["probability"] <= 1 and len(row["top"]) == 2 for row in classified)
     assert {row["class"]: row["bin"] for row in classified}.items() <= {
         "Battery": "hazardous",
@@ -34,7 +44,29 @@ def test_a_folder_without_test_split_runs_and_its_model_predicts(
         "Paper": "recyclable",
     }.items()
     with table.open() as file:
-        assert len(list(csv.DictReader(file))) == 11
+        assert len(list(csv.DictReader(file))) == 13
+
+    (tmp_path / "empty").mkdir()
+    for paths, sentence, count in (
+        ([tmp_path / "empty"], f"There is no file in {tmp_path / 'empty'}", 0),
+        (
+            [tmp_path / "kept" / "note.txt", tmp_path / "none.jpg"],
+            "No photograph was classified: of 2 files none can be read",
+            2,
+        ),
+    ):
+        unanswered = garbage("predict", "--json", *paths)
+        assert (unanswered.code, len(unanswered.json)) == (1, count)
+        assert sentence in unanswered.err
+        assert "Traceback" not in unanswered.err
+
+    (garbage.artifacts / "latest" / "garbage-finetune" / "pictures").rename(
+        garbage.artifacts / "latest" / "garbage-finetune" / "sample"
+    )
+    of_the_sample = garbage("predict", tmp_path / "kept" / "phone.heic", "--dataset", "sample")
+    assert of_the_sample.code == 0
+    assert "trained on what comes with the project" in of_the_sample.err
+    assert "There is no model of the dataset pictures" in garbage("predict", "x.jpg", "--dataset", "pictures").err
 
 
 @pytest.mark.parametrize(
@@ -48,6 +80,10 @@ def test_a_folder_without_test_split_runs_and_its_model_predicts(
             "train.epochs=0 is not allowed: a whole number of at least 1 and at most 10,000",
         ),
         (["predict", "picture.jpg"], "There is no model at"),
+        (["predict", "picture.jpg", "--model", "nowhere"], "There is no model at nowhere"),
+        (["run", "--set", "=5"], "--set =5: write NAME=VALUE"),
+        (["run", "--set", f"seed={'[' * 5000}"], "the value is not YAML"),
+        (["run", "--set", "augment_test.grid_sigmas=[.nan]"], "augment_test.grid_sigmas=nan is not allowed"),
         (["run", "--set", "backbone.weights=labdgo"], "did you mean"),
     ],
 )

@@ -48,9 +48,9 @@ def test_a_run_tells_its_epochs_a_rerun_reuses_all_and_the_model_predicts(garbag
 
     Image.new("RGB", (90, 60), "black").save(tmp_path / "blank.png")
     (tmp_path / "note.txt").write_text("no image")
-    model = garbage.artifacts / "latest" / "lenet-model"
-    predicted = garbage("predict", "--json", "--model", model, tmp_path / "blank.png", tmp_path / "note.txt")
+    predicted = garbage("predict", "--json", "--flow", "lenet-mnist", tmp_path / "blank.png", tmp_path / "note.txt")
     assert predicted.code == 0, predicted.err
+    assert "model   dataset digits, trained 20" in predicted.err
     assert predicted.json[0]["class"] in set("0123456789")
     assert predicted.json[0]["bin"] is None
     assert predicted.json[1]["error"] == "not an image"

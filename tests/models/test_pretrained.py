@@ -97,6 +97,24 @@ def test_a_specification_that_is_none_is_refused(tmp_path: Path, text: str):
         build(tmp_path / "backbone", str(weights))
 
 
+@pytest.mark.parametrize(
+    ("field", "change"),
+    [
+        ("bn_eps", {"bn_eps": float("inf")}),
+        ("width", {"width": float("nan")}),
+        ("width", {"width": 1e9}),
+        ("preprocessing.mean.1", {"preprocessing": {"size": 96, "mean": [0, float("nan"), 0], "std": [1, 1, 1]}}),
+        ("preprocessing.std.2", {"preprocessing": {"size": 96, "mean": [0, 0, 0], "std": [1, 1, 0]}}),
+        ("preprocessing.size", {"preprocessing": {"size": 10**9, "mean": [0, 0, 0], "std": [1, 1, 1]}}),
+    ],
+)
+def test_a_specification_with_a_number_that_cannot_be_is_refused(tmp_path: Path, field: str, change: dict[str, object]):
+    description = own_checkpoint(tmp_path / "own").with_suffix(".json")
+    description.write_text(json.dumps(json.loads(description.read_text()) | change))
+    with pytest.raises(PipelineError, match=rf"mine\.json is no specification .*\({field}: Input should be"):
+        build(tmp_path / "backbone", str(tmp_path / "own" / "mine.ckpt"))
+
+
 def test_own_checkpoint_of_another_width_is_refused(tmp_path: Path):
     with pytest.raises(PipelineError, match=r"weight has shape .* and \d+ more; .*width 0\.5 .*backbone\.width"):
         build(tmp_path / "backbone", str(own_checkpoint(tmp_path / "own")), width=0.5)

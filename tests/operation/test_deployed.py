@@ -21,7 +21,7 @@ def test_a_deployed_run_completes_and_the_next_reuses_every_stage(operated: Oper
             return {task["state_name"] for task in tasks if task["name"] != "source"}  # it is asked anew in every run
 
         assert operated.eventually(states, lambda seen: not seen & {"Pending", "Running"}) == expected
-    assert (operated.artifacts / "latest" / "report" / "report.html").is_file()
+    assert (operated.artifacts / "latest" / "garbage-finetune" / pictures.name / "report" / "report.html").is_file()
 
 
 def test_every_deployment_is_watched_and_its_form_tells_ranges(operated: Operated) -> None:

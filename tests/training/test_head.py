@@ -188,7 +188,12 @@ def test_a_missing_head_is_told(tmp_path: Path) -> None:
     [
         ({"hidden": 3}, "hidden.0.weight is missing"),
         ({"in_features": 5}, "output.weight has shape"),
-        ({"temperature": 0.0}, "head.json is damaged"),
+        *[
+            ({"temperature": value}, "head.json is damaged: temperature: Input should be")
+            for value in (0.0, -1.0, 1e-300, 1e300, float("inf"), float("nan"))
+        ],
+        ({"in_features": 10**15}, "head.json is damaged: in_features: Input should be"),
+        ({"hidden": 10**15}, "head.json is damaged: hidden: Input should be"),
         ({"surplus": 1}, "head.json is damaged"),
     ],
 )

@@ -172,6 +172,15 @@ def test_a_model_predicts_as_the_network_computes(trained: Path) -> None:
         ({"classes": ["a", "b"]}, "output.weight has shape"),
         ({"form": "other"}, "network.json is damaged"),
         ({"preprocessing": {"size": 28, "channels": "RGB"}}, "network.json is damaged"),
+        ({"preprocessing": {"size": 64}}, "network.json is damaged: preprocessing: LeNet-5 takes images of 28 x 28"),
+        *[
+            ({"preprocessing": {"size": 28, "scale": value}}, "network.json is damaged: preprocessing.scale: Input should be")
+            for value in (0.0, 1e-300, float("inf"), float("nan"))
+        ],
+        *[
+            ({"temperature": value}, "network.json is damaged: temperature: Input should be")
+            for value in (0.0, -1.0, 1e-300, 1e300, float("inf"), float("nan"))
+        ],
         (None, "network.ckpt is missing"),
     ],
 )

@@ -1,0 +1,92 @@
+"""The YAML of settings: one value, or a file of dotted or nested names. What is ambiguous is refused with its lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import yaml
+
+MAX_DEPTH = 20
+"""Levels of nesting that are read; settings have three."""
+
+
+def read_value(text: str) -> Any:
+    """Return the value that a YAML text holds; None for an empty one.
+
+    Raises:
+        ValueError: The text is not YAML, has aliases, or is nested deeper than ``MAX_DEPTH``.
+    """
+    with _loading(text) as loader:
+        return loader.get_single_data()
+
+
+def read_settings(text: str) -> dict[str, Any]:
+    """Return the values of a YAML file by dotted name, however the names are nested.
+
+    Raises:
+        ValueError: The text is not YAML (see ``read_value``), holds no names, or sets one twice. The message names the line.
+    """
+    values: dict[str, Any] = {}
+    lines: dict[str, int] = {}
+    with _loading(text) as loader:
+        for name, line, node in _entries(loader.get_single_node()):
+            if name in lines:
+                raise ValueError(f"it sets {name} twice, on line {lines[name]} and on line {line}; keep one of them")
+            lines[name] = line
+            try:
+                values[name] = loader.construct_document(node)
+            except ValueError:  # a date or number that does not exist, such as 2001-99-99
+                raise ValueError(f"line {line}: the value of {name} cannot be read") from None
+    return values
+
+
+def _entries(node: yaml.Node | None, prefix: str = "") -> Iterator[tuple[str, int, yaml.Node]]:
+    """Yield the dotted name, the line (from 1) and the value of every setting; an empty section is a value."""
+    if node is None:
+        return
+    if not isinstance(node, yaml.MappingNode):
+        raise ValueError("it must hold names and values, such as 'train: {epochs: 50}'")
+    for key, value in node.value:
+        line = key.start_mark.line + 1
+        if not isinstance(key, yaml.ScalarNode) or not key.value:
+            raise ValueError(f"line {line} sets something that has no name")
+        if isinstance(value, yaml.MappingNode) and value.value:
+            yield from _entries(value, f"{prefix}{key.value}.")
+        else:
+            yield f"{prefix}{key.value}", line, value
+
+
+@contextmanager
+def _loading(text: str) -> Iterator[_Loader]:
+    """Yield a loader of a text; what it stumbles over becomes a ``ValueError`` of one line."""
+    try:
+        loader = _Loader(text)
+        try:
+            yield loader
+        finally:
+            loader.dispose()
+    except yaml.MarkedYAMLError as error:
+        where = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
+        raise ValueError(f"it is not YAML that can be read here: {where}{error.problem or error.context}") from None
+    except yaml.YAMLError as error:
+        raise ValueError(f"it is not YAML: {' '.join(str(error).split())}") from None
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads plain values. Aliases, by which a text can contain itself or grow without end, are refused."""
+
+    _depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.MarkedYAMLError(problem="aliases (*name) are not followed, write the value out", problem_mark=mark)
+        if self._depth == MAX_DEPTH:
+            raise yaml.MarkedYAMLError(problem=f"nested more than {MAX_DEPTH} deep", problem_mark=mark)
+        self._depth += 1
+        try:
+            return super().compose_node(parent, index)
+        finally:
+            self._depth -= 1
