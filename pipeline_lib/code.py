@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pipeline_lib.errors import PipelineError
+from pipeline_lib.publishing import write_atomically
 from pipeline_lib.snapshot import PROJECT, Snapshot
 
 # What carries settings to a stage, runs it, keeps its result and shows its progress, but computes none of it. The values of
@@ -128,9 +129,7 @@ def _remembered(memory: Path | None) -> Iterator[dict[str, Parsed]]:
     yield known
     if len(known) > before and os.access(memory.parent, os.W_OK):
         memory.mkdir(exist_ok=True)
-        fresh = path.with_name(f".{path.name}.{os.getpid()}")
-        fresh.write_text(json.dumps(known), encoding="utf-8")
-        fresh.replace(path)
+        write_atomically(path, json.dumps(known).encode())
 
 
 @lru_cache(maxsize=1)
@@ -199,7 +198,7 @@ def _imports(tree: ast.AST, path: str) -> Iterator[str]:
         elif _cannot_be_followed(node):
             raise PipelineError(
                 f"{path}, line {getattr(node, 'lineno', 1)}, imports or runs code in a way that cannot be followed, so "
-                "a change of that code would go unnoticed - use an import statement, or import_module(\"a.b\")"
+                'a change of that code would go unnoticed - use an import statement, or import_module("a.b")'
             )
         waiting += _that_run(node)
 

@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 import errno
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+SCANT = 2**16
+"""Bytes: a file system with less room than this is full."""
 
 
 class PipelineError(Exception):
@@ -17,6 +24,10 @@ class OutOfReachError(PipelineError):
     """Something on the network does not answer now and may do so later: worth another try."""
 
 
+class NoSpaceError(PipelineError):
+    """A file system is full."""
+
+
 class StageError(PipelineError):
     """A stage failed. The message names the stage, what failed and what to do; the reason is its cause."""
 
@@ -27,10 +38,40 @@ def in_words(error: BaseException) -> str:
         return str(error)
     if isinstance(error, OSError) and error.strerror:
         where = f": {error.filename}" if error.filename else ""
-        room = " - make room and run again; finished stages are kept" if error.errno == errno.ENOSPC else ""
-        return f"{error.strerror}{where}{room}"
+        return f"{error.strerror}{where}"
     told = " ".join(str(error).split()) or "no message"
     return f"{type(error).__name__}: {told} - the log has the traceback; finished stages are kept"
+
+
+@contextmanager
+def naming_a_full_disk(folder: Path) -> Iterator[None]:
+    """Turn whatever fails within, because the file system of ``folder`` is full, into one sentence that says so.
+
+    Libraries report a full disk in words of their own, and those who catch an OSError blame what they were reading. So the
+    causes of an error are looked at, and the file system itself.
+
+    Raises:
+        NoSpaceError: It is full.
+    """
+    try:
+        yield
+    except Exception as error:
+        causes = list(_causes(error))
+        if any(isinstance(cause, NoSpaceError) for cause in causes):
+            raise
+        full = [cause for cause in causes if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT)]
+        if not full and not (folder.exists() and shutil.disk_usage(folder).free < SCANT):
+            raise
+        named = next((Path(cause.filename).parent for cause in full if isinstance(cause.filename, str)), folder)
+        where = folder if named.is_relative_to(folder) else named
+        raise NoSpaceError(f"No space left on {where} - make room there and run again; finished stages are kept") from error
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an exception and what led to it."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 def is_defect(error: BaseException | None) -> bool:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pipeline_lib.kept import Kept
 from pipeline_lib.stages import Ref, Summary
 from tasks.stage import stage
 
 
 @stage("features", varies="images")
 def features_stage(
-    folder: Path, *, images: Ref, backbone: Ref, engine: Ref, batch: int, previous: Path | None = None
+    folder: Path, *, images: Ref, backbone: Ref, engine: Ref, batch: int, previous: Kept | None = None
 ) -> Summary:
     """Run the frozen backbone over a shard's images in one view; keep their pooled features and an index."""
     from pipeline_lib.features.choice import read_choice
