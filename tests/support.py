@@ -7,11 +7,13 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from PIL import Image, ImageDraw
 
 from pipeline_lib.digest import file_sha256
@@ -112,6 +114,18 @@ class CommandLine:
         text = path.read_text(encoding="utf-8")
         assert text.count(old) >= 1, f"{file} has no {old!r}"
         path.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
+def mounted(place: Path, size: str) -> Iterator[Path]:
+    """A small file system at a place of its own; skips the test where none can be mounted."""
+    place.mkdir()
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", place], capture_output=True, check=False)
+    if done.returncode != 0:
+        pytest.skip(f"no file system can be mounted: {done.stderr.decode().strip()}")
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", "--lazy", place], check=True)
 
 
 def kept(folder: Path) -> Kept:

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support import PROJECT
+from support import PROJECT, mounted
 
 from pipeline_lib.errors import PipelineError, naming_a_full_disk
 from pipeline_lib.settings import SampleSettings, TrainSettings
@@ -204,13 +204,7 @@ def test_a_stage_is_resumed_by_who_is_not_root(store: Store, second: int) -> Non
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 1 MiB."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", place], capture_output=True, check=False)
-    if mounted.returncode != 0:
-        pytest.skip(f"no file system can be mounted: {mounted.stderr.decode().strip()}")
-    yield place
-    subprocess.run(["umount", "--lazy", place], check=True)
+    yield from mounted(tmp_path / "disk", "1m")
 
 
 def fill(folder: Path) -> dict[str, object]:
