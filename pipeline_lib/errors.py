@@ -60,11 +60,16 @@ def naming_a_full_disk(folder: Path) -> Iterator[None]:
         if any(isinstance(cause, NoSpaceError) for cause in causes):
             raise
         full = [cause for cause in causes if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT)]
-        if not full and not (folder.exists() and shutil.disk_usage(folder).free < SCANT):
+        if not full and not _is_full(folder):
             raise
-        named = next((Path(cause.filename).parent for cause in full if isinstance(cause.filename, str)), folder)
-        where = folder if named.is_relative_to(folder) else named
+        # A failed copy names what it read too, so a place counts only if it is full itself.
+        files = [name for cause in full for name in (cause.filename2, cause.filename) if isinstance(name, str)]
+        where = next((place for place in (folder, *(Path(file).parent for file in files)) if _is_full(place)), folder)
         raise NoSpaceError(f"No space left on {where} - make room there and run again; finished stages are kept") from error
+
+
+def _is_full(folder: Path) -> bool:
+    return folder.exists() and shutil.disk_usage(folder).free < SCANT
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -212,6 +213,13 @@ def fill(folder: Path) -> dict[str, object]:
     return {}
 
 
+def fill_by_copying(folder: Path) -> dict[str, object]:
+    with tempfile.TemporaryDirectory() as elsewhere:
+        fill(Path(elsewhere))
+        shutil.copyfile(Path(elsewhere, "large.bin"), folder / "large.bin")  # its error names the file it reads
+    return {}
+
+
 def fill_by_rows(folder: Path) -> dict[str, object]:
     from pipeline_lib.features.shards import _table
 
@@ -233,7 +241,7 @@ def fill_and_say_something_else(folder: Path) -> dict[str, object]:
     raise RuntimeError("Failed to save the checkpoint")  # as MindSpore does
 
 
-@pytest.mark.parametrize("compute", [fill, fill_by_rows, fill_and_blame_another, fill_and_say_something_else])
+@pytest.mark.parametrize("compute", [fill, fill_by_copying, fill_by_rows, fill_and_blame_another, fill_and_say_something_else])
 def test_a_full_disk_is_named_and_leaves_the_store_whole(
     small_disk: Path, monkeypatch: pytest.MonkeyPatch, compute: Callable[[Path], dict[str, object]]
 ) -> None:
