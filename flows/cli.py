@@ -1,4 +1,4 @@
-"""The command ``garbage``: run, lenet, status, predict, settings. Heavy libraries are imported when a command needs them."""
+"""The command ``garbage`` and its subcommands. Heavy libraries are imported when a command needs them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -96,6 +97,37 @@ def lenet_command(**options: Any) -> None:
 def status_command(flow: str, **options: Any) -> None:
     """Say for each stage whether a run would reuse it, and if not why. Runs nothing."""
     _execute(flow, planning=True, **options)
+
+
+@main.command("verify")
+@click.option(
+    "--older-than", type=click.FloatRange(min=0), default=0.0, metavar="DAYS", help="Leave out what was checked since then."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object as the last line of standard output.")
+@click.option("--artifacts", type=click.Path(path_type=Path), help="Folder of all results (GARBAGE_ARTIFACTS, ./artifacts).")
+def verify_command(older_than: float, as_json: bool, artifacts: Path | None) -> None:
+    """Compare kept results with their recorded digests and list those that are damaged; exit code 1 if any is."""
+    _use_artifacts(artifacts)
+    from pipeline_lib.stages import Store
+    from pipeline_lib.verification import check_results
+
+    started, told = time.perf_counter(), Console(stderr=True)
+    with _explained(told):
+        results = list(check_results(Store(), older_than))
+    damaged = [result for result in results if result.damage]
+    size, seconds = sum(result.bytes for result in results), time.perf_counter() - started
+    if as_json:
+        named = [{"path": result.path, "damage": result.damage} for result in damaged]
+        click.echo(json.dumps({"results": len(results), "bytes": size, "seconds": round(seconds, 3), "damaged": named}))
+    else:
+        for result in damaged:
+            click.echo(f"{result.path}: {result.damage}")
+        click.echo(f"{len(results)} results, {size / 1e6:,.1f} MB in {seconds:.1f} s: {len(damaged)} damaged")
+    if damaged:
+        told.print(
+            "`garbage run --verify` with the dataset of a damaged result computes it anew", highlight=False, markup=False
+        )
+        sys.exit(1)
 
 
 def _execute(

@@ -12,9 +12,10 @@ import numpy as np
 from PIL import Image
 
 from pipeline_lib.data.image import read_image
+from pipeline_lib.kept import Kept
 from pipeline_lib.models.preprocess import fit
 from pipeline_lib.view_folder import Original, ViewFolder
-from pipeline_lib.views import View
+from pipeline_lib.views import ARCHIVE, INDEX, View
 
 # 4:4:4 at 95 keeps the noise, which chroma subsampling would smooth, at about a third of PNG's size.
 JPEG = {"quality": 95, "subsampling": 0}
@@ -62,7 +63,7 @@ def generator(seed: int, sha256: str, view: str) -> np.random.Generator:
 
 
 def write_views(
-    folder: Path, images: Sequence[Original], views: Sequence[View], *, seed: int, size: int, previous: Path | None = None
+    folder: Path, images: Sequence[Original], views: Sequence[View], *, seed: int, size: int, previous: Kept | None = None
 ) -> int:
     """Write every view of every image; return how many images were augmented.
 
@@ -70,10 +71,10 @@ def write_views(
     view gets an ``index.csv``: image, file, sha256 of the original and of the copy, and what was drawn (sigma of 255, angle in
     degrees, flip 0/1, crop as share of the area, brightness factor). Nothing is kept in memory but one image.
 
-    ``previous`` is a folder that was written with the same views, seed and size: copies of images that it knows are taken
-    from there.
+    ``previous`` is a result that was written with the same views, seed and size: copies of images that it knows, and that are
+    what was recorded, are taken from there.
     """
-    known = {view.name: ViewFolder.read(previous / view.name) for view in views} if previous else {}
+    known = {view.name: _intact(previous, view) for view in views} if previous else {}
     computed = 0
     with ExitStack() as stack:
         folders = {view.name: stack.enter_context(ViewFolder(folder / view.name, packed=view.packed)) for view in views}
@@ -85,6 +86,19 @@ def write_views(
                 _draw(folders, original, views, seed, size)
                 computed += 1
     return computed
+
+
+def _intact(previous: Kept, view: View) -> ViewFolder:
+    """Return a view of a shard with those of its rows whose images are what was recorded."""
+    path = previous.folder / view.name
+    if not previous.is_intact(f"{view.name}/{INDEX}"):
+        return ViewFolder(path, view.packed)
+    before = ViewFolder.read(path)
+    if view.packed:
+        whole = previous.is_intact(f"{view.name}/{ARCHIVE}")
+        return before if whole else ViewFolder(path, view.packed)
+    rows = {sha256: row for sha256, row in before.rows.items() if previous.is_intact(f"{view.name}/{row['file']}")}
+    return ViewFolder(path, view.packed, rows)
 
 
 def _draw(folders: dict[str, ViewFolder], original: Original, views: Sequence[View], seed: int, size: int) -> None:

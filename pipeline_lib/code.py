@@ -1,5 +1,6 @@
 """What code a stage runs: the modules it reaches through imports, and the libraries those modules use.
 
+All of it is read from the snapshot of the process, which is what its imports load.
 A module's digest is taken from its syntax tree without docstrings, so comments, docstrings and layout change nothing.
 Parsing a hundred files takes half a second, so what was found in a file is kept under the digest of its bytes.
 """
@@ -13,18 +14,31 @@ import importlib.util
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache, lru_cache
+from importlib.util import resolve_name
 from pathlib import Path
 from typing import NamedTuple
 
-PROJECT = "pipeline_lib"
-# Settings reach a stage as values, and the values are in its key. `files.*` download what an input's fingerprint or a
-# pinned digest identifies: how they do it changes no result. The others keep results; they compute none.
+from pipeline_lib.errors import PipelineError
+from pipeline_lib.publishing import write_atomically
+from pipeline_lib.snapshot import PROJECT, Snapshot
+
+# What carries settings to a stage, runs it, keeps its result and shows its progress, but computes none of it. The values of
+# settings are in the key. What is downloaded is identified by an input's fingerprint or a pinned digest.
 NOT_COMPUTING = frozenset(
-    f"{PROJECT}.{name}" for name in ("settings", "stages", "code", "run", "files.fetch", "files.packages")
+    {
+        *(
+            f"pipeline_lib.{name}"
+            for name in ("settings", "stages", "code", "snapshot", "run", "files.fetch", "files.packages")
+        ),
+        *(f"tasks.{name}" for name in ("stage", "publish", "locks", "progress", "source")),
+    }
 )
+# Ways to run code that no import statement names.
+DYNAMIC = frozenset({"spec_from_file_location", "spec_from_loader", "exec_module", "load_module", "run_path", "run_module"})
+IMPORTERS = frozenset({"import_module", "__import__"})
 # Where the name to import is not the name to install.
 DISTRIBUTIONS = {"PIL": "pillow", "sklearn": "scikit-learn", "yaml": "PyYAML"}
 
@@ -37,44 +51,52 @@ class Reach(NamedTuple):
 
 
 class Parsed(NamedTuple):
-    """Digest of a file's code, and the dotted names it imports."""
+    """Digest of a file's code, and the dotted names it imports; relative ones begin with their dots."""
 
     digest: str
     imports: list[str]
 
 
 @lru_cache
-def reach(module: str, memory: Path | None = None) -> Reach:
+def reach(module: str, memory: Path | None = None, snapshot: Snapshot = PROJECT) -> Reach:
     """Return the code that ``module`` runs: itself, and every project module reached from it through imports.
 
-    Imports inside functions count; imports under ``if TYPE_CHECKING`` do not run and do not count. The templates and
-    other data files of a package that is reached count by their bytes. ``memory`` is a folder in which parsed files are
-    remembered. It is made when needed, but never the one it lies in: a look at results that are not there, or only to be
-    read, writes nothing.
+    Imports inside functions count, relative ones too, and so does ``import_module`` of a literal name. Imports that only a
+    type checker sees do not run and do not count. The templates and other data files of a package that is reached count by
+    their bytes. ``memory`` is a folder in which parsed files are remembered. It is made when needed, but never the one it
+    lies in: a look at results that are not there, or only to be read, writes nothing.
+
+    Raises:
+        PipelineError: The code imports something in a way that cannot be followed, so no key could tell when it changes.
     """
     with _remembered(memory) as known:
-        return _reach(module, known)
+        return _reach(module, known, snapshot)
 
 
-def _reach(module: str, known: dict[str, Parsed]) -> Reach:
+def _reach(module: str, known: dict[str, Parsed], snapshot: Snapshot) -> Reach:
     files: dict[str, str] = {}
     libraries: dict[str, str] = {}
-    waiting, seen = [module], set(NOT_COMPUTING)
+    if snapshot.source(module) is None:
+        raise PipelineError(
+            f"A stage's function stands in {module}, which is in none of the packages of this project: move it there"
+        )
+    waiting, seen = _with_parents(module), set(NOT_COMPUTING)
     while waiting:
         name = waiting.pop()
-        source = None if name in seen else _source(name)
+        source = None if name in seen else snapshot.source(name)
         seen.add(name)
         if source is None:
             continue
-        digest, imports = _parsed(source.read_bytes(), known)
-        root = source.parents[name.count(".") + (source.name == "__init__.py")]
-        files[source.relative_to(root).as_posix()] = digest
-        if source.name == "__init__.py":
-            files |= {data.relative_to(root).as_posix(): _sha256(data.read_bytes()) for data in _data_files(source.parent)}
+        is_package = source.endswith("__init__.py")
+        digest, imports = _parsed(source, snapshot.files[source], known)
+        files[_in_project(source, snapshot)] = digest
+        if is_package:
+            files |= {_in_project(data, snapshot): _sha256(snapshot.files[data]) for data in _data_files(source, snapshot)}
         for imported in imports:
-            top = imported.partition(".")[0]
-            if top == PROJECT:
-                waiting += _with_parents(imported)
+            absolute = resolve_name(imported, name if is_package else name.rpartition(".")[0])
+            top = absolute.partition(".")[0]
+            if top in snapshot.packages:
+                waiting += _with_parents(absolute)
             elif top not in sys.stdlib_module_names and (version := _version(top)):
                 libraries[DISTRIBUTIONS.get(top, top)] = version
     # The orchestrator runs stages; it does not shape what they compute.
@@ -82,12 +104,16 @@ def _reach(module: str, known: dict[str, Parsed]) -> Reach:
     return Reach(dict(sorted(files.items())), dict(sorted(libraries.items())))
 
 
-def _parsed(content: bytes, known: dict[str, Parsed]) -> Parsed:
+def _in_project(path: str, snapshot: Snapshot) -> str:
+    return Path(path).relative_to(snapshot.root).as_posix()
+
+
+def _parsed(path: str, content: bytes, known: dict[str, Parsed]) -> Parsed:
     """Return what a source file holds, and make it known."""
     name = _sha256(content)
     if name not in known:
         tree = _without_docstrings(ast.parse(content))
-        known[name] = Parsed(_sha256(ast.dump(tree).encode()), sorted(set(_imports(tree))))
+        known[name] = Parsed(_sha256(ast.dump(tree).encode()), sorted(set(_imports(tree, path))))
     return known[name]
 
 
@@ -106,9 +132,7 @@ def _remembered(memory: Path | None) -> Iterator[dict[str, Parsed]]:
     yield known
     if len(known) > before and os.access(memory.parent, os.W_OK):
         memory.mkdir(exist_ok=True)
-        fresh = path.with_name(f".{path.name}.{os.getpid()}")
-        fresh.write_text(json.dumps(known), encoding="utf-8")
-        fresh.replace(path)
+        write_atomically(path, json.dumps(known).encode())
 
 
 @lru_cache(maxsize=1)
@@ -121,43 +145,39 @@ def _read(path: Path, mtime_ns: int) -> dict[str, Parsed]:
 
 @cache
 def _own_digest() -> str:
-    return _sha256(Path(__file__).read_bytes())[:16]
+    return _sha256(PROJECT.files[__file__])[:16]
 
 
 def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _data_files(package: Path) -> Iterator[Path]:
-    """Yield the files of a package, and of its folders that are no packages themselves, that are not Python."""
-    for path in sorted(package.iterdir()):
-        if path.name.startswith((".", "__")):  # caches of tools
-            continue
-        if path.is_dir() and not (path / "__init__.py").exists():
-            yield from _data_files(path)
-        elif path.is_file() and path.suffix != ".py":
-            yield path
-
-
-def _source(module: str) -> Path | None:
-    """Return a module's file, or None when the dotted name is not a module (a function of one, say).
-
-    Only the top package is looked up by the import system: a look-up of ``a.b.c`` would import ``a.b``, and what that imports.
-    """
-    top, *inner = module.split(".")
-    spec = importlib.util.find_spec(top)
-    if spec is None or spec.origin is None or not inner:
-        return Path(spec.origin) if spec and spec.origin else None
-    place = Path(spec.origin).parent.joinpath(*inner)
-    return next((path for path in (place.with_suffix(".py"), place / "__init__.py") if path.is_file()), None)
+def _data_files(package: str, snapshot: Snapshot) -> Iterator[str]:
+    """Yield a package's files that are not Python, those of its folders that are no packages too; given its ``__init__.py``."""
+    for path in snapshot.files:
+        if not path.endswith(".py"):
+            packages = (str(folder / "__init__.py") for folder in Path(path).parents)
+            if package == next((file for file in packages if file in snapshot.files), None):
+                yield path
 
 
 @cache
 def _version(library: str) -> str | None:
+    """Return the installed version of a library; None for one that is not there: it is imported only where it is.
+
+    Raises:
+        PipelineError: It is there, but it is no library whose version is known.
+    """
     try:
         return importlib.metadata.version(DISTRIBUTIONS.get(library, library))
     except importlib.metadata.PackageNotFoundError:
-        return None  # a package of this project beside pipeline_lib
+        if importlib.util.find_spec(library) is None:
+            return None
+    raise PipelineError(
+        f"A stage imports {library}, which is neither in this project's packages nor an installed library of that name, so a "
+        "change of it would go unnoticed - move it into one of the packages, or name its distribution in DISTRIBUTIONS of "
+        "pipeline_lib/code.py"
+    )
 
 
 def _with_parents(module: str) -> list[str]:
@@ -165,20 +185,59 @@ def _with_parents(module: str) -> list[str]:
     return [".".join(parts[: length + 1]) for length in range(len(parts))]
 
 
-def _imports(tree: ast.AST) -> Iterator[str]:
+def _imports(tree: ast.AST, path: str) -> Iterator[str]:
     """Yield the dotted names a syntax tree imports; ``from a import b`` yields ``a`` and ``a.b``."""
     waiting = [tree]
     while waiting:
         node = waiting.pop()
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
-        elif isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
-            waiting += node.orelse
-        else:
-            waiting += ast.iter_child_nodes(node)
+        elif isinstance(node, ast.ImportFrom):
+            start = "." * node.level + (node.module or "")
+            yield start
+            yield from (f"{start}{'.' if node.module else ''}{alias.name}" for alias in node.names)
+        elif (literal := _literal_import(node)) is not None:
+            yield literal
+        elif _cannot_be_followed(node):
+            raise PipelineError(
+                f"{path}, line {getattr(node, 'lineno', 1)}, imports or runs code in a way that cannot be followed, so "
+                'a change of that code would go unnoticed - use an import statement, or import_module("a.b")'
+            )
+        waiting += _that_run(node)
+
+
+def _that_run(node: ast.AST) -> Iterable[ast.AST]:
+    """Return the nodes inside a node, without what only a type checker looks at."""
+    if isinstance(node, ast.Call) and _literal_import(node) is not None:
+        return node.args
+    if isinstance(node, ast.If):
+        negated = isinstance(node.test, ast.UnaryOp) and isinstance(node.test.op, ast.Not)
+        if _name(node.test.operand if negated else node.test) == "TYPE_CHECKING":  # type: ignore[attr-defined]
+            return node.body if negated else node.orelse
+    return ast.iter_child_nodes(node)
+
+
+def _literal_import(node: ast.AST) -> str | None:
+    """Return the module that ``import_module("a.b")`` or ``__import__("a.b")`` imports; None for any other node."""
+    if isinstance(node, ast.Call) and _name(node.func) in IMPORTERS and len(node.args) == 1 and not node.keywords:
+        (name,) = node.args
+        if isinstance(name, ast.Constant) and isinstance(name.value, str) and not name.value.startswith("."):
+            return name.value
+    return None
+
+
+def _cannot_be_followed(node: ast.AST) -> bool:
+    """Whether a node mentions a way to run code that no literal names. Attributes ``eval`` and ``exec`` mean other things."""
+    if isinstance(node, ast.Name) and node.id in {"exec", "eval"}:
+        return True
+    return _name(node) in IMPORTERS | DYNAMIC
+
+
+def _name(node: ast.AST) -> str:
+    """Return the last part of a name such as ``TYPE_CHECKING`` or ``typing.TYPE_CHECKING``; empty for all else."""
+    if isinstance(node, ast.alias):
+        return node.name if node.asname else ""
+    return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
 
 
 def _without_docstrings(tree: ast.Module) -> ast.Module:

@@ -10,6 +10,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 
 from pipeline_lib.data.image import read_image
+from pipeline_lib.kept import Kept
 from pipeline_lib.links import link_or_copy
 from pipeline_lib.models.preprocess import fit
 from pipeline_lib.views import INDEX
@@ -20,11 +21,14 @@ TILE, GAP, MARGIN = 132, 6, 24
 SHEET_ROWS = 6
 
 
-def link_views(folder: Path, shards: Sequence[Path]) -> dict[str, int]:
+def link_views(folder: Path, shards: Sequence[Kept]) -> dict[str, int]:
     """Lay the ``aug`` views of shards out as ``folder/<split>/<class>/<stem>-<view>.jpg``; return images a split.
 
     Files are hard links where the file system has them: the folder costs no space. ``index.csv`` tells what was drawn for
     each image.
+
+    Raises:
+        PipelineError: An image is not what was recorded.
     """
     counts: dict[str, int] = {}
     rows = sorted((row for shard in shards for row in _rows(shard)), key=lambda row: row["file"])
@@ -41,12 +45,12 @@ def link_views(folder: Path, shards: Sequence[Path]) -> dict[str, int]:
     return counts
 
 
-def _rows(shard: Path) -> Iterator[dict[str, str]]:
-    for view in sorted(shard.glob("aug*")):
-        with (view / INDEX).open(newline="", encoding="utf-8") as file:
+def _rows(shard: Kept) -> Iterator[dict[str, str]]:
+    for view in sorted(shard.folder.glob("aug*")):
+        with shard.intact(f"{view.name}/{INDEX}").open(newline="", encoding="utf-8") as file:
             for row in csv.DictReader(file):
                 split, class_name, _ = row["image"].split("/")
-                path = view / row["file"]
+                path = shard.intact(f"{view.name}/{row['file']}")
                 yield {**row, "file": f"{split}/{class_name}/{path.stem}-{view.name}.jpg", "path": str(path)}
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pipeline_lib.errors import PipelineError
-from pipeline_lib.stages import MANIFEST, Ref, Store
+from pipeline_lib.publishing import MANIFEST
+from pipeline_lib.stages import Ref, Store
 
 EMBEDDED = ("sample", "digits")
 """Datasets that come with the project, to try it out: a model of any other one is preferred."""

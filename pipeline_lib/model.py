@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pipeline_lib.errors import PipelineError
+from pipeline_lib.kept import Kept
 from pipeline_lib.links import link_or_copy
 
 BACKBONE = "backbone"
@@ -104,10 +105,10 @@ def _calibrated(network: Any, inputs: NDArray[np.float32], temperature: float) -
     return probabilities
 
 
-def keep_backbone(model: Path, backbone: Path) -> None:
-    """Put the backbone's files into a model's folder."""
+def keep_backbone(model: Path, backbone: Kept) -> None:
+    """Put the backbone's files into a model's folder; raises PipelineError when one is not what was recorded."""
     target = model / BACKBONE
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir()
     for name in ("backbone.ckpt", "backbone.json"):
-        link_or_copy(backbone / name, target / name)
+        link_or_copy(backbone.intact(name), target / name)

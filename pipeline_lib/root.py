@@ -8,7 +8,8 @@ import uuid
 from pathlib import Path
 
 from pipeline_lib.errors import PipelineError
-from pipeline_lib.stages import Store, write_atomically
+from pipeline_lib.publishing import write_atomically
+from pipeline_lib.stages import Store
 
 MARKER = ".root"
 ROOT_ID = "GARBAGE_ROOT_ID"

@@ -9,6 +9,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from pipeline_lib.errors import writing_into
 from pipeline_lib.root import check_root
 from pipeline_lib.stages import Store, Verify
 
@@ -90,10 +91,10 @@ def running(stage_minutes: float) -> Iterator[Run]:
     """Begin to work: in the run that somebody watches, or in a new one.
 
     Raises:
-        PipelineError: The artifacts root is not the one that was deployed.
+        PipelineError: The artifacts root is not the one that was deployed, or its file system is full.
     """
     check_root()
     run = _current.get(None) or Run()
     run.stage_minutes = stage_minutes
-    with watching(run), run.at_end:
+    with watching(run), writing_into(run.store.root), run.at_end:
         yield run

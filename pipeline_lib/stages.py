@@ -21,8 +21,10 @@ from pydantic import BaseModel, ConfigDict
 
 from pipeline_lib.code import reach
 from pipeline_lib.digest import file_sha256
+from pipeline_lib.errors import writing_into
+from pipeline_lib.kept import Kept
+from pipeline_lib.publishing import MANIFEST, begin, publish, write_atomically
 
-MANIFEST = "manifest.json"
 ARTIFACTS = "GARBAGE_ARTIFACTS"
 Verify = Literal["sizes", "digests"]
 Summary = dict[str, Any]
@@ -79,6 +81,11 @@ class Ref(_Record):
     def folder(self) -> Path:
         """The result's folder on this machine."""
         return Store().root / self.path
+
+    @property
+    def kept(self) -> Kept:
+        """The whole result, to take files from."""
+        return Kept(self.folder, _digests(self.manifest()))
 
     def manifest(self) -> Manifest:
         """Return the manifest of the whole result."""
@@ -210,8 +217,8 @@ class Store:
         folder = self.folder(plan)
         if not folder.exists():
             return None, self._explain(plan)
-        damage = _damage(folder, verify)
-        return (None, damage) if damage else (self._ref(folder), "nothing changed")
+        found = damage(folder, verify)
+        return (None, found) if found else (self._ref(folder), "nothing changed")
 
     def build(
         self,
@@ -234,39 +241,29 @@ class Store:
             return found
         folder = self.folder(plan)
         partial = folder.with_name(f"{plan.key}.partial")
-        if not resume:
-            shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True, exist_ok=True)
-        started = time.perf_counter()
         try:
-            summary = compute(partial)
+            with writing_into(self.root):
+                begin(partial, resume=resume)
+                manifest = _computed(plan, partial, compute, reason=reason, run=run)
+                (partial / MANIFEST).write_text(manifest.model_dump_json(), encoding="utf-8")
+                publish(partial, folder)
         except Exception:
             if not resume:
                 shutil.rmtree(partial, ignore_errors=True)  # of no use to anyone, and the disk may be full
             raise
-        outputs = _record(partial)
-        manifest = Manifest(
-            stage=plan.stage,
-            key=plan.key,
-            parts=plan.parts,
-            outputs=tuple(outputs),
-            digest=digest_of(outputs),
-            summary=summary,
-            reason=reason,
-            run=run,
-            seconds=round(time.perf_counter() - started, 3),
-        )
-        (partial / MANIFEST).write_text(manifest.model_dump_json(), encoding="utf-8")
-        _publish(partial, folder)
         return self._ref(folder)
 
-    def predecessor(self, plan: Plan, varies: str, verify: Verify = "sizes") -> Path | None:
-        """Return the result that stood in the plan's slot before, if it is whole and differs in the input ``varies`` alone."""
+    def predecessor(self, plan: Plan, varies: str) -> Kept | None:
+        """Return the result that stood in the plan's slot before, if it differs in the input ``varies`` alone."""
         before = self._before(plan)
-        if before is None or _damage(before, verify):
+        try:
+            manifest = read_manifest(before) if before else None
+        except (OSError, ValueError):
+            return None  # gone or damaged: all is computed
+        if before is None or manifest is None:
             return None
-        old, new = ({**parts, "inputs": {**parts["inputs"], varies: ""}} for parts in (read_manifest(before).parts, plan.parts))
-        return before if old == new else None
+        old, new = ({**parts, "inputs": {**parts["inputs"], varies: ""}} for parts in (manifest.parts, plan.parts))
+        return Kept(before, _digests(manifest)) if old == new else None
 
     def remember(self, plan: Plan) -> None:
         """Note that ``plan`` now stands in its slot: what a later miss is explained by."""
@@ -335,7 +332,7 @@ def _shown(value: Any) -> str:
     return text if len(text) <= 40 else text[:37] + "..."
 
 
-def _damage(folder: Path, verify: Verify) -> str:
+def damage(folder: Path, verify: Verify) -> str:
     """Say what is wrong with a result on disk; empty when nothing is."""
     try:
         manifest = read_manifest(folder)
@@ -353,6 +350,28 @@ def _damage(folder: Path, verify: Verify) -> str:
     return ""
 
 
+def _computed(plan: Plan, folder: Path, compute: Callable[[Path], Summary], *, reason: str, run: str) -> Manifest:
+    """Compute the result of ``plan`` into a folder and return its manifest."""
+    started = time.perf_counter()
+    summary = compute(folder)
+    outputs = _record(folder)
+    return Manifest(
+        stage=plan.stage,
+        key=plan.key,
+        parts=plan.parts,
+        outputs=tuple(outputs),
+        digest=digest_of(outputs),
+        summary=summary,
+        reason=reason,
+        run=run,
+        seconds=round(time.perf_counter() - started, 3),
+    )
+
+
+def _digests(manifest: Manifest) -> dict[str, str]:
+    return {output.path: output.sha256 for output in manifest.outputs}
+
+
 def _record(folder: Path) -> list[Output]:
     """Return the outputs below a folder, in path order."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
@@ -362,25 +381,3 @@ def _record(folder: Path) -> list[Output]:
         Output(path=path.relative_to(folder).as_posix(), bytes=path.stat().st_size, sha256=digest)
         for path, digest in zip(files, digests, strict=True)
     ]
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that other processes see the old content or the new, never a half."""
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    fresh.write_bytes(content)
-    fresh.replace(path)
-
-
-def _publish(partial: Path, folder: Path) -> None:
-    """Rename a complete result into place; a damaged one that stands there makes room first."""
-    for path in partial.rglob("*"):
-        if path.is_file():
-            path.chmod(0o444)  # results are shared by all later runs: an accidental edit should fail
-    if folder.exists():
-        old = folder.with_name(f"{folder.name}.old")
-        shutil.rmtree(old, ignore_errors=True)
-        folder.rename(old)
-        partial.rename(folder)
-        shutil.rmtree(old)
-    else:
-        partial.rename(folder)

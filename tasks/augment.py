@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipeline_lib.kept import Kept
 from pipeline_lib.stages import Ref, Summary
 from tasks.stage import stage
 
@@ -21,7 +22,7 @@ def augment_stage(
     image_size: int,
     augment_train: TrainViewSettings | None = None,
     augment_test: TestViewSettings | None = None,
-    previous: Path | None = None,
+    previous: Kept | None = None,
 ) -> Summary:
     """Write every augmented view of a shard's images: those of train, or those of test and its robustness grid."""
     from pipeline_lib.augment import write_views

@@ -14,6 +14,6 @@ def data_new_stage(folder: Path, *, dataset: Ref, augmented: Sequence[Ref]) -> S
     """Lay the augmented views out as ``train/<class>/`` and ``test/<class>/`` and draw a contact sheet."""
     from pipeline_lib.data_new import CONTACT_SHEET, draw_contact_sheet, link_views
 
-    counts = link_views(folder, [shard.folder for shard in augmented])
+    counts = link_views(folder, [shard.kept for shard in augmented])
     draw_contact_sheet(folder / CONTACT_SHEET, dataset.folder, folder)
     return {f"{split} images": count for split, count in counts.items()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipeline_lib.kept import Kept
 from pipeline_lib.stages import Ref, Summary
 from tasks.stage import stage
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 @stage("features", varies="images")
 def features_stage(
-    folder: Path, *, images: Ref, backbone: Ref, features: FeaturesSettings, previous: Path | None = None
+    folder: Path, *, images: Ref, backbone: Ref, features: FeaturesSettings, previous: Kept | None = None
 ) -> Summary:
     """Run the frozen backbone over a shard's images in one view; keep their pooled features and an index."""
     from pipeline_lib.features.engines import engine

@@ -13,8 +13,9 @@ import prefect.runtime
 from prefect import get_run_logger
 from prefect.artifacts import create_markdown_artifact
 
+from pipeline_lib.publishing import MANIFEST
 from pipeline_lib.run import Row, Run
-from pipeline_lib.stages import MANIFEST, Ref, plan
+from pipeline_lib.stages import Ref, plan
 from tasks.locks import file_lock
 
 EXHIBITS = "pipeline_lib.reporting.exhibits"

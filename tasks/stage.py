@@ -21,7 +21,7 @@ from prefect.task_engine import TaskRunTimeoutError
 from prefect.transactions import IsolationLevel
 from prefect.utilities.annotations import opaque
 
-from pipeline_lib.errors import OutOfReachError, StageError, in_words, writing_into
+from pipeline_lib.errors import OutOfReachError, StageError, in_words
 from pipeline_lib.run import Outcome, Run, current_run
 from pipeline_lib.stages import Plan, Ref, Store, Summary, Verify, plan, references
 from tasks.locks import StageLocks
@@ -76,8 +76,8 @@ class Stage:
         name: Name of the stage, also of its Prefect task.
         resume: Whether the function can go on from the folder that a killed run left.
         network: Whether it fetches something: a deployed run then tries again when the network fails it.
-        varies: Name of an input that changes by parts. The function is told the ``previous`` result, a folder or None, if
-            only that input differs, and takes from there what it would compute again.
+        varies: Name of an input that changes by parts. The function is given the ``previous`` result, a ``Kept`` or
+            None, if only that input differs, and takes from there what it would compute again.
     """
 
     def __init__(self, function: Compute, name: str, *, resume: bool = False, network: bool = False, varies: str = "") -> None:
@@ -148,7 +148,7 @@ class Stage:
         stale = next((ref.stage for value in arguments.values() for ref in references(value) if ref.pending), None)
         found, reason = (None, f"follows from `{stale}`") if stale else run.store.find(planned, run.verify)
         if self.varies and not (found or run.planning):
-            arguments = {**arguments, "previous": run.store.predecessor(planned, self.varies, run.verify)}
+            arguments = {**arguments, "previous": run.store.predecessor(planned, self.varies)}
         return Call(label, planned, arguments, found, reason, run.verify)
 
     @lru_cache(maxsize=8)  # noqa: B019  # stages live as long as the program
@@ -158,9 +158,7 @@ class Stage:
         def compute(call: Call, run: str) -> dict[str, Any]:
             function = partial(self.function, **call.arguments)
             store = Store()
-            with writing_into(store.root):
-                ref = store.build(call.plan, call.reason, run, function, resume=self.resume, verify=call.verify)
-            return ref.model_dump()
+            return store.build(call.plan, call.reason, run, function, resume=self.resume, verify=call.verify).model_dump()
 
         return Task(
             compute,

@@ -28,5 +28,5 @@ def train_stage(
     table = FeatureSet([shard.folder for shard in features], classes)
     with progress_bar("train") as progress:
         summary = train_head(folder, table, classes, read_groups(audit.folder), train, seed, progress)
-    keep_backbone(folder, backbone.folder)
+    keep_backbone(folder, backbone.kept)
     return summary

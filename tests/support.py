@@ -7,12 +7,17 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from PIL import Image, ImageDraw
+
+from pipeline_lib.digest import file_sha256
+from pipeline_lib.kept import Kept
 
 PROJECT = Path(__file__).parent.parent
 PHOTOGRAPHS = PROJECT.parent / "shared" / "datasets" / "data_en.zip"
@@ -109,6 +114,25 @@ class CommandLine:
         text = path.read_text(encoding="utf-8")
         assert text.count(old) >= 1, f"{file} has no {old!r}"
         path.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
+def mounted(place: Path, size: str) -> Iterator[Path]:
+    """A small file system at a place of its own; skips the test where none can be mounted."""
+    place.mkdir()
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", place], capture_output=True, check=False)
+    if done.returncode != 0:
+        pytest.skip(f"no file system can be mounted: {done.stderr.decode().strip()}")
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", "--lazy", place], check=True)
+
+
+def kept(folder: Path) -> Kept:
+    """A folder as the store would hand it on: all its files with their digests."""
+    return Kept(
+        folder, {path.relative_to(folder).as_posix(): file_sha256(path) for path in folder.rglob("*") if path.is_file()}
+    )
 
 
 COLOURS = {"Battery": (200, 60, 40), "Cans": (50, 90, 200), "Paper": (230, 230, 210)}

@@ -12,10 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from support import kept
 
 from pipeline_lib.augment import augment, generator, write_views
 from pipeline_lib.data.image import read_image
 from pipeline_lib.data_new import draw_contact_sheet, link_views
+from pipeline_lib.errors import PipelineError
 from pipeline_lib.settings import TestViewSettings, TrainViewSettings
 from pipeline_lib.view_folder import Original, ViewFolder
 from pipeline_lib.views import View, grid_views, views_of
@@ -136,7 +138,7 @@ def test_data_new_is_one_image_folder_without_the_grid(tmp_path: Path) -> None:
     write_views(tmp_path / "shard2", sources[2:], views, seed=1, size=32)
     folder = tmp_path / "data_new"
     folder.mkdir()
-    assert link_views(folder, [tmp_path / "shard1", tmp_path / "shard2"]) == {"train": 6}
+    assert link_views(folder, [kept(tmp_path / "shard1"), kept(tmp_path / "shard2")]) == {"train": 6}
     assert sorted(path.name for path in (folder / "train" / "Cans").iterdir()) == [
         f"{n}-aug{v}.jpg" for n in range(3) for v in (1, 2)
     ]
@@ -155,10 +157,41 @@ def test_copies_taken_from_a_previous_shard_are_those_that_would_be_drawn(tmp_pa
     views = views_of(TestViewSettings(views=2, grid_sigmas=(0, 25), grid_angles=(0,)))
     write_views(root / "previous", [sources[number] for number in before], views, seed=1, size=32)
     renamed = [replace(sources[number], image=f"train/Paper/moved-{number}.png") for number in after]
-    computed = write_views(root / "shard", renamed, views, seed=1, size=32, previous=root / "previous")
+    computed = write_views(root / "shard", renamed, views, seed=1, size=32, previous=kept(root / "previous"))
     write_views(root / "anew", renamed, views, seed=1, size=32)
     assert computed == len(after - before)
     assert contents(root / "shard") == contents(root / "anew")
+
+
+@pytest.mark.parametrize(
+    ("damaged", "drawn"),
+    [("aug1/Cans/1.jpg", 1), ("aug1/index.csv", 3), ("sigma25-angle0/images.zip", 3), ("sigma25-angle0/index.csv", 3)],
+)
+@pytest.mark.parametrize("damage", [lambda file: file.write_bytes(flipped(file.read_bytes())), Path.unlink])
+def test_a_damaged_copy_is_drawn_anew_and_not_taken(tmp_path: Path, damaged: str, drawn: int, damage) -> None:
+    sources = write_originals(tmp_path / "originals", 3)
+    views = views_of(TestViewSettings(views=1, grid_sigmas=(0, 25), grid_angles=(0,)))
+    write_views(tmp_path / "previous", sources, views, seed=1, size=32)
+    expected, previous = contents(tmp_path / "previous"), kept(tmp_path / "previous")
+    damage(tmp_path / "previous" / damaged)
+    assert write_views(tmp_path / "shard", sources, views, seed=1, size=32, previous=previous) == drawn
+    assert contents(tmp_path / "shard") == expected
+
+
+def flipped(content: bytes) -> bytes:
+    """The content with one bit of its middle byte flipped."""
+    middle = len(content) // 2
+    return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
+
+
+def test_data_new_links_no_damaged_copy(tmp_path: Path) -> None:
+    write_views(
+        tmp_path / "shard", write_originals(tmp_path / "originals", 2), views_of(TestViewSettings(views=1)), seed=1, size=32
+    )
+    shard, file = kept(tmp_path / "shard"), tmp_path / "shard" / "aug1" / "Cans" / "1.jpg"
+    file.write_bytes(flipped(file.read_bytes()))
+    with pytest.raises(PipelineError, match=rf"{file} is missing or not what was recorded - run again with --verify"):
+        link_views(tmp_path / "data_new", [shard])
 
 
 def test_the_grid_needs_one_archive_a_view_and_no_file_an_image(tmp_path: Path) -> None:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from support import PROJECT
 
 from pipeline_lib import code
+from pipeline_lib.errors import PipelineError
+from pipeline_lib.snapshot import Snapshot
 
 SOURCE = '''
 """A module."""
@@ -26,17 +29,28 @@ def double(x):
 
 
 @pytest.fixture
-def digest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """The digest of a module with the given source."""
+def reach(tmp_path: Path):
+    """What ``tasks/edited.py`` reaches, with the given source, in a project of a few modules."""
+    for module in ("__init__", "errors", "augment", "deep/__init__", "deep/leaf"):
+        write(tmp_path / "pipeline_lib" / f"{module}.py", "")
+    for module in ("__init__", "helper"):
+        write(tmp_path / "tasks" / f"{module}.py", "")
 
-    def digest_of(source: str) -> str:
-        (tmp_path / "edited.py").write_text(source)
-        code.reach.cache_clear()
-        return code.reach("edited").files["edited.py"]
+    def reached(source: str, module: str = "tasks.edited") -> code.Reach:
+        write(tmp_path / f"{module.replace('.', '/')}.py", source)
+        return code.reach(module, snapshot=Snapshot(tmp_path))
 
-    monkeypatch.syspath_prepend(str(tmp_path))
-    yield digest_of
-    code.reach.cache_clear()
+    return reached
+
+
+def write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+@pytest.fixture
+def digest(reach):
+    return lambda source: reach(source).files["tasks/edited.py"]
 
 
 @pytest.mark.parametrize(
@@ -81,9 +95,95 @@ def test_settings_and_the_machinery_that_keeps_results_are_not_a_stages_code() -
     )
 
 
-def test_imports_for_type_checkers_do_not_count(digest) -> None:
-    digest(SOURCE)
-    assert set(code.reach("edited").files) == {"edited.py", "pipeline_lib/__init__.py", "pipeline_lib/errors.py"}
+def reached_beside(files: dict[str, str]) -> set[str]:
+    return set(files) - {"tasks/__init__.py", "tasks/edited.py", "pipeline_lib/__init__.py"}
+
+
+def test_imports_for_type_checkers_do_not_count(reach) -> None:
+    assert reached_beside(reach(SOURCE).files) == {"pipeline_lib/errors.py"}
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "from .helper import X",
+        "from . import helper",
+        "from tasks.helper import X",
+        "import tasks.helper as h",
+        "from importlib import import_module\nimport_module('tasks.helper')",
+        "import importlib\ndef f():\n    importlib.import_module('tasks.helper').X()",
+        "__import__('tasks.helper')",
+        "if not TYPE_CHECKING:\n    import tasks.helper",
+        "if typing.TYPE_CHECKING:\n    pass\nelse:\n    import tasks.helper",
+        "if not typing.TYPE_CHECKING:\n    pass\nelif x:\n    pass\nimport tasks.helper",
+        "if TYPE_CHECKING or DEBUG:\n    import tasks.helper",
+        "try:\n    import tasks.helper\nexcept ImportError:\n    pass",
+        "match x:\n    case 1:\n        import tasks.helper",
+    ],
+)
+def test_every_way_to_import_a_module_of_the_project_is_followed(reach, statement: str) -> None:
+    assert reached_beside(reach(statement).files) == {"tasks/helper.py"}
+
+
+def test_relative_imports_count_from_the_package_they_stand_in(reach, tmp_path: Path) -> None:
+    write(tmp_path / "pipeline_lib" / "deep" / "__init__.py", "from .leaf import X\nfrom .. import errors")
+    write(tmp_path / "pipeline_lib" / "deep" / "leaf.py", "from ..augment import Y")
+    leaves = {"pipeline_lib/deep/__init__.py", "pipeline_lib/deep/leaf.py"}
+    others = {"pipeline_lib/errors.py", "pipeline_lib/augment.py"}
+    assert reached_beside(reach("import pipeline_lib.deep").files) == leaves | others
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["if TYPE_CHECKING:\n    import tasks.helper", "if not TYPE_CHECKING:\n    pass\nelse:\n    import tasks.helper"],
+)
+def test_what_only_a_type_checker_sees_is_not_followed(reach, statement: str) -> None:
+    assert reached_beside(reach(statement).files) == set()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "import importlib\nimportlib.import_module(name)",
+        "from importlib import import_module\nimport_module(f'tasks.{name}')",
+        "from importlib import import_module as load\nload('tasks.helper')",
+        "import importlib\nload = importlib.import_module",
+        "import_module('.helper', package=__package__)",
+        "__import__(name)",
+        "exec(text)",
+        "eval(text)",
+        "import runpy\nrunpy.run_path('tasks/helper.py')",
+        "from importlib.util import spec_from_file_location\nspec_from_file_location('x', 'tasks/helper.py')",
+    ],
+)
+def test_an_import_that_cannot_be_followed_is_refused_with_its_line(reach, statement: str) -> None:
+    line = len(statement.splitlines()) if "as load" not in statement else 1
+    with pytest.raises(PipelineError, match=rf"tasks/edited.py, line {line}, imports or runs code in a way that cannot"):
+        reach(statement)
+
+
+def test_a_module_outside_of_the_project_is_refused(reach, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path / "aside" / "strays_of_mine.py", "")
+    monkeypatch.syspath_prepend(str(tmp_path / "aside"))
+    with pytest.raises(PipelineError, match="imports strays_of_mine, which is neither"):
+        reach("import strays_of_mine")
+
+
+def test_a_library_that_is_not_installed_does_not_count(reach) -> None:
+    assert reach("import no_such_library_anywhere").libraries == {}
+
+
+STAGES = sorted(
+    f"tasks.{path.relative_to(PROJECT / 'tasks').with_suffix('').as_posix().replace('/', '.')}"
+    for path in (PROJECT / "tasks").rglob("*.py")
+    if "@stage(" in path.read_text(encoding="utf-8")
+)
+
+
+@pytest.mark.parametrize("module", [*STAGES, "pipeline_lib.reporting.exhibits"])
+def test_the_code_of_every_stage_can_be_followed(module: str) -> None:
+    assert len(code.reach(module).files) > 5
+    assert not code.NOT_COMPUTING & {file.removesuffix(".py").replace("/", ".") for file in code.reach(module).files}
 
 
 def test_libraries_are_named_as_they_are_installed_with_their_versions() -> None:

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support import PROJECT, mounted
 
+from pipeline_lib.errors import PipelineError, writing_into
 from pipeline_lib.settings import ShardSettings, TrainSettings
 from pipeline_lib.stages import External, Output, Plan, Ref, Store, differences, digest_of, plan
 
@@ -134,6 +143,147 @@ def test_a_resumable_stage_gets_its_unfinished_folder_back(store: Store) -> None
     with pytest.raises(KeyboardInterrupt):
         store.build(planned(), "first run", "run-1", first, resume=True)
     assert store.build(planned(), "first run", "run-2", second, resume=True).manifest().summary == {"resumed from": "3"}
+
+
+def kill_before_the_rename(ref: Ref) -> None:
+    """Leave a result as a run leaves it that is killed when all is written and read-only, and only the rename is missing."""
+    ref.folder.rename(ref.folder.with_name(f"{ref.key}.partial"))
+
+
+def write_again(folder: Path) -> dict[str, object]:
+    (folder / "deep").mkdir(exist_ok=True)
+    for name, text in {"deep/a.txt": "hello", "b.txt": "b"}.items():
+        with (folder / name).open("w") as file:
+            file.write(text)
+    return {}
+
+
+def test_a_resumed_stage_does_not_count_the_manifest_of_the_killed_run(store: Store) -> None:
+    before = build(store, planned())
+    outputs = before.outputs()
+    kill_before_the_rename(before)
+    after = store.build(planned(), "first run", "run-2", write_again, resume=True)
+    assert (after.digest, after.outputs()) == (before.digest, outputs)
+
+
+RESUMED_BY_ANOTHER = """
+import os, sys
+from pipeline_lib.stages import Plan, Store  # first: where Python is may be closed to others
+os.setgroups([]); os.setgid(int(sys.argv[1])); os.setuid(int(sys.argv[1])); os.umask(0o002)
+def write(folder):
+    left = (folder / "history.csv").exists()
+    (folder / "history.csv").open("w").write("1")
+    return {"went on": left}
+plan = Plan(stage="demo", slot="s", key="abc", parts={})
+print(Store().build(plan, "first run", "run", write, resume=True).manifest().summary["went on"])
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become two other users")
+@pytest.mark.parametrize("second", [12345, 12346], ids=["the same user", "another user of the group"])
+def test_a_stage_is_resumed_by_who_is_not_root(store: Store, second: int) -> None:
+    with tempfile.TemporaryDirectory() as root:  # pytest's own folders are closed to others
+        Path(root).chmod(0o777)
+        environment = {**os.environ, "GARBAGE_ARTIFACTS": f"{root}/artifacts", "PYTHONPATH": str(PROJECT)}
+
+        def build_as(user: int) -> str:
+            command = [sys.executable, "-c", RESUMED_BY_ANOTHER, str(user)]
+            done = subprocess.run(command, env=environment, cwd=root, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stderr
+            return done.stdout.strip()
+
+        assert build_as(12345) == "False"
+        folder = Path(root, "artifacts", "stages", "demo", "abc")
+        folder.rename(folder.with_name("abc.partial"))
+        for path in Path(root).rglob("*"):
+            if path.is_dir():
+                path.chmod(0o777)  # a store that users share
+        assert build_as(second) == "True"
+        assert sorted(path.name for path in folder.iterdir()) == ["history.csv", "manifest.json"]
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 1 MiB."""
+    yield from mounted(tmp_path / "disk", "1m")
+
+
+def fill(folder: Path) -> dict[str, object]:
+    (folder / "large.bin").write_bytes(bytes(2**21))
+    return {}
+
+
+def fill_by_copying(folder: Path) -> dict[str, object]:
+    with tempfile.TemporaryDirectory() as elsewhere:
+        fill(Path(elsewhere))
+        shutil.copyfile(Path(elsewhere, "large.bin"), folder / "large.bin")  # its error names the file it reads
+    return {}
+
+
+def fill_by_rows(folder: Path) -> dict[str, object]:
+    from pipeline_lib.features.shards import _table
+
+    _table(folder / "features.npy", 1000, 1000)[:] = 1
+    return {}
+
+
+def fill_and_blame_another(folder: Path) -> dict[str, object]:
+    try:
+        fill(folder)
+    except OSError as error:
+        raise PipelineError("the wheel holds no weights") from error
+    return {}
+
+
+def fill_and_say_something_else(folder: Path) -> dict[str, object]:
+    with contextlib.suppress(OSError):
+        fill(folder)
+    raise RuntimeError("Failed to save the checkpoint")  # as MindSpore does
+
+
+@pytest.mark.parametrize("compute", [fill, fill_by_copying, fill_by_rows, fill_and_blame_another, fill_and_say_something_else])
+def test_a_full_disk_is_named_and_leaves_the_store_whole(
+    small_disk: Path, monkeypatch: pytest.MonkeyPatch, compute: Callable[[Path], dict[str, object]]
+) -> None:
+    monkeypatch.setenv("GARBAGE_ARTIFACTS", str(small_disk / "artifacts"))
+    store = Store()
+    before = build(store, planned(seed=1))
+    with pytest.raises(PipelineError, match=f"^No space left on {store.root} - make room there and run again; finished"):
+        store.build(planned(seed=2), "first run", "run-2", compute)
+    assert store.find(planned(seed=1), "digests")[0] == before
+    assert store.find(planned(seed=2))[0] is None
+    assert build(store, planned(seed=2)).digest == before.digest  # the room was given back
+
+
+def test_a_manifest_that_has_no_room_publishes_nothing(small_disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GARBAGE_ARTIFACTS", str(small_disk / "artifacts"))
+    store, ballast = Store(), small_disk / "ballast"
+    before = build(store, planned(seed=1))
+
+    def leave_no_room(folder: Path) -> dict[str, object]:
+        (folder / "b.txt").write_text("b")
+        with contextlib.suppress(OSError), ballast.open("wb") as file:
+            while True:
+                file.write(bytes(4096))
+                file.flush()
+        return {}
+
+    with pytest.raises(PipelineError, match=f"^No space left on {store.root} "):
+        store.build(planned(seed=2), "first run", "run-2", leave_no_room, resume=True)
+    with pytest.raises(PipelineError, match=f"^No space left on {store.root} "), writing_into(store.root):
+        store.remember(planned(seed=3))
+    ballast.unlink()
+    assert store.find(planned(seed=1), "digests")[0] == before
+    assert store.find(planned(seed=2))[0] is None
+    store.remember(planned(seed=3))
+
+
+def test_an_error_on_a_disk_with_room_is_left_as_it_is(store: Store) -> None:
+    def fail(folder: Path) -> dict[str, object]:
+        raise PipelineError("the archive is damaged")
+
+    with pytest.raises(PipelineError, match=r"^the archive is damaged$"):
+        store.build(planned(), "first run", "run-1", fail)
 
 
 def test_a_result_that_appeared_meanwhile_is_not_computed_again(store: Store) -> None:

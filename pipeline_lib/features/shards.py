@@ -8,14 +8,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import astuple, dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
-from numpy.lib.format import open_memmap
+from numpy.lib.format import open_memmap, write_array_header_1_0
 from numpy.typing import NDArray
 
 from pipeline_lib.data.image import ImageFile, read_image
 from pipeline_lib.features.engines import Engine
+from pipeline_lib.kept import Kept
 from pipeline_lib.stages import Ref
 from pipeline_lib.view_folder import ViewFolder
 from pipeline_lib.views import CLEAN
@@ -76,13 +77,13 @@ def _label(image: str) -> str:
     return image.split("/")[1]
 
 
-def write_shard(folder: Path, images: Sequence[tuple[Row, ImageFile]], engine: Engine, previous: Path | None = None) -> int:
+def write_shard(folder: Path, images: Sequence[tuple[Row, ImageFile]], engine: Engine, previous: Kept | None = None) -> int:
     """Write the pooled features of images, float32 (n, width), in the order given; return how many were computed.
 
-    ``previous`` is a shard of the same engine and backbone: rows whose image was seen there are copied. Memory holds one
-    batch at a time, whatever the shard's size.
+    ``previous`` is a shard of the same engine and backbone: if it is what was recorded, rows of images seen there are copied.
+    Memory holds one batch at a time, whatever the shard's size.
     """
-    features = open_memmap(folder / FEATURES, mode="w+", dtype=np.float32, shape=(len(images), engine.width))
+    features = _table(folder / FEATURES, len(images), engine.width)
     known = _known(previous)
     missing = []
     for at, (row, path) in enumerate(images):
@@ -99,11 +100,22 @@ def write_shard(folder: Path, images: Sequence[tuple[Row, ImageFile]], engine: E
     return len(missing)
 
 
-def _known(shard: Path | None) -> dict[str, NDArray[np.float32]]:
-    """Return the features of a shard, which stay on disk, by the digest of what was seen."""
-    if shard is None:
+def _table(path: Path, rows: int, width: int) -> np.memmap[Any, np.dtype[np.float32]]:
+    """Return a mapped table of zeros that has its place on disk: a mapped page without one would kill the process."""
+    with path.open("wb") as file:
+        write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": (rows, width)})
+        zeros = bytes(4 * width)
+        file.writelines(zeros for _ in range(rows))
+    table: np.memmap[Any, np.dtype[np.float32]] = open_memmap(path, mode="r+")
+    return table
+
+
+def _known(shard: Kept | None) -> dict[str, NDArray[np.float32]]:
+    """Return the features of an intact shard, which stay on disk, by the digest of what was seen."""
+    if shard is None or not (shard.is_intact(INDEX) and shard.is_intact(FEATURES)):
         return {}
-    return dict(zip((row.seen for row in read_index(shard)), np.load(shard / FEATURES, mmap_mode="r"), strict=True))
+    features = np.load(shard.folder / FEATURES, mmap_mode="r")
+    return dict(zip((row.seen for row in read_index(shard.folder)), features, strict=True))
 
 
 def _compute(features: NDArray[np.float32], images: Sequence[tuple[int, ImageFile]], engine: Engine) -> None:

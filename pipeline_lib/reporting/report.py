@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import pkgutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, FunctionLoader, StrictUndefined
 
 from pipeline_lib.reporting import markdown
 from pipeline_lib.reporting.content import ReportContent
@@ -56,10 +57,17 @@ def _page(content: ReportContent) -> Page:
     )
 
 
+def _template(name: str) -> str:
+    """Return a template as it was when the process began: the report's key names that one."""
+    content = pkgutil.get_data(__package__, f"templates/{name}")
+    assert content is not None  # noqa: S101  # for the type checker: no loader of ours returns None
+    return content.decode()
+
+
 def _environment(*, for_markdown: bool = False) -> Environment:
     """Return the templates' environment: every value that a template prints is escaped for its language."""
     return Environment(
-        loader=PackageLoader("pipeline_lib.reporting"),
+        loader=FunctionLoader(_template),
         autoescape=True,
         finalize=markdown.escape if for_markdown else None,
         undefined=StrictUndefined,

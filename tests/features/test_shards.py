@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from support import kept
 
 from pipeline_lib.features import shards
 from pipeline_lib.features.engines import engine
-from pipeline_lib.features.shards import FEATURES, FeatureSet, Row, read_index, write_shard
+from pipeline_lib.features.shards import FEATURES, INDEX, FeatureSet, Row, read_index, write_shard
 from pipeline_lib.models.export import export_onnx
 from pipeline_lib.models.preprocess import Preprocessing
 from pipeline_lib.models.pretrained import build_backbone
@@ -135,8 +136,22 @@ def test_rows_that_the_previous_shard_knows_are_not_computed(tmp_path_factory, b
         rows[number][1].unlink()  # whoever reads it again fails
     folder = root / "shard"
     folder.mkdir()
-    assert write_shard(folder, [rows[number] for number in sorted(after)], MeanColour(), previous) == len(after - before)
+    assert write_shard(folder, [rows[number] for number in sorted(after)], MeanColour(), kept(previous)) == len(after - before)
     np.testing.assert_allclose(np.load(folder / FEATURES)[:, 0], sorted(after))
+
+
+@pytest.mark.parametrize("damaged", [FEATURES, INDEX])
+def test_a_damaged_shard_hands_no_row_on(tmp_path: Path, damaged: str) -> None:
+    rows = write_images(tmp_path, 3)
+    shard = make_shard(tmp_path, "previous", rows)
+    expected, previous = (shard / FEATURES).read_bytes(), kept(shard)
+    content = bytearray((shard / damaged).read_bytes())
+    content[-10] ^= 1
+    (shard / damaged).write_bytes(content)
+    folder = tmp_path / "shard"
+    folder.mkdir()
+    assert write_shard(folder, rows, MeanColour(), previous) == 3
+    assert (folder / FEATURES).read_bytes() == expected
 
 
 def test_a_file_that_vanished_is_an_error_and_not_a_row_of_zeros(tmp_path: Path) -> None:

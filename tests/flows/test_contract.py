@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import signal
+import subprocess
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -135,6 +136,34 @@ def test_how_files_are_downloaded_and_where_weights_come_from_changes_no_result(
     assert computed(garbage.run(tiny_dataset)) == ["backbone"]
 
 
+def test_code_edited_while_a_run_is_going_counts_from_the_next_run_on(
+    garbage: CommandLine, tiny_dataset: Path, tmp_path: Path
+) -> None:
+    undisturbed = CommandLine(tmp_path / "undisturbed", garbage.environment, garbage.source)
+    undisturbed.run(tiny_dataset)
+
+    process = garbage.start("run", "--json", "--dataset", tiny_dataset)
+    wait_until_it_begins(garbage, "audit", process)
+    # A module that is imported later, source that MindSpore reads when it compiles, and a template.
+    garbage.edit("pipeline_lib/augment.py", '"quality": 95', '"quality": 90')
+    garbage.edit("pipeline_lib/models/mobilenetv2.py", "relu6(self.bn(", "relu6(0.9 * self.bn(")
+    garbage.edit("pipeline_lib/reporting/templates/report.html.j2", "<title>", "<title>EDITED ")
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+    assert digests_by_key(garbage.artifacts) == digests_by_key(undisturbed.artifacts)
+    assert "EDITED" not in Path(Finished(0, out, err).json["report"]).read_text(encoding="utf-8")
+
+    after = garbage.run(tiny_dataset)
+    assert computed(after) == STAGES[2:]
+    assert "EDITED" in Path(after.json["report"]).read_text(encoding="utf-8")
+
+
+def digests_by_key(artifacts: Path) -> dict[str, str]:
+    """The digest of every result, but for the report's, which tells how long the stages took."""
+    manifests = [read_manifest(path.parent) for path in artifacts.glob("stages/*/*/manifest.json")]
+    return {f"{each.stage}/{each.key}": each.digest for each in manifests if each.stage in STAGES[:-1]}
+
+
 def test_a_missing_or_truncated_output_is_noticed_and_mended(garbage: CommandLine, tiny_dataset: Path) -> None:
     first = garbage.run(tiny_dataset)
     next(garbage.artifacts.glob("stages/features/*/features.npy")).unlink()
@@ -171,16 +200,34 @@ def images_computed(artifacts: Path, stage: str) -> list[int]:
     return [summary["computed"] for summary in summaries if summary["computed"] < summary["images"]]
 
 
-def test_verify_mends_copies_that_were_changed_and_hands_none_on(garbage: CommandLine, tiny_dataset: Path) -> None:
+@pytest.mark.parametrize("options", [[], ["--verify"]])
+def test_damaged_files_are_not_taken_over_by_other_results(
+    garbage: CommandLine, tiny_dataset: Path, tmp_path: Path, options: list[str]
+) -> None:
     garbage.run(tiny_dataset)
-    for file in garbage.artifacts.glob("stages/augment/*/aug1/Cans/*.jpg"):
-        file.chmod(0o644)
-        file.write_bytes(bytes(file.stat().st_size))
     draw_picture((10, 200, 30), np.random.default_rng(99)).save(tiny_dataset / "train" / "Cans" / "new.png")
-    verified = garbage.run(tiny_dataset, "--verify")
-    assert verified.stage("augment")["computed"] == 3
-    assert images_computed(garbage.artifacts, "augment") == []
-    assert set(garbage.run(tiny_dataset, "--verify").statuses.values()) == {"reused"}
+    known = set(garbage.artifacts.glob("stages/*/*"))
+    for file in garbage.artifacts.glob("stages/augment/*/aug1/Cans/*.jpg"):
+        overwrite(file, bytes(file.stat().st_size))
+    for file in garbage.artifacts.glob("stages/features/*/features.npy"):
+        overwrite(file, file.read_bytes()[:-1] + b"?")
+    garbage("run", "--dataset", tiny_dataset, *options)
+    anew = CommandLine(tmp_path / "anew", garbage.environment, garbage.source)
+    anew.run(tiny_dataset)
+    expected = digests_by_key(anew.artifacts)
+    fresh = {f"{folder.parent.name}/{folder.name}" for folder in set(garbage.artifacts.glob("stages/*/*")) - known}
+    assert {name.partition("/")[0] for name in fresh} >= {"augment", "dataset"}
+    result = digests_by_key(garbage.artifacts)
+    assert {name: result[name] for name in fresh if name in result} == {
+        name: expected[name] for name in fresh if name in result
+    }
+    if options:
+        assert set(garbage.run(tiny_dataset, *options).statuses.values()) == {"reused"}
+
+
+def overwrite(file: Path, content: bytes) -> None:
+    file.chmod(0o644)
+    file.write_bytes(content)
 
 
 def test_a_look_at_results_that_are_not_there_writes_nothing(garbage: CommandLine, tiny_dataset: Path) -> None:
@@ -233,16 +280,35 @@ def test_a_killed_run_leaves_nothing_that_is_mistaken_for_a_result(
     }
 
 
+def test_a_training_killed_before_its_result_was_in_place_ends_with_the_same_result(
+    garbage: CommandLine, tiny_dataset: Path
+) -> None:
+    garbage.run(tiny_dataset)
+    (manifest,) = garbage.artifacts.glob("stages/train/*/manifest.json")
+    before = read_manifest(manifest.parent)
+    manifest.parent.rename(manifest.parent.with_suffix(".partial"))  # all is written and read-only; only the rename is missing
+    again = garbage.run(tiny_dataset)
+    assert computed(again) == ["train"]
+    assert read_manifest(manifest.parent).outputs == before.outputs
+    assert set(garbage.run(tiny_dataset).statuses.values()) == {"reused"}
+
+
 def kill_when_it_begins(garbage: CommandLine, dataset: Path, stage: str) -> None:
     """Start a run and kill it with SIGKILL once the stage's unfinished folder is there (or the run is over)."""
     process = garbage.start("run", "--json", "--dataset", dataset)
+    if wait_until_it_begins(garbage, stage, process):
+        process.send_signal(signal.SIGKILL)
+    process.communicate(timeout=60)
+
+
+def wait_until_it_begins(garbage: CommandLine, stage: str, process: subprocess.Popen[str]) -> bool:
+    """Wait until the stage's unfinished folder is there; False if the run was over before."""
     pause = threading.Event()
     while process.poll() is None:
         if list(garbage.artifacts.glob(f"stages/{stage}/*.partial")):
-            process.send_signal(signal.SIGKILL)
-            break
+            return True
         pause.wait(0.005)
-    process.communicate(timeout=60)
+    return False
 
 
 def test_two_cold_runs_give_the_same_digests_and_metrics(garbage: CommandLine, tiny_dataset: Path, tmp_path: Path) -> None:

@@ -1,0 +1,56 @@
+"""A disk that is full while a stage works."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support import CommandLine, mounted
+
+from pipeline_lib.stages import read_manifest
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system with room for the results of one run."""
+    yield from mounted(tmp_path / "disk", "128m")
+
+
+def fill(disk: Path) -> Path:
+    """Write a file that leaves no room, and return it."""
+    ballast = disk / "ballast"
+    with pytest.raises(OSError, match="No space left"), ballast.open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(1 << 16))
+    return ballast
+
+
+def outputs(artifacts: Path) -> dict[str, str]:
+    manifests = [read_manifest(path.parent) for path in artifacts.glob("stages/*/*/manifest.json")]
+    return {f"{each.stage}/{each.key}": each.digest for each in manifests if each.stage not in ("report", "exhibit")}
+
+
+def test_every_stage_names_the_full_disk_and_leaves_the_store_whole(
+    garbage: CommandLine, tiny_dataset: Path, disk: Path
+) -> None:
+    garbage.artifacts = disk / "artifacts"
+    garbage.run(tiny_dataset)
+    whole = outputs(garbage.artifacts)
+    # Each writes by other means; from the end, so that one run mends them all.
+    for stage in ("report", "train", "features", "augment", "backbone", "dataset"):
+        for result in (garbage.artifacts / "stages" / stage).glob("[!.]*"):
+            shutil.rmtree(result)
+        ballast = fill(disk)
+        failed = garbage("run", "--json", "--dataset", tiny_dataset)
+        ballast.unlink()
+        assert failed.code == 1
+        assert failed.json["error"].endswith(
+            f"No space left on {garbage.artifacts} - make room there and run again; finished stages are kept"
+        ), stage
+        assert failed.stage(stage)["status"] == "failed"
+        assert "Traceback" not in failed.err
+        assert outputs(garbage.artifacts).items() <= whole.items()
+    garbage.run(tiny_dataset)
+    assert outputs(garbage.artifacts) == whole
