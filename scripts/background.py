@@ -48,10 +48,10 @@ class Background:
         self.record.unlink(missing_ok=True)
         return None
 
-    def start(self, command: Sequence[str], environment: Mapping[str, str], *, umask: int = -1) -> psutil.Process:
+    def start(self, command: Sequence[str], environment: Mapping[str, str], *, umask: int = 0o077) -> psutil.Process:
         """Start ``command`` in a session of its own, so that neither Ctrl-C nor a closed terminal reaches it.
 
-        ``umask`` is the process's file mode mask; -1 leaves it as this process has it.
+        What it writes is for its user alone, unless ``umask`` says otherwise; -1 leaves that as this process has it.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:

@@ -118,8 +118,7 @@ def start_server(port: int, host: str, api: str, started: list[Background]) -> N
     shown = api if host == LOOPBACK else f"http://{platform.node()}:{port}/api"
     settings = {"PREFECT_UI_API_URL": shown, **SERVER, **os.environ, "PREFECT_API_URL": api}
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", host, "--port", str(port)]
-    # The server writes into its home alone. The worker's mask is that of its runs, whose results may be for others to read.
-    server().start(command, settings, umask=0o077)
+    server().start(command, settings)
     started.append(server())
     (home() / ADDRESS).write_text(json.dumps({"api": api}), encoding="utf-8")
 
@@ -146,7 +145,8 @@ def ensure_worker(api: str, started: list[Background]) -> None:
     if not process:
         # One run at a time here too: the pool no longer counts a run that is being cancelled, its process still works.
         command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", POOL, "--name", WORKER, "--limit", "1"]
-        process = worker().start(command, {**WORKER_SETTINGS, **os.environ})
+        # The worker hands its umask on to the runs, and their results may be for others to read.
+        process = worker().start(command, {**WORKER_SETTINGS, **os.environ}, umask=-1)
         started.append(worker())
     since = datetime.fromtimestamp(process.create_time(), UTC)
     _wait(lambda: _online(since), worker(), "The worker")
