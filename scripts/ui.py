@@ -272,7 +272,7 @@ def _deployable() -> str:
     return "\n".join([*(file_sha256(file) for file in files), *values])
 
 
-def _wait(ready: Callable[[], bool], process: Background, what: str, seconds: float = 120) -> None:
+def _wait(ready: Callable[[], bool], process: Background, what: str, seconds: float = 300) -> None:
     """Wait until ``ready``; raises PipelineError when the process ends before, or when it takes too long."""
     until = time.monotonic() + seconds
     while not ready():
