@@ -12,6 +12,7 @@ UV_LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 
 run: ## Run the main job on the embedded sample dataset
 	@scripts/setup requirements.lock
+	@mkdir -p -m 700 '$(PREFECT_HOME)'
 	@$(BIN)/garbage run
 
 ui: ## Start a Prefect server and a worker in the background, and deploy; PORT=4200

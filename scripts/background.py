@@ -48,12 +48,21 @@ class Background:
         self.record.unlink(missing_ok=True)
         return None
 
-    def start(self, command: Sequence[str], environment: Mapping[str, str]) -> psutil.Process:
-        """Start ``command`` in a session of its own, so that neither Ctrl-C nor a closed terminal reaches it."""
+    def start(self, command: Sequence[str], environment: Mapping[str, str], *, umask: int = 0o077) -> psutil.Process:
+        """Start ``command`` in a session of its own, so that neither Ctrl-C nor a closed terminal reaches it.
+
+        What it writes is for its user alone, unless ``umask`` says otherwise; -1 leaves that as this process has it.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
             started = subprocess.Popen(  # noqa: S603  # commands of this project, no shell
-                command, env=dict(environment), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                command,
+                env=dict(environment),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                umask=umask,
             )
         process = psutil.Process(started.pid)
         known = {"pid": process.pid, "created": process.create_time()}

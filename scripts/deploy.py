@@ -9,11 +9,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 import click
+import httpx
 
 from pipeline_lib.errors import PipelineError
 
@@ -27,26 +30,31 @@ NOTIFY = "GARBAGE_NOTIFY_URL"
 
 def deploy() -> list[str]:
     """Deploy to the server of ``PREFECT_API_URL`` and return what is there now, a line each."""
-    import httpx
     from prefect.client.orchestration import get_client
-    from prefect.exceptions import PrefectHTTPStatusError
 
     from scripts.automations import keep_automations
 
+    with answering(), get_client(sync_client=True) as client:
+        keep_pool(client)
+        deploy_all()
+        ids = deployed(client)
+        automations = keep_automations(client, ids, os.environ.get(NOTIFY))
+    return [f"work pool {POOL}", *(f"deployment {name}" for name in ids), *(f"automation {name}" for name in automations)]
+
+
+@contextmanager
+def answering() -> Iterator[None]:
+    """Raise PipelineError when the server of ``PREFECT_API_URL`` does not answer, or not to the password it is given."""
     address = os.environ["PREFECT_API_URL"]
     try:
-        with get_client(sync_client=True) as client:
-            keep_pool(client)
-            deploy_all()
-            ids = deployed(client)
-            automations = keep_automations(client, ids, os.environ.get(NOTIFY))
+        yield
     except httpx.TransportError as error:
         raise PipelineError(f"No Prefect server answers at {address} ({error}); start one with `make ui`") from error
-    except PrefectHTTPStatusError as error:
-        if error.response.status_code == httpx.codes.UNAUTHORIZED:
-            raise PipelineError(f"{address} wants a password: set PREFECT_API_AUTH_STRING=user:password") from error
-        raise
-    return [f"work pool {POOL}", *(f"deployment {name}" for name in ids), *(f"automation {name}" for name in automations)]
+    except httpx.HTTPStatusError as error:
+        if error.response.status_code != httpx.codes.UNAUTHORIZED:
+            raise
+        wrong = "refuses this password" if os.environ.get("PREFECT_API_AUTH_STRING") else "wants a password"
+        raise PipelineError(f"{address} {wrong}: export PREFECT_API_AUTH_STRING=user:password") from error
 
 
 def deployed(client: SyncPrefectClient) -> dict[str, UUID]:

@@ -14,7 +14,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import click
@@ -25,12 +24,12 @@ from filelock import FileLock
 
 from pipeline_lib.errors import PipelineError
 from scripts.background import Background, end
-from scripts.deploy import POOL, PROJECT, deploy, deployed
+from scripts.deploy import POOL, PROJECT, answering, deploy, deployed
+from scripts.home import AUTH, check_operation, home, keep_private, remember_operation
 
 PORT = 4200
 LOOPBACK = "127.0.0.1"
 ADDRESS = "address.json"
-AUTH = "PREFECT_SERVER_API_AUTH_STRING"
 WORKER = f"garbage-{platform.node()}"
 STOPPED = "Stopped by `make down`; ask for the run again, its finished stages are reused"
 
@@ -42,14 +41,6 @@ SERVER = {
     "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
 }
 WORKER_SETTINGS = {"PREFECT_WORKER_QUERY_SECONDS": "5", "GLOG_v": "3", "DO_NOT_TRACK": "1"}
-
-
-def home() -> Path:
-    """Return the project's own Prefect home; raises PipelineError when none is set, for the user's is not ours to use."""
-    try:
-        return Path(os.environ["PREFECT_HOME"]).absolute()
-    except KeyError:
-        raise PipelineError("PREFECT_HOME is not set; use `make ui` and `make down`, which set it") from None
 
 
 def server() -> Background:
@@ -80,11 +71,15 @@ def _address() -> str | None:
 def up(port: int | None, host: str) -> str:
     """Start what is not running, wait until it is healthy, deploy what changed, and return the API's address."""
     started: list[Background] = []
+    operation = check_operation(host)
     try:
         api = ensure_server(port, host, started)
+        if started:
+            remember_operation(operation)  # of a server that came up: a mistake must not be what is remembered
         use(api, os.environ.get(AUTH))
-        deploy_if_changed()
-        ensure_worker(api, started)
+        with answering():
+            deploy_if_changed()
+            ensure_worker(api, started)
     except BaseException:
         for process in reversed(started):
             process.stop()
@@ -117,7 +112,7 @@ def start_server(port: int, host: str, api: str, started: list[Background]) -> N
             probe.bind((host, port))
         except OSError as error:
             raise PipelineError(
-                f"Port {port} on {host} is not to be had ({error.strerror}); stop the program that uses it or take another "
+                f"Port {port} on {host} cannot be used ({error.strerror}); stop the program that uses it or take another "
                 "port: make ui PORT=4300"
             ) from None
     shown = api if host == LOOPBACK else f"http://{platform.node()}:{port}/api"
@@ -150,7 +145,8 @@ def ensure_worker(api: str, started: list[Background]) -> None:
     if not process:
         # One run at a time here too: the pool no longer counts a run that is being cancelled, its process still works.
         command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", POOL, "--name", WORKER, "--limit", "1"]
-        process = worker().start(command, {**WORKER_SETTINGS, **os.environ})
+        # The worker hands its umask on to the runs, and their results may be for others to read.
+        process = worker().start(command, {**WORKER_SETTINGS, **os.environ}, umask=-1)
         started.append(worker())
     since = datetime.fromtimestamp(process.create_time(), UTC)
     _wait(lambda: _online(since), worker(), "The worker")
@@ -276,7 +272,7 @@ def _deployable() -> str:
     return "\n".join([*(file_sha256(file) for file in files), *values])
 
 
-def _wait(ready: Callable[[], bool], process: Background, what: str, seconds: float = 120) -> None:
+def _wait(ready: Callable[[], bool], process: Background, what: str, seconds: float = 300) -> None:
     """Wait until ``ready``; raises PipelineError when the process ends before, or when it takes too long."""
     until = time.monotonic() + seconds
     while not ready():
@@ -302,6 +298,7 @@ def _told(api: str) -> str:
     return "\n".join(
         [
             f"Prefect UI   {api.removesuffix('/api')}",
+            f"artifacts    {api.removesuffix('/api')}/artifacts",
             f"logs         {place / 'server.log'}, {place / 'worker.log'}",
             f"start a run  export PREFECT_API_URL={api}",
             *login,
@@ -334,9 +331,10 @@ def down_command() -> None:
 @contextmanager
 def _alone() -> Iterator[None]:
     """Let two of these commands at once take turns."""
-    home().mkdir(parents=True, exist_ok=True)
+    keep_private()
     with FileLock(home() / "ui.lock"):
         yield
+    keep_private()  # what was written meanwhile
 
 
 @contextmanager

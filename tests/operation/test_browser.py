@@ -52,6 +52,8 @@ def test_a_run_and_each_stage_are_there_to_see_computed_and_reused(
         assert set(STAGES) <= set(stages)
         for stage, (text, pictures) in SHOWN.items():
             look_at_the_artifact(page, f"{api.removesuffix('/api')}/artifacts/artifact/{stages[stage]}", word, text, pictures)
+    page.goto(f"{api.removesuffix('/api')}/artifacts")  # what `make ui` prints; no menu of the UI leads there
+    expect(page.get_by_text("garbage-finetune-train", exact=True).first).to_be_visible()
 
 
 def look_at_the_run(page: Page, server: str, run: dict[str, str]) -> None:

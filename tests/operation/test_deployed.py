@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from operated import Operated
-from support import PROJECT
+from support import PROJECT, write_tiny_dataset
 
 
 def test_a_deployed_run_completes_and_the_next_reuses_every_stage(operated: Operated, pictures: Path) -> None:
@@ -108,6 +108,16 @@ def test_a_cancelled_run_stops_within_seconds_and_leaves_nothing_half_written(op
 
     following = operated.ends(operated.ask(pictures, **{**settings, "train__epochs": 5}))
     assert following["state_name"] == "Completed"
+
+
+def test_a_failed_run_completes_when_it_is_retried_after_its_cause_is_gone(operated: Operated, tmp_path: Path) -> None:
+    run = operated.ask(dataset := tmp_path / "later")
+    assert operated.ends(run)["state_name"] == "Failed"
+    write_tiny_dataset(dataset)
+    retry = {"type": "SCHEDULED", "name": "AwaitingRetry", "message": "Retry from the UI"}  # what the button sends
+    operated.post(f"/flow_runs/{run}/set_state", {"state": retry})
+    retried = operated.eventually(lambda: operated.run(run), lambda seen: seen["state_name"] == "Completed")
+    assert retried["run_count"] == 2
 
 
 def test_a_run_on_another_artifacts_root_says_so_in_one_line(operated: Operated, pictures: Path, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 import asyncpg
 import httpx
 import pytest
-from operated import operating
+from operated import Operated, operating
 from support import free_port
 
 
@@ -70,6 +70,37 @@ async def count_of_runs(address: str) -> int:
         await connection.close()
 
 
+FORGOTTEN = {"PREFECT_SERVER_DATABASE_CONNECTION_URL": "", "PREFECT_SERVER_API_AUTH_STRING": ""}
+
+
+def refusal(operated: Operated, *command: str, **environment: str) -> str:
+    """The one sentence with which a command is refused."""
+    ended = operated.command(*command, **environment)
+    assert ended.returncode == 1
+    (sentence,) = ended.stderr.splitlines()
+    assert "swordfish" not in sentence
+    assert "parsley" not in sentence
+    return sentence
+
+
+def check_what_is_refused(operated: Operated) -> None:
+    """Another database, no password, a wrong one: each in its own words, by `make ui` and by `make deploy`."""
+    forgotten = refusal(operated, "scripts.ui", "up", **FORGOTTEN)
+    assert "keeps its runs in postgresql+asyncpg://garbage@127.0.0.1:" in forgotten
+    assert "wants a password, and this shell has none" in forgotten
+    assert "refuses this password" in refusal(operated, "scripts.ui", "up", PREFECT_SERVER_API_AUTH_STRING="cook:thyme")
+
+    api = {"PREFECT_API_URL": operated.address}
+    wanted = f"error {operated.address} wants a password: export PREFECT_API_AUTH_STRING=user:password"
+    assert refusal(operated, "scripts.deploy", **api) == wanted
+    refused = f"error {operated.address} refuses this password: export PREFECT_API_AUTH_STRING=user:password"
+    assert refusal(operated, "scripts.deploy", **api, PREFECT_API_AUTH_STRING="cook:thyme") == refused
+
+    (operated.home / "operation.json").rename(operated.home / "kept")  # as in a home of an earlier release
+    assert refusal(operated, "scripts.ui", "up", **FORGOTTEN) == wanted
+    (operated.home / "kept").rename(operated.home / "operation.json")
+
+
 @pytest.mark.skipif(not PROGRAMS, reason="PostgreSQL is not installed")
 def test_the_deployment_runs_on_postgresql_behind_a_password(tmp_path: Path, pictures: Path) -> None:
     with tempfile.TemporaryDirectory() as scratch, postgres(Path(scratch)) as database:
@@ -78,8 +109,9 @@ def test_the_deployment_runs_on_postgresql_behind_a_password(tmp_path: Path, pic
             assert httpx.post(f"{operated.address}/flow_runs/count", json={}).status_code == 401
             assert operated.ends(operated.ask(pictures))["state_name"] == "Completed"
 
-            refused = operated.command("scripts.deploy", PREFECT_API_URL=operated.address, PREFECT_API_AUTH_STRING="cook:thyme")
-            assert refused.returncode == 1
-            assert refused.stderr == f"error {operated.address} wants a password: set PREFECT_API_AUTH_STRING=user:password\n"
+            check_what_is_refused(operated)
+            forgetful = operated.command("scripts.ui", "down", **FORGOTTEN)
+            assert forgetful.stdout == "worker stopped\nserver stopped\n"
+            assert "keeps its runs in postgresql" in refusal(operated, "scripts.ui", "up", **FORGOTTEN)
         assert asyncio.run(count_of_runs(database)) == 1
     assert not (operated.home / "prefect.db").exists()

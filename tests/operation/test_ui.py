@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -27,6 +28,7 @@ def test_a_second_make_ui_changes_nothing(operated: Operated) -> None:
     told = operated.up()
     assert all_there_is() == before
     assert f"export PREFECT_API_URL={operated.address}" in told
+    assert f"artifacts    http://127.0.0.1:{operated.port}/artifacts\n" in told
     assert "deployment run garbage-finetune/garbage-finetune -p dataset=data_en --watch" in told
 
 
@@ -49,7 +51,7 @@ def test_a_port_that_is_taken_is_said_in_one_sentence_and_nothing_is_left(operat
         port = str(taken.getsockname()[1])
         ended = operated.command("scripts.ui", "up", "--port", port, PREFECT_HOME=str(tmp_path / "home"))
     assert ended.returncode == 1
-    assert ended.stderr.startswith(f"error Port {port} on 127.0.0.1 is not to be had")
+    assert ended.stderr.startswith(f"error Port {port} on 127.0.0.1 cannot be used (Address already in use)")
     assert len(ended.stderr.splitlines()) == 1
     assert not list((tmp_path / "home").glob("*.json"))
 
@@ -64,6 +66,27 @@ def test_a_server_open_to_others_wants_a_password(operated: Operated, tmp_path: 
     ended = operated.command("scripts.ui", "up", PREFECT_HOME=str(tmp_path / "home"), GARBAGE_HOST="0.0.0.0")
     assert ended.returncode == 1
     assert "PREFECT_SERVER_API_AUTH_STRING" in ended.stderr
+
+
+def test_the_home_is_closed_to_other_users_and_results_stay_open_to_them(
+    operated: Operated, pictures: Path, tmp_path: Path
+) -> None:
+    operated.home.chmod(0o755)
+    (operated.home / "prefect.db").chmod(0o644)
+    operated.up()
+    assert operated.ends(operated.ask(pictures))["state_name"] == "Completed"
+    files = {path.name: mode(path) for path in operated.home.iterdir() if path.is_file()}
+    assert files.keys() >= {"prefect.db", "prefect.db-wal", "prefect.db-shm", "server.log", "worker.log", "operation.json"}
+    assert {name: bits for name, bits in files.items() if bits & 0o077} == {}
+    assert mode(operated.home) == 0o700
+
+    (ordinary := tmp_path / "ordinary").mkdir()
+    assert mode((operated.artifacts / "latest" / "report").resolve()) == mode(ordinary)
+    assert mode(operated.artifacts / "latest" / "report" / "report.html") == 0o444
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
 
 
 def test_a_stale_record_never_stops_another_process(tmp_path: Path) -> None:
