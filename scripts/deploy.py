@@ -1,4 +1,4 @@
-"""Deploy to a Prefect server: the work pool, the deployments of ``prefect.yaml``, the automations. ``make deploy``.
+"""Deploy to a Prefect server: the work pool, the deployments of ``prefect.yaml``, where notices go. ``make deploy``.
 
 The server is the one that ``PREFECT_API_URL`` names, else the one that ``make ui`` started. Doing it again changes only
 what differs.
@@ -31,7 +31,7 @@ def deploy() -> list[str]:
     from prefect.client.orchestration import get_client
     from prefect.exceptions import PrefectHTTPStatusError
 
-    from scripts.automations import keep_automations
+    from scripts.notify import keep_address
 
     address = os.environ["PREFECT_API_URL"]
     try:
@@ -39,14 +39,14 @@ def deploy() -> list[str]:
             keep_pool(client)
             deploy_all()
             ids = deployed(client)
-            automations = keep_automations(client, ids, os.environ.get(NOTIFY))
+            notices = keep_address(client, os.environ.get(NOTIFY))
     except httpx.TransportError as error:
         raise PipelineError(f"No Prefect server answers at {address} ({error}); start one with `make ui`") from error
     except PrefectHTTPStatusError as error:
         if error.response.status_code == httpx.codes.UNAUTHORIZED:
             raise PipelineError(f"{address} wants a password: set PREFECT_API_AUTH_STRING=user:password") from error
         raise
-    return [f"work pool {POOL}", *(f"deployment {name}" for name in ids), *(f"automation {name}" for name in automations)]
+    return [f"work pool {POOL}", *(f"deployment {name}" for name in ids), *notices]
 
 
 def deployed(client: SyncPrefectClient) -> dict[str, UUID]:
@@ -86,7 +86,11 @@ def deploy_all() -> None:
 
 
 @click.command(help="Deploy to the Prefect server of PREFECT_API_URL, else to the one that make ui started.")
-@click.option("--notify", metavar="URL", help="Notify this address of failures and of finished nightlies; '' for nobody.")
+@click.option(
+    "--notify",
+    metavar="URL",
+    help="Send notices (failures, finished nightlies, silence) to this address; '' for none.",
+)
 def main(notify: str | None) -> None:
     """Deploy and say what is there now."""
     from scripts.ui import local_api
