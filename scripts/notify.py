@@ -14,7 +14,7 @@ from pipeline_lib.errors import PipelineError
 BLOCK = "garbage-notify"
 KIND = "custom-webhook"
 
-# What scripts/watch.py does, automations did before: a server that still has them would do it twice, and worse.
+# Automations that a server may still have; they and scripts/watch.py would do the same things twice.
 REPLACED = (
     "garbage: give up silent runs",
     "garbage: give up runs that never start",

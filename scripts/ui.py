@@ -279,7 +279,7 @@ def _deployed() -> bool:
 
 
 def _deployable() -> str:
-    """Return the digest of all that makes up the deployments and automations."""
+    """Return the digest of all that makes up the deployments."""
     from pipeline_lib.digest import file_sha256
     from scripts.place import place
 

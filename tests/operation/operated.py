@@ -18,6 +18,8 @@ import psutil
 from support import PROJECT, TINY, clean_environment, free_port
 from waiting import PATIENCE, Api, Seen, eventually
 
+from scripts.background import Background
+
 FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 # Seconds. Heartbeats come every 30, and the server may take 5 to store one.
 SILENCE = 70
@@ -156,13 +158,14 @@ class Operated:
         """Wait for a run's last state and return the run."""
         return self.eventually(lambda: self.run(run), lambda seen: seen["state_type"] in FINAL)
 
-    def trains(self, run: str) -> psutil.Process:
-        """Wait until a run is in its stage ``train`` and return its process."""
+    def trains(self, run: str, stage: str = "train") -> psutil.Process:
+        """Wait until a run is in its stage ``train``, or another, and return its process."""
 
-        def training() -> bool:
-            return any(task["state_type"] == "RUNNING" for task in self.api.tasks(run, "train"))
+        def reached() -> bool:
+            assert (state := self.run(run)["state_type"]) not in FINAL, f"the run is {state}"
+            return any(task["state_type"] == "RUNNING" for task in self.api.tasks(run, stage))
 
-        self.eventually(training, bool)
+        self.eventually(reached, bool)
         return self.process(run)
 
     def suspend(self, run: str) -> None:
@@ -174,6 +177,17 @@ class Operated:
     def cancel(self, run: str) -> None:
         """Do what the button *Cancel* does."""
         self.post(f"/flow_runs/{run}/set_state", {"state": {"type": "CANCELLING", "name": "Cancelling"}})
+
+    def settle(self) -> None:
+        """Start what does not run, and end every run that waits or is in progress but those of a schedule."""
+        if not all(Background(name, self.home).find() for name in ("server", "worker", "watch")):
+            self.up()
+        unfinished = ["SCHEDULED", "PENDING", "RUNNING", "CANCELLING", "PAUSED"]
+        for run in self.post("/flow_runs/filter", {"flow_runs": {"state": {"type": {"any_": unfinished}}}}):
+            if not run["auto_scheduled"]:
+                cancelled = {"state": {"type": "CANCELLED", "name": "Cancelled"}, "force": True}
+                self.post(f"/flow_runs/{run['id']}/set_state", cancelled)
+                self.gone(run["id"])
 
     def gone(self, run: str) -> None:
         """Wait until no process of a run is left, for much less than its training would take."""

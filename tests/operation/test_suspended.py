@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from operated import Operated
 
 
@@ -19,6 +20,17 @@ def test_a_suspended_run_computes_no_more_and_resume_reuses_what_is_finished(ope
     assert operated.ends(run)["state_name"] == "Completed"
     reused = [task for task in operated.api.tasks(run, "features") if task["state_name"] == "Cached"]
     assert reused
+
+
+@pytest.mark.acceptance
+@pytest.mark.parametrize("stage", ["backbone", "engine", "evaluate"])
+def test_a_run_is_suspended_in_whatever_stage_it_is(operated: Operated, pictures: Path, stage: str) -> None:
+    """While a graph is compiled, or a library is imported, little else gets a turn in the process."""
+    run = operated.ask(pictures, seed=len(stage), backbone__width=0.5)
+    operated.trains(run, stage)
+    operated.suspend(run)
+    operated.gone(run)
+    assert operated.run(run)["state_name"] == "Suspended"
 
 
 def test_a_suspended_run_that_is_cancelled_stays_so_and_computes_no_more(operated: Operated, pictures: Path) -> None:
