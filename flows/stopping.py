@@ -58,9 +58,11 @@ def _follow(run: UUID) -> None:
     """
     from prefect.client.orchestration import get_client
     from prefect.logging.loggers import flow_run_logger
+    from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
     pause = threading.Event()
-    with get_client(sync_client=True) as client:
+    # The next look is the retry. Prefect's own would wait for minutes after the server is back.
+    with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}), get_client(sync_client=True) as client:
         seen = _when_over(client, run, pause)
         if seen:
             flow_run_logger(seen).warning("The run is %s: its process ends", seen.state_name)

@@ -113,14 +113,16 @@ def _missing_nightlies(seen: Seen, limits: Limits) -> Iterator[Notice]:
 
 def _late_runs(seen: Seen, limits: Limits) -> Iterator[Notice]:
     going = next((run for run in seen.runs if run.type in ("PENDING", "RUNNING", "CANCELLING")), None)
+    if going:
+        why = f"It waits its turn: {going.name} has been {going.state} since {_clock(going.since)}."
+    else:
+        why = f"No other run is in progress. {WORKER}. A work pool that is paused starts nothing either."
     for run in seen.runs:
         if run.type == "SCHEDULED" and run.due and _older(run.due, limits.late, seen):
             yield Notice(
                 f"late/{run.id}/{run.due.isoformat()}",
                 f"{run.deployment.name}: {run.name} is {run.state}, it has been due for {in_words(limits.late)}",
-                f"It waits its turn: {going.name} has been {going.state} since {_clock(going.since)}."
-                if going
-                else f"No other run is in progress. {WORKER}. A work pool that is paused starts nothing either.",
+                f"{why}\n{run.link}",
             )
 
 

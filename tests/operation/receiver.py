@@ -25,6 +25,12 @@ class Receiver(ThreadingHTTPServer):
     def address(self) -> str:
         return f"http://127.0.0.1:{self.server_port}/hook"
 
+    def forget(self) -> None:
+        """Count what has come so far as not seen."""
+        while not self.messages.empty():
+            self.messages.get()
+        self.seen.clear()
+
     def first(self, wanted: Callable[[str], bool]) -> str:
         """Wait for a message that is wanted; those before stay in ``seen``."""
         while not wanted(message := self.messages.get(timeout=PATIENCE)):

@@ -62,7 +62,7 @@ def test_a_run_that_stays_late_says_what_it_waits_for(due: float, alarm: bool) -
     ] * alarm
     assert all(notice.body.startswith("No other run is in progress. `make ui` starts a worker") for notice in alone)
     assert [notice.body for notice in waits] == [
-        "It waits its turn: slow-cat has been Running since 2026-03-01 10:36 UTC."
+        "It waits its turn: slow-cat has been Running since 2026-03-01 10:36 UTC.\n"
     ] * alarm
 
 
