@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 
+from pipeline_lib.errors import PipelineError
 from scripts.notify import Notice
 from scripts.sight import RunSeen, Seen, TaskSeen
 
@@ -27,7 +29,8 @@ class Limits:
         start: A worker that has taken a run starts its process within seconds; importing everything takes a few more.
         stop: Prefect's worker gives a run 30 s to stop before it kills it.
         lag: The server takes states of task runs from a queue; those of a run may come after its own.
-        server: Without an answer of the server.
+        server: Without an answer of the server; ``GARBAGE_SERVER_SECONDS``.
+        watch: Between two looks; ``GARBAGE_WATCH_SECONDS``.
     """
 
     nightly: float = 26 * 3600
@@ -38,12 +41,27 @@ class Limits:
     stop: float = 120
     lag: float = 20
     server: float = 300
+    watch: float = 20
 
     @classmethod
     def of_environment(cls) -> Limits:
-        """Return the limits that the environment sets, and the usual ones for the rest."""
+        """Return the limits that the environment sets, and the usual ones for the rest.
+
+        Raises:
+            PipelineError: One is no number of seconds.
+        """
         names = {each.name: f"GARBAGE_{each.name.upper()}_SECONDS" for each in fields(cls)}
-        return cls(**{name: float(os.environ[variable]) for name, variable in names.items() if variable in os.environ})
+        return cls(**{name: _seconds(variable) for name, variable in names.items() if variable in os.environ})
+
+
+def _seconds(variable: str) -> float:
+    try:
+        seconds = float(os.environ[variable])
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        raise PipelineError(f"{variable}={os.environ[variable]} is no number of seconds above 0")
+    return seconds
 
 
 @dataclass(frozen=True)

@@ -13,23 +13,23 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 import click
 import httpx
+from prefect.exceptions import PrefectException
 
 from pipeline_lib.errors import PipelineError
 from scripts.deploy import POOL
 from scripts.notify import Notice, Send, sender
-from scripts.sight import OVERLAP, Seen, look
+from scripts.sight import OVERLAP, Seen, TaskSeen, look
 from scripts.verdicts import Limits, Verdict, endings, given_up, in_words, orphaned, silences
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
-
-EVERY = float(os.environ.get("GARBAGE_WATCH_SECONDS", "20"))
 
 
 @dataclass
@@ -98,13 +98,11 @@ class Watchman:
     def turn(self) -> None:
         """Look once, end what is dead, and tell what is wrong."""
         from prefect.client.orchestration import get_client
-        from prefect.exceptions import PrefectException
 
         try:
             with get_client(sync_client=True) as client:
-                seen = look(client, POOL, self.answering, self.memory.since)
+                seen, self.send = look(client, POOL, self.answering, self.memory.since), sender()
                 self._act(client, seen)
-                self.send = sender()
         except (httpx.HTTPError, PrefectException) as error:
             self._no_answer(error)
             return
@@ -127,17 +125,21 @@ class Watchman:
             try:
                 if self.send:
                     self.send(notice)
-            except httpx.HTTPError as error:
-                say(f"The notice was not taken ({error}); it is sent again in {EVERY:g} s")
-                return False
-            self.memory.know([notice], datetime.now(UTC))
-        return True
+            except (httpx.HTTPError, httpx.InvalidURL) as error:
+                say(f"The notice was not taken ({error}); it is sent again in {self.limits.watch:g} s")
+            else:
+                self.memory.know([notice], datetime.now(UTC))
+        return all(notice.key in self.memory.told for notice in fresh)
 
     def _act(self, client: SyncPrefectClient, seen: Seen) -> None:
-        for verdict in given_up(seen, self.limits):
-            _give_up(client, verdict)
-        for task in orphaned(seen, self.limits):
-            _end_task(client, task.id, f"Its run is {task.run.state}: nobody works on this any more")
+        """End what is dead. What the server refuses is tried at each look, and holds up nothing else."""
+        todo = [partial(_give_up, client, verdict) for verdict in given_up(seen, self.limits)]
+        todo += [partial(_end_task, client, task) for task in orphaned(seen, self.limits)]
+        for step in todo:
+            try:
+                step()
+            except (httpx.HTTPError, PrefectException) as error:
+                say(f"The server refused: {error}")
 
     def _no_answer(self, error: Exception) -> None:
         """Say once that the server does not answer, and tell it once it has been too long."""
@@ -145,7 +147,8 @@ class Watchman:
         if not self.unanswered:
             self.unanswered = now
             say(f"No answer from {address}: {type(error).__name__} {error}")
-        self.answering = None
+        if isinstance(error, httpx.TransportError):  # not for "busy": a silence would never be long enough
+            self.answering = None
         if now - self.unanswered > timedelta(seconds=self.limits.server):
             what = f"The Prefect server at {address} has not answered for {in_words(self.limits.server)}"
             self.tell([Notice(f"server/{self.unanswered.isoformat()}", what, "`make ui` starts a server that died.")])
@@ -162,10 +165,11 @@ def _give_up(client: SyncPrefectClient, verdict: Verdict) -> None:
         client.set_flow_run_state(now.id, state)
 
 
-def _end_task(client: SyncPrefectClient, task: str, message: str) -> None:
+def _end_task(client: SyncPrefectClient, task: TaskSeen) -> None:
     from prefect.states import Crashed
 
-    client.set_task_run_state(UUID(task), Crashed(message=message), force=True)
+    message = f"Its run is {task.run.state}: nobody works on this any more"
+    client.set_task_run_state(UUID(task.id), Crashed(message=message), force=True)
 
 
 def say(text: str) -> None:
@@ -190,7 +194,7 @@ def main() -> None:
     pause = threading.Event()
     while True:
         watchman.turn()
-        pause.wait(EVERY)
+        pause.wait(watchman.limits.watch)
 
 
 if __name__ == "__main__":

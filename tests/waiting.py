@@ -38,12 +38,11 @@ class Api:
     """The API of a Prefect server, asked with patience: as Prefect's own clients do, again when its database is busy."""
 
     def __init__(self, address: str, auth: httpx.Auth | None = None, pause: Callable[[], None] = a_moment) -> None:
-        self.client = httpx.Client(base_url=address, timeout=PATIENCE, auth=auth)
-        self.pause = pause
+        self.address, self.auth, self.pause = address, auth, pause
 
     def send(self, method: str, path: str, content: Mapping[str, Any] | None = None) -> httpx.Response:
         return eventually(
-            lambda: self.client.request(method, path, json=content),
+            lambda: httpx.request(method, f"{self.address}{path}", json=content, auth=self.auth, timeout=PATIENCE),
             lambda answer: answer.status_code != httpx.codes.SERVICE_UNAVAILABLE,
             pause=self.pause,
         )
@@ -62,6 +61,3 @@ class Api:
         """The task runs of a run: all, or those of these names."""
         wanted = {"task_runs": {"name": {"any_": list(names)}}} if names else {}
         return list(self.post("/task_runs/filter", {"flow_runs": {"id": {"any_": [run]}}, **wanted}))
-
-    def close(self) -> None:
-        self.client.close()

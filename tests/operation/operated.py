@@ -223,7 +223,6 @@ def operating(folder: Path, **extra: str) -> Iterator[Operated]:
         yield operated
     finally:
         operated.down()
-        operated.api.close()
     left = [process for process in psutil.process_iter(["pid", "cmdline"]) if _of(process, operated.home)]
     assert not left, f"processes left: {left}"
     assert not (written := list((folder / "user").rglob("*"))), f"the user's home was written to: {written}"

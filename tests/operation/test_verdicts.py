@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from pipeline_lib.errors import PipelineError
 from scripts.sight import Deployed, RunSeen, Seen, TaskSeen
 from scripts.verdicts import Limits, endings, given_up, in_words, orphaned, silences
 
@@ -117,3 +118,10 @@ def test_lengths_of_time_in_words(seconds: float, words: str) -> None:
 def test_limits_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GARBAGE_NIGHTLY_SECONDS", "7200")
     assert Limits.of_environment() == Limits(nightly=7200)
+
+
+@pytest.mark.parametrize("value", ["26h", "0", "nan", "inf"])
+def test_a_limit_that_is_no_length_of_time_is_refused(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("GARBAGE_LATE_SECONDS", value)
+    with pytest.raises(PipelineError, match=f"^GARBAGE_LATE_SECONDS={value} is no number of seconds above 0$"):
+        Limits.of_environment()
