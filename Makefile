@@ -8,7 +8,7 @@ export GLOG_v ?= 3
 BIN := .venv/bin
 UV_LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --group build
 
-.PHONY: run ui down deploy test check format lock bench clean
+.PHONY: run ui down deploy test acceptance check format lock bench clean
 
 run: ## Run the main job on the embedded sample dataset
 	@scripts/setup requirements.lock
@@ -33,6 +33,10 @@ test: ## Set up and run every check: ruff, mypy, the test suite
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/pytest
+
+acceptance: ## Repeat the tests of flows and operation, shuffled, beside one busy loop a core; REPEAT=10
+	@scripts/setup requirements-dev.lock
+	@$(BIN)/python -m tests.repeat $(or $(REPEAT),10)
 
 format: ## Sort imports and format the code
 	$(BIN)/ruff check --fix-only .

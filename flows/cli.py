@@ -164,7 +164,7 @@ def _execute(
 def _without_heartbeats() -> Iterator[None]:
     """Leave out a run's heartbeats: at its end Prefect waits up to a second for their thread.
 
-    The server's automations watch the runs of deployments; whoever sits at a terminal sees that a run died.
+    The watchman looks after the runs of deployments; whoever sits at a terminal sees that a run died.
     """
     from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 

@@ -1,4 +1,4 @@
-"""Deploy to a Prefect server: the work pool, the deployments of ``prefect.yaml``, the automations. ``make deploy``.
+"""Deploy to a Prefect server: the work pool, the deployments of ``prefect.yaml``, where notices go. ``make deploy``.
 
 The server is the one that ``PREFECT_API_URL`` names, else the one that ``make ui`` started. Doing it again changes only
 what differs.
@@ -32,14 +32,14 @@ def deploy() -> list[str]:
     """Deploy to the server of ``PREFECT_API_URL`` and return what is there now, a line each."""
     from prefect.client.orchestration import get_client
 
-    from scripts.automations import keep_automations
+    from scripts.notify import keep_address
 
     with answering(), get_client(sync_client=True) as client:
         keep_pool(client)
         deploy_all()
         ids = deployed(client)
-        automations = keep_automations(client, ids, os.environ.get(NOTIFY))
-    return [f"work pool {POOL}", *(f"deployment {name}" for name in ids), *(f"automation {name}" for name in automations)]
+        notices = keep_address(client, os.environ.get(NOTIFY))
+    return [f"work pool {POOL}", *(f"deployment {name}" for name in ids), *notices]
 
 
 @contextmanager
@@ -94,7 +94,11 @@ def deploy_all() -> None:
 
 
 @click.command(help="Deploy to the Prefect server of PREFECT_API_URL, else to the one that make ui started.")
-@click.option("--notify", metavar="URL", help="Notify this address of failures and of finished nightlies; '' for nobody.")
+@click.option(
+    "--notify",
+    metavar="URL",
+    help="Send notices (failures, finished nightlies, silence) to this address; '' for none.",
+)
 def main(notify: str | None) -> None:
     """Deploy and say what is there now."""
     from scripts.ui import local_api

@@ -53,6 +53,11 @@ def worker() -> Background:
     return Background("worker", home())
 
 
+def watchman() -> Background:
+    """Return the watchman in the background."""
+    return Background("watch", home())
+
+
 def local_api() -> str:
     """Return the address of the API of the server that ``make ui`` started; raises PipelineError when it does not run."""
     if not server().find():
@@ -80,6 +85,7 @@ def up(port: int | None, host: str) -> str:
         with answering():
             deploy_if_changed()
             ensure_worker(api, started)
+            ensure_watchman(started)
     except BaseException:
         for process in reversed(started):
             process.stop()
@@ -152,9 +158,16 @@ def ensure_worker(api: str, started: list[Background]) -> None:
     _wait(lambda: _online(since), worker(), "The worker")
 
 
+def ensure_watchman(started: list[Background]) -> None:
+    """Start the watchman if it is not running: last, for until a worker is there it would have something to say."""
+    if not watchman().find():
+        watchman().start([sys.executable, "-m", "scripts.watch"], os.environ)
+        started.append(watchman())
+
+
 def down() -> list[str]:
     """Stop what ``up`` started, runs in progress first, and return what was done, a line each."""
-    done: list[str] = []
+    done = ["watchman stopped"] if watchman().stop() else []
     if running := server().find():
         use(local_api(), running.environ().get(AUTH))
         with _even_if_silent(done):
@@ -262,11 +275,11 @@ def _deployed() -> bool:
 
 
 def _deployable() -> str:
-    """Return the digest of all that makes up the deployments and automations."""
+    """Return the digest of all that makes up the deployments."""
     from pipeline_lib.digest import file_sha256
     from scripts.place import place
 
-    names = ("prefect.yaml", "pipeline_lib/settings.py", "scripts/automations.py", "scripts/deploy.py")
+    names = ("prefect.yaml", "pipeline_lib/settings.py", "scripts/notify.py", "scripts/deploy.py")
     files = [*(PROJECT / name for name in names), *sorted((PROJECT / "flows").glob("*.py"))]
     values = [*place().values(), os.environ.get("GARBAGE_NOTIFY_URL", "")]
     return "\n".join([*(file_sha256(file) for file in files), *values])

@@ -7,14 +7,15 @@ import shutil
 import signal
 import subprocess
 import sys
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from disk import small_disk  # noqa: F401  # a fixture
 from registry import offline_pip  # noqa: F401  # a fixture
 from support import PROJECT, CommandLine, clean_environment, free_port, write_tiny_dataset
+from waiting import PATIENCE, eventually
 
 
 @pytest.fixture(scope="session")
@@ -31,23 +32,18 @@ def prefect_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield address
     finally:
         os.killpg(server.pid, signal.SIGTERM)
-        server.wait(30)
+        server.wait(PATIENCE)
 
 
 def _wait_until_healthy(address: str, server: subprocess.Popen[bytes]) -> None:
-    for _ in range(600):
-        if server.poll() is not None:
-            raise RuntimeError(f"the Prefect server ended with code {server.returncode}")
+    def answers() -> bool:
+        assert server.poll() is None, f"the Prefect server ended with code {server.returncode}"
         try:
-            with urllib.request.urlopen(address, timeout=1):
-                return
-        except OSError:
-            # wait() is the pause: it returns at once should the server die
-            try:
-                server.wait(0.1)
-            except subprocess.TimeoutExpired:
-                continue
-    raise RuntimeError(f"no answer at {address} within a minute")
+            return httpx.get(address, timeout=PATIENCE).is_success
+        except httpx.TransportError:
+            return False
+
+    eventually(answers, bool)
 
 
 @pytest.fixture

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
+from waiting import PATIENCE
 
 from pipeline_lib.digest import file_sha256
 from pipeline_lib.kept import Kept
@@ -41,9 +44,12 @@ TINY = {
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody has, and that the system gives to nobody: those for outgoing connections begin at 32768."""
+    while True:
+        port = 20_000 + secrets.randbelow(12_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def clean_environment() -> dict[str, str]:
@@ -101,7 +107,7 @@ class CommandLine:
 
     def __call__(self, *arguments: str | Path, **settings: Any) -> Finished:
         process = self.start(*arguments, **settings)
-        out, err = process.communicate(timeout=300)
+        out, err = process.communicate(timeout=PATIENCE)
         return Finished(process.returncode, out, err)
 
     def run(self, dataset: Path | str, *options: str, **settings: Any) -> Finished:

@@ -6,13 +6,12 @@ import random
 import signal
 import subprocess
 import threading
-from collections.abc import Callable
 from pathlib import Path
 
-import httpx
 import numpy as np
 import pytest
 from support import CommandLine, Finished, draw_picture
+from waiting import PATIENCE, Api, eventually
 
 from pipeline_lib.stages import read_manifest
 
@@ -77,29 +76,22 @@ def test_prefect_shows_every_reused_stage_as_cached(garbage: CommandLine, tiny_d
     garbage.run(tiny_dataset)
     garbage.run(tiny_dataset)
     wanted = len(STAGES) - 2 + 3 + SHARDS_OF_FEATURES  # augment and features are mapped over shards
-    with httpx.Client(base_url=garbage.environment["PREFECT_API_URL"]) as api:
-        run = api.post("/flow_runs/filter", json={"sort": "START_TIME_DESC", "limit": 1}).json()[0]
-        of_the_run = {"flow_runs": {"id": {"any_": [run["id"]]}}}
+    api = Api(garbage.environment["PREFECT_API_URL"])
+    run = api.last_run()["id"]
 
-        def states() -> list[str]:
-            tasks = api.post("/task_runs/filter", json=of_the_run).json()
-            return [task["state_name"] for task in tasks if task["name"] != "source"]  # it is asked anew in every run
+    def states() -> list[str]:
+        return [task["state_name"] for task in api.tasks(run) if task["name"] != "source"]  # it is asked anew in every run
 
-        assert eventually(states, lambda names: len(names) == wanted and set(names) == {"Cached"})
-        artifacts = api.post("/artifacts/filter", json=of_the_run).json()
+    # The server takes states and logs from a queue.
+    eventually(states, lambda names: len(names) == wanted and set(names) == {"Cached"})
+    artifacts = api.post("/artifacts/filter", {"flow_runs": {"id": {"any_": [run]}}})
 
-        def messages() -> list[str]:
-            of_the_log = {"logs": {"flow_run_id": {"any_": [run["id"]]}}, "limit": 200}
-            return [entry["message"] for entry in api.post("/logs/filter", json=of_the_log).json()]
+    def messages() -> list[str]:
+        of_the_log = {"logs": {"flow_run_id": {"any_": [run]}}, "limit": 200}
+        return [entry["message"] for entry in api.post("/logs/filter", of_the_log)]
 
-        assert eventually(messages, lambda lines: sum(line.endswith("s: nothing changed") for line in lines) == len(STAGES))
+    eventually(messages, lambda lines: sum(line.endswith("s: nothing changed") for line in lines) == len(STAGES))
     assert {artifact["key"] for artifact in artifacts} == {f"garbage-finetune-{stage.replace('_', '-')}" for stage in STAGES}
-
-
-def eventually(get: Callable[[], list[str]], wanted: Callable[[list[str]], bool]) -> bool:
-    """Ask until the answer is the wanted one: the server takes task states from a queue."""
-    pause = threading.Event()
-    return any(wanted(get()) or pause.wait(0.1) for _ in range(300))
 
 
 def test_edits_rerun_the_stages_that_reach_the_edited_code_and_no_others(garbage: CommandLine, tiny_dataset: Path) -> None:
@@ -255,7 +247,9 @@ def test_what_is_taken_from_a_predecessor_has_the_bytes_of_what_is_computed(
 
 def test_two_runs_at_once_compute_each_stage_once_and_agree(garbage: CommandLine, tiny_dataset: Path) -> None:
     processes = [garbage.start("run", "--json", "--dataset", tiny_dataset) for _ in range(2)]
-    finished = [Finished(process.returncode, *output) for process in processes for output in [process.communicate(timeout=300)]]
+    finished = [
+        Finished(process.returncode, *output) for process in processes for output in [process.communicate(timeout=PATIENCE)]
+    ]
     assert [each.code for each in finished] == [0, 0], finished[0].err + finished[1].err
     assert finished[0].json["metrics"] == finished[1].json["metrics"]
     for stage in STAGES:
@@ -298,7 +292,7 @@ def kill_when_it_begins(garbage: CommandLine, dataset: Path, stage: str) -> None
     process = garbage.start("run", "--json", "--dataset", dataset)
     if wait_until_it_begins(garbage, stage, process):
         process.send_signal(signal.SIGKILL)
-    process.communicate(timeout=60)
+    process.communicate(timeout=PATIENCE)
 
 
 def wait_until_it_begins(garbage: CommandLine, stage: str, process: subprocess.Popen[str]) -> bool:

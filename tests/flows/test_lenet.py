@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from PIL import Image
 from support import CommandLine, Finished
+from waiting import PATIENCE
 
 STAGES = ["dataset", "train", "evaluate", "report"]
 SETTINGS = ("--set=train.epochs=4", "--set=evaluate.mistakes=2", "--set=evaluate.tsne_images=100")
@@ -67,7 +68,7 @@ def test_a_killed_run_goes_on_from_its_last_epoch_and_ends_the_same(garbage: Com
         if "epoch 3/4" in line:
             process.send_signal(signal.SIGKILL)
             break
-    process.communicate(timeout=60)
+    process.communicate(timeout=PATIENCE)
     assert process.returncode == -signal.SIGKILL
     rerun = lenet(garbage)
     assert rerun.statuses["train"] == "computed"

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 
-import httpx
 import pytest
 from disk import left_on, resize
 from support import CommandLine, free_port
+from waiting import Api, eventually
 
 OVER = "it took longer than 0.0001 minutes; raise the setting stage_minutes, or mend what holds it up"
 
@@ -55,19 +54,8 @@ def test_a_network_that_fails_is_tried_again_in_deployed_runs_alone(garbage: Com
     finished = garbage("run", "--json", "--dataset", "data_en")
     assert finished.code == 1
     assert "The dataset data_en is out of reach" in finished.json["error"]
-    with httpx.Client(base_url=garbage.environment["PREFECT_API_URL"]) as api:
-        run = api.post("/flow_runs/filter", json={"sort": "START_TIME_DESC", "limit": 1}).json()[0]
-        of_the_run = {"flow_runs": {"id": {"any_": [run["id"]]}}}
-        wanted = {"task_runs": {"name": {"any_": ["source"]}}, **of_the_run}
-        assert eventually_tried(api, wanted) == tries
-
-
-def eventually_tried(api: httpx.Client, wanted: dict[str, object]) -> int:
-    """How often the task was begun, once the server, which takes states from a queue, knows how it ended."""
-    pause = threading.Event()
-    for _ in range(300):
-        tasks = api.post("/task_runs/filter", json=wanted).json()
-        if tasks and tasks[0]["state_type"] == "FAILED":
-            return int(tasks[0]["run_count"])
-        pause.wait(0.1)
-    raise AssertionError("the server never heard how the task ended")
+    api = Api(garbage.environment["PREFECT_API_URL"])
+    run = api.last_run()["id"]
+    # The server takes states from a queue.
+    (source,) = eventually(lambda: api.tasks(run, "source"), lambda tasks: [t["state_type"] for t in tasks] == ["FAILED"])
+    assert source["run_count"] == tries

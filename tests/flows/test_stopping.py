@@ -6,9 +6,11 @@ import os
 import signal
 import subprocess
 import sys
+from uuid import uuid4
 
 import pytest
-from support import PROJECT
+from support import PROJECT, free_port
+from waiting import PATIENCE
 
 HANGS = """
 import atexit, threading
@@ -40,8 +42,8 @@ def start(**environment: str) -> subprocess.Popen[str]:
 
 
 def test_a_deployed_run_that_hangs_while_it_stops_is_ended() -> None:
-    process = start(PREFECT__FLOW_RUN_ID="of a deployed run")
-    assert process.wait(30) == 1
+    process = start(PREFECT__FLOW_RUN_ID=str(uuid4()), PREFECT_API_URL=f"http://127.0.0.1:{free_port()}/api")
+    assert process.wait(PATIENCE) == 1
     process.communicate()
 
 

@@ -11,10 +11,17 @@ from support import write_tiny_dataset
 
 
 @pytest.fixture(scope="session")
-def operated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operated]:
-    """A server, a worker and the deployments, as long as the tests last. A test that stops something starts it again."""
+def operation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operated]:
+    """A server, a worker, a watchman and the deployments, as long as the tests last."""
     with operating(tmp_path_factory.mktemp("operated")) as running:
         yield running
+
+
+@pytest.fixture
+def operated(operation: Operated) -> Operated:
+    """The project in operation, all of it running and no run in progress, whatever became of the test before."""
+    operation.settle()
+    return operation
 
 
 @pytest.fixture(scope="session")

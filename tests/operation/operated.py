@@ -9,16 +9,19 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx
 import psutil
 from support import PROJECT, TINY, clean_environment, free_port
+from waiting import PATIENCE, Api, Seen, eventually
+
+from scripts.background import Background
 
 FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
-SILENCE = 65  # seconds; heartbeats come every 30, and later on a busy machine
 
 # What the server may log at the level ERROR, and why it does no harm; docs/operating.md says so too.
 HARMLESS = {
@@ -27,7 +30,9 @@ HARMLESS = {
 ERROR = re.compile(r"^\S+ \| (ERROR|CRITICAL)")
 RECORD = re.compile(r"^(?=\d\d:\d\d:\d\d\.\d{3} \| )", re.MULTILINE)
 
-Seen = TypeVar("Seen")
+# Seconds. Heartbeats come every 30, and the server may take 5 to store one.
+SILENCE = 70
+STOPS = 40  # a process that is asked to stop does so in less than 10 on an idle machine
 
 
 def errors(log: str) -> list[str]:
@@ -50,6 +55,13 @@ def nested(dotted: Mapping[str, Any]) -> dict[str, Any]:
 
 def read_record(path: Path) -> psutil.Process:
     return psutil.Process(json.loads(path.read_text())["pid"])
+
+
+def alive(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 @dataclass
@@ -78,6 +90,7 @@ class Operated:
             "PREFECT_HOME": str(self.home),
             "GARBAGE_ARTIFACTS": str(self.artifacts),
             "GARBAGE_SILENCE_SECONDS": str(SILENCE),
+            "GARBAGE_WATCH_SECONDS": "1",
             "PREFECT_WORKER_QUERY_SECONDS": "1",
             "PYTHONDONTWRITEBYTECODE": "1",
             "MPLCONFIGDIR": str(self.folder / "matplotlib"),
@@ -89,9 +102,9 @@ class Operated:
         return f"http://127.0.0.1:{self.port}/api"
 
     @cached_property
-    def api(self) -> httpx.Client:
+    def api(self) -> Api:
         secret = self.extra.get("PREFECT_SERVER_API_AUTH_STRING")
-        return httpx.Client(base_url=self.address, timeout=60, auth=httpx.BasicAuth(*secret.split(":")) if secret else None)
+        return Api(self.address, httpx.BasicAuth(*secret.split(":")) if secret else None, self.pause)
 
     def command(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -100,7 +113,7 @@ class Operated:
             env={**self.environment, **environment},
             capture_output=True,
             text=True,
-            timeout=400,
+            timeout=PATIENCE,
             check=False,
         )
 
@@ -122,18 +135,15 @@ class Operated:
     def server(self) -> psutil.Process:
         return read_record(self.home / "server.json")
 
+    @property
+    def watchman(self) -> psutil.Process:
+        return read_record(self.home / "watch.json")
+
     def get(self, path: str) -> Any:
-        return self.send("GET", path).raise_for_status().json()
+        return self.api.get(path)
 
     def post(self, path: str, content: Mapping[str, Any]) -> Any:
-        return self.send("POST", path, content).raise_for_status().json()
-
-    def send(self, method: str, path: str, content: Any = None) -> httpx.Response:
-        """Ask the API; as Prefect's own clients do, ask again when it says that its database is busy."""
-        return self.eventually(
-            lambda: self.api.request(method, path, json=content),
-            lambda answer: answer.status_code != httpx.codes.SERVICE_UNAVAILABLE,
-        )
+        return self.api.post(path, content)
 
     def deployment(self, name: str) -> dict[str, Any]:
         return dict(self.get(f"/deployments/name/garbage-finetune/{name}"))
@@ -147,13 +157,9 @@ class Operated:
     def run(self, run: str) -> dict[str, Any]:
         return dict(self.get(f"/flow_runs/{run}"))
 
-    def eventually(self, look: Callable[[], Seen], good: Callable[[Seen], bool], seconds: float = 90) -> Seen:
-        """Look again and again until what is seen is good; fails with what was seen last."""
-        for _ in range(int(seconds * 5)):
-            if good(seen := look()):
-                return seen
-            self.pause()
-        raise AssertionError(f"not within {seconds:g} s; last seen: {str(seen)[:2000]}")
+    def eventually(self, look: Callable[[], Seen], good: Callable[[Seen], bool], seconds: float = PATIENCE) -> Seen:
+        """Look again and again, while the server runs, until what is seen is good; fails with what was seen last."""
+        return eventually(look, good, seconds, self.pause)
 
     def pause(self) -> None:
         """A fifth of a second, in which the server is watched."""
@@ -163,27 +169,56 @@ class Operated:
             return
         raise AssertionError("the server ended")
 
-    def ends(self, run: str, seconds: float = 90) -> dict[str, Any]:
+    def ends(self, run: str) -> dict[str, Any]:
         """Wait for a run's last state and return the run."""
-        return self.eventually(lambda: self.run(run), lambda seen: seen["state_type"] in FINAL, seconds)
+        return self.eventually(lambda: self.run(run), lambda seen: seen["state_type"] in FINAL)
 
-    def trains(self, run: str) -> psutil.Process:
-        """Wait until a run is in its stage ``train`` and return its process."""
+    def trains(self, run: str, stage: str = "train") -> psutil.Process:
+        """Wait until a run is in its stage ``train``, or another, and return its process."""
 
-        def training() -> bool:
-            tasks = self.post("/task_runs/filter", {"flow_runs": {"id": {"any_": [run]}}})
-            return any(task["name"] == "train" and task["state_type"] == "RUNNING" for task in tasks)
+        def reached() -> bool:
+            assert (state := self.run(run)["state_type"]) not in FINAL, f"the run is {state}"
+            return any(task["state_type"] == "RUNNING" for task in self.api.tasks(run, stage))
 
-        self.eventually(training, bool)
-        (process,) = self.processes(run)
-        return process
+        self.eventually(reached, bool)
+        return self.process(run)
+
+    def suspend(self, run: str) -> None:
+        """Do what the button *Suspend* does."""
+        details = {"pause_reschedule": True, "pause_timeout": (datetime.now(UTC) + timedelta(hours=1)).isoformat()}
+        state = {"type": "PAUSED", "name": "Suspended", "state_details": details}
+        assert self.post(f"/flow_runs/{run}/set_state", {"state": state})["status"] == "ACCEPT"
+
+    def cancel(self, run: str) -> None:
+        """Do what the button *Cancel* does."""
+        self.post(f"/flow_runs/{run}/set_state", {"state": {"type": "CANCELLING", "name": "Cancelling"}})
+
+    def settle(self) -> None:
+        """Start what does not run, and end every run that waits or is in progress but those of a schedule."""
+        if not all(Background(name, self.home).find() for name in ("server", "worker", "watch")):
+            self.up()
+        unfinished = ["SCHEDULED", "PENDING", "RUNNING", "CANCELLING", "PAUSED"]
+        for run in self.post("/flow_runs/filter", {"flow_runs": {"state": {"type": {"any_": unfinished}}}}):
+            if not run["auto_scheduled"]:
+                cancelled = {"state": {"type": "CANCELLED", "name": "Cancelled"}, "force": True}
+                self.post(f"/flow_runs/{run['id']}/set_state", cancelled)
+                self.gone(run["id"])
+
+    def gone(self, run: str) -> None:
+        """Wait until no process of a run is left, for much less than its training would take."""
+        known = self.processes(run)  # one that is ending has no environment to know it by
+        self.eventually(lambda: [*filter(alive, known), *self.processes(run)], lambda left: not left, STOPS)
+
+    def process(self, run: str) -> psutil.Process:
+        """The process of a run, as its worker knows it: programs that a library starts carry the run's id as well."""
+        return psutil.Process(int(str(self.run(run)["infrastructure_pid"]).rpartition(":")[2]))
 
     def processes(self, run: str) -> list[psutil.Process]:
-        """The processes of a run that are alive."""
+        """The processes of a run that are alive, its main one and whatever that has started."""
 
         def belongs(process: psutil.Process) -> bool:
             try:
-                return process.environ().get("PREFECT__FLOW_RUN_ID") == run
+                return process.environ().get("PREFECT__FLOW_RUN_ID") == run and process.status() != psutil.STATUS_ZOMBIE
             except psutil.Error:
                 return False
 
@@ -206,7 +241,6 @@ def operating(folder: Path, **extra: str) -> Iterator[Operated]:
         yield operated
     finally:
         operated.down()
-        operated.api.close()
     left = [process for process in psutil.process_iter(["pid", "cmdline"]) if _of(process, operated.home)]
     assert not left, f"processes left: {left}"
     assert not (written := list((folder / "user").rglob("*"))), f"the user's home was written to: {written}"

@@ -6,10 +6,10 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 from support import CommandLine
+from waiting import PATIENCE, Api
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
@@ -34,7 +34,8 @@ def page() -> Iterator[Page]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
         page = browser.new_page(viewport={"width": 1440, "height": 1200})
-        page.set_default_timeout(60_000)
+        page.set_default_timeout(1000 * PATIENCE)
+        expect.set_options(timeout=1000 * PATIENCE)
         yield page
         browser.close()
 
@@ -43,11 +44,12 @@ def test_a_run_and_each_stage_are_there_to_see_computed_and_reused(
     garbage: CommandLine, tiny_dataset: Path, page: Page
 ) -> None:
     api = garbage.environment["PREFECT_API_URL"]
+    asked = Api(api)
     for word in ("computed", "reused"):
         garbage.run(tiny_dataset)
-        run = httpx.post(f"{api}/flow_runs/filter", json={"sort": "START_TIME_DESC", "limit": 1}).json()[0]
+        run = asked.last_run()
         look_at_the_run(page, api.removesuffix("/api"), run)
-        artifacts = httpx.post(f"{api}/artifacts/filter", json={"flow_runs": {"id": {"any_": [run["id"]]}}}).json()
+        artifacts = asked.post("/artifacts/filter", {"flow_runs": {"id": {"any_": [run["id"]]}}})
         stages = {artifact["key"].removeprefix("garbage-finetune-"): artifact["id"] for artifact in artifacts}
         assert set(STAGES) <= set(stages)
         for stage, (text, pictures) in SHOWN.items():

@@ -13,7 +13,7 @@ from operated import FINAL, Operated, nested
 from support import TINY
 
 BERLIN = ZoneInfo("Europe/Berlin")
-STAGES = {"dataset", "audit", "backbone", "engine", "augment", "data-new", "features", "train", "evaluate", "report"}
+STAGES = {"dataset", "audit", "backbone", "augment", "data-new", "features", "train", "evaluate", "report"}
 
 
 def started_by(operated: Operated, schedule: str) -> list[dict[str, Any]]:
@@ -32,13 +32,13 @@ def schedule_of(operated: Operated, parameters: dict[str, Any]) -> Iterator[str]
     nightly = operated.deployment("nightly")["id"]
     due = {"anchor_date": (datetime.now(UTC) + timedelta(seconds=20)).isoformat(), "interval": 60}
     content = [{"schedule": due, "parameters": parameters, "active": True}]
-    schedule = operated.send("POST", f"/deployments/{nightly}/schedules", content).raise_for_status().json()[0]["id"]
+    schedule = operated.api.send("POST", f"/deployments/{nightly}/schedules", content).raise_for_status().json()[0]["id"]
     try:
         yield schedule
     finally:
-        operated.send("DELETE", f"/deployments/{nightly}/schedules/{schedule}").raise_for_status()
+        operated.api.send("DELETE", f"/deployments/{nightly}/schedules/{schedule}").raise_for_status()
         operated.eventually(
-            lambda: started_by(operated, schedule), lambda runs: all(run["state_type"] in FINAL for run in runs), seconds=180
+            lambda: started_by(operated, schedule), lambda runs: all(run["state_type"] in FINAL for run in runs)
         )
 
 
@@ -58,7 +58,6 @@ def test_a_schedule_that_is_due_starts_the_nightly_and_every_stage_shows_its_art
         run, *_ = operated.eventually(
             lambda: started_by(operated, schedule),
             lambda runs: bool(runs) and runs[0]["state_type"] in FINAL,
-            seconds=240,
         )
     assert (run["state_name"], run["parameters"]["dataset"]) == ("Completed", str(pictures))
     assert run["start_time"] >= run["expected_start_time"]

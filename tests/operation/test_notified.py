@@ -1,54 +1,38 @@
-"""Messages about failures and finished nightlies, to a receiver on loopback."""
+"""Notices of failures, of finished nightlies and of silence, to a receiver on loopback."""
 
 from __future__ import annotations
 
-import json
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from queue import Empty, SimpleQueue
-from typing import Any
 
 import pytest
 from operated import Operated
+from receiver import Receiver, receiving
+from support import PROJECT
+
+BLOCK = "/block_types/slug/custom-webhook/block_documents/name/garbage-notify"
 
 
-class Receiver(ThreadingHTTPServer):
-    """Keeps what is posted to it."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Keep)
-        self.messages: SimpleQueue[str] = SimpleQueue()
-
-
-class Keep(BaseHTTPRequestHandler):
-    server: Receiver
-
-    def do_POST(self) -> None:
-        content = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.messages.put(json.loads(content)["text"])
-        self.send_response(200)
-        self.end_headers()
-
-    def log_message(self, *args: object) -> None:
-        """Say nothing."""
+@pytest.fixture(scope="module")
+def hook(operation: Operated) -> Iterator[Receiver]:
+    """A receiver whose address the server knows as long as the tests of this file last."""
+    operation.settle()
+    with receiving() as server:
+        deploy(operation, "--notify", server.address)
+        yield server
+        operation.settle()
+        deploy(operation, "--notify", "")
+        assert operation.api.send("GET", BLOCK).status_code == 404
 
 
 @pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with Receiver() as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield server
-        server.shutdown()
-        thread.join()
-
-
-def notices(operated: Operated) -> list[str]:
-    names = [each["name"] for each in operated.post("/automations/filter", {})]
-    return sorted(name for name in names if "notify" in name)
+def receiver(operated: Operated, hook: Receiver) -> Receiver:
+    """A receiver that has seen nothing yet; what is said late of the runs of another test has other ids."""
+    hook.forget()
+    return hook
 
 
 def deploy(operated: Operated, *options: str) -> str:
@@ -57,34 +41,88 @@ def deploy(operated: Operated, *options: str) -> str:
     return ended.stdout
 
 
-def told_of(receiver: Receiver, run: Callable[[], dict[str, Any]]) -> tuple[dict[str, Any], str]:
-    """Run until a message tells of it: Prefect drops an event that SQLite was too busy for three times (docs/operating.md)."""
-    for _ in range(3):
-        ended = run()
-        with suppress(Empty):
-            while True:
-                message = receiver.messages.get(timeout=30)
-                if ended["name"] in message:  # one of a run before may come twice
-                    return ended, message
-    raise AssertionError("three runs, and no message of any")
+@contextmanager
+def watching(operated: Operated, memory: Path, **limits: float) -> Iterator[None]:
+    """A second watchman, with a memory and limits of its own."""
+    environment = {f"GARBAGE_{name.upper()}_SECONDS": str(seconds) for name, seconds in limits.items()}
+    own = {**operated.environment, "PREFECT_HOME": str(memory), "PREFECT_API_URL": operated.address, **environment}
+    memory.mkdir(exist_ok=True)
+    with (memory / "watch.log").open("ab") as log:
+        process = subprocess.Popen([sys.executable, "-m", "scripts.watch"], cwd=PROJECT, env=own, stdout=log, stderr=log)
+    try:
+        yield
+        assert process.poll() is None, (memory / "watch.log").read_text()
+    finally:
+        process.terminate()
+        process.wait()
 
 
 def test_failures_and_finished_nightlies_are_told_to_who_asked(operated: Operated, pictures: Path, receiver: Receiver) -> None:
-    assert notices(operated) == []
-    deploy(operated, "--notify", f"http://127.0.0.1:{receiver.server_port}/hook")
-    deploy(operated)  # without the option nothing about notifications changes
-    assert notices(operated) == ["garbage: notify of a failure", "garbage: notify of a nightly"]
-
+    deploy(operated)  # without the option nothing about notices changes
     assert operated.ends(operated.ask(pictures))["state_name"] == "Completed"
-    failed, of_failure = told_of(receiver, lambda: operated.ends(operated.ask("/nowhere")))
+    failed = operated.ends(operated.ask("/nowhere"))
+    of_failure = receiver.first(lambda message: failed["id"] in message)
     assert of_failure.startswith(f"garbage-finetune/garbage-finetune: {failed['name']} Failed\n")
     assert "There is no dataset '/nowhere'" in of_failure
-    assert f"/flow-run/{failed['id']}" in of_failure
-    nightly, of_nightly = told_of(receiver, lambda: operated.ends(operated.ask(pictures, "nightly")))
+    assert of_failure.endswith(f"/flow-run/{failed['id']}")
+    nightly = operated.ends(operated.ask(pictures, "nightly"))
+    of_nightly = receiver.first(lambda message: nightly["id"] in message)
     assert of_nightly.startswith(f"garbage-finetune/nightly: {nightly['name']} Completed\n")
+    for run in (failed["id"], nightly["id"]):
+        assert len([message for message in receiver.seen if run in message]) == 1
 
-    deploy(operated, "--notify", "")
-    assert notices(operated) == []
+
+def test_a_notice_that_is_not_taken_is_sent_again(operated: Operated, receiver: Receiver) -> None:
+    receiver.refuse = True
+    failed = operated.ends(operated.ask("/nowhere"))
+    log = operated.home / "watch.log"
+    operated.eventually(log.read_text, lambda text: "was not taken" in text.partition(failed["id"])[2])
+    receiver.refuse = False
+    assert receiver.first(lambda message: failed["id"] in message)
+
+
+def test_a_night_without_a_finished_run_is_told_once(operated: Operated, receiver: Receiver, tmp_path: Path) -> None:
+    def is_told(message: str) -> bool:
+        return message.startswith("garbage-finetune/nightly: no run has completed for 0.5 seconds\n")
+
+    with watching(operated, tmp_path / "memory", nightly=0.5):
+        assert "`prefect deployment run garbage-finetune/nightly`" in receiver.first(is_told)
+    with watching(operated, tmp_path / "memory", nightly=0.5):  # started again, it remembers
+        failed = operated.ends(operated.ask("/nowhere"))
+        receiver.first(lambda message: failed["id"] in message)
+    assert len([message for message in receiver.seen if is_told(message)]) == 1
+
+
+def test_a_paused_schedule_is_no_silence(operated: Operated, receiver: Receiver, tmp_path: Path) -> None:
+    nightly = operated.deployment("nightly")
+    schedule = f"/deployments/{nightly['id']}/schedules/{nightly['schedules'][0]['id']}"
+    operated.api.send("PATCH", schedule, {"active": False}).raise_for_status()
+    try:
+        with watching(operated, tmp_path / "memory", nightly=0.5):
+            failed = operated.ends(operated.ask("/nowhere"))
+            receiver.first(lambda message: failed["id"] in message)
+            assert not [message for message in receiver.seen if "no run has completed" in message]
+    finally:
+        operated.api.send("PATCH", schedule, {"active": True}).raise_for_status()
+
+
+def test_a_dead_worker_and_the_runs_that_wait_for_it_are_told_once(
+    operated: Operated, pictures: Path, receiver: Receiver, tmp_path: Path
+) -> None:
+    operated.worker.kill()
+    asked = [operated.ask(pictures)]
+    with watching(operated, tmp_path / "memory", late=1, worker=1):
+        for _ in range(3):
+            name = operated.run(asked[-1])["name"]
+            late = receiver.first(lambda message: asked[-1] in message)
+            assert late.startswith(f"garbage-finetune/garbage-finetune: {name} is ")
+            assert "it has been due for 1 second\nNo other run is in progress. `make ui` starts a worker" in late
+            asked.append(operated.ask(pictures))
+    of_worker = [message for message in receiver.seen if message.startswith("No worker has been alive for 1 second\n")]
+    assert len(of_worker) == 1
+    assert len([message for message in receiver.seen if "it has been due for" in message]) == 3
+    operated.up()
+    assert [operated.ends(run)["state_name"] for run in asked] == ["Completed"] * 4
 
 
 def test_an_address_that_is_none_is_refused(operated: Operated) -> None:

@@ -17,6 +17,7 @@ import httpx
 import pytest
 from operated import Operated, operating
 from support import free_port
+from waiting import PATIENCE
 
 
 def programs() -> Path | None:
@@ -50,16 +51,16 @@ def postgres(folder: Path) -> Iterator[str]:
     def call(program: str, *arguments: str) -> None:
         with (folder / f"{program}.log").open("ab") as log:
             subprocess.run(
-                [PROGRAMS / program, *arguments], user=user, cwd=folder, stdout=log, stderr=log, check=True, timeout=120
+                [PROGRAMS / program, *arguments], user=user, cwd=folder, stdout=log, stderr=log, check=True, timeout=PATIENCE
             )
 
     call("initdb", "-D", str(data), "-U", "garbage", "-A", "scram-sha-256", f"--pwfile={password}", "-E", "UTF8", "--no-sync")
     options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1"
-    call("pg_ctl", "-D", str(data), "-w", "-l", str(folder / "postgres.log"), "-o", options, "start")
+    call("pg_ctl", "-D", str(data), "-w", "-t", str(PATIENCE), "-l", str(folder / "postgres.log"), "-o", options, "start")
     try:
         yield f"postgresql+asyncpg://garbage:swordfish@127.0.0.1:{port}/postgres"
     finally:
-        call("pg_ctl", "-D", str(data), "-w", "-m", "immediate", "stop")
+        call("pg_ctl", "-D", str(data), "-w", "-t", str(PATIENCE), "-m", "immediate", "stop")
 
 
 async def count_of_runs(address: str) -> int:
@@ -106,7 +107,7 @@ def test_the_deployment_runs_on_postgresql_behind_a_password(tmp_path: Path, pic
     with tempfile.TemporaryDirectory() as scratch, postgres(Path(scratch)) as database:
         settings = {"PREFECT_SERVER_DATABASE_CONNECTION_URL": database, "PREFECT_SERVER_API_AUTH_STRING": "cook:parsley"}
         with operating(tmp_path, **settings) as operated:
-            assert httpx.post(f"{operated.address}/flow_runs/count", json={}).status_code == 401
+            assert httpx.post(f"{operated.address}/flow_runs/count", json={}, timeout=PATIENCE).status_code == 401
             assert operated.ends(operated.ask(pictures))["state_name"] == "Completed"
 
             check_what_is_refused(operated)

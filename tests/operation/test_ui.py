@@ -10,8 +10,9 @@ import sys
 from pathlib import Path
 
 import psutil
-from operated import Operated
+from operated import Operated, alive
 from support import free_port
+from waiting import PATIENCE
 
 from scripts.background import Background
 
@@ -19,10 +20,9 @@ from scripts.background import Background
 def test_a_second_make_ui_changes_nothing(operated: Operated) -> None:
     def all_there_is() -> object:
         pool = operated.post("/work_pools/garbage/workers/filter", {})
-        automations = operated.post("/automations/filter", {})
         deployments = [operated.deployment(name) for name in ("garbage-finetune", "nightly")]
-        kept = [(each["id"], each["updated"]) for each in [*deployments, *automations]]
-        return operated.server, operated.worker, [each["id"] for each in pool], kept
+        kept = [(each["id"], each["updated"]) for each in deployments]
+        return operated.server, operated.worker, operated.watchman, [each["id"] for each in pool], kept
 
     before = all_there_is()
     told = operated.up()
@@ -99,7 +99,7 @@ def test_a_stale_record_never_stops_another_process(tmp_path: Path) -> None:
         assert bystander.poll() is None
         assert not background.record.exists()
     finally:
-        bystander.communicate(b"\n", timeout=20)
+        bystander.communicate(b"\n", timeout=PATIENCE)
 
 
 def test_a_server_that_died_comes_back_where_it_was_and_the_run_goes_on(operated: Operated, pictures: Path) -> None:
@@ -116,10 +116,10 @@ def test_a_server_that_died_comes_back_where_it_was_and_the_run_goes_on(operated
 
 
 def test_make_down_stops_a_server_that_does_not_answer(operated: Operated) -> None:
-    server, worker = operated.server, operated.worker
+    server, worker, watchman = operated.server, operated.worker, operated.watchman
     (operated.home / "address.json").write_text(json.dumps({"api": f"http://127.0.0.1:{free_port()}/api"}))
     assert "the server did not answer" in operated.down()
-    assert not any(each.is_running() and each.status() != psutil.STATUS_ZOMBIE for each in (server, worker))
+    assert not any(map(alive, (server, worker, watchman)))
     operated.up()
 
 
@@ -127,11 +127,11 @@ def test_make_down_cancels_the_run_in_progress_and_make_ui_takes_up_what_waits(o
     run = operated.ask(pictures, train__lr_max=0.022, train__epochs=9_000, train__patience=9_000)
     process = operated.trains(run)
     waiting = operated.ask(pictures)
-    server, worker = operated.server, operated.worker
+    server, worker, watchman = operated.server, operated.worker, operated.watchman
 
     told = operated.down()
     assert "cancelled" in told
-    assert not any(each.is_running() and each.status() != psutil.STATUS_ZOMBIE for each in (server, worker, process))
+    assert not any(map(alive, (server, worker, watchman, process)))
     assert operated.down() == "nothing was running\n"
 
     operated.up()
