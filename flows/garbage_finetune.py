@@ -51,7 +51,7 @@ def garbage_finetune(dataset: str = "sample", settings: Settings = Settings()) -
 
         shards = _shards(data, settings)
         augmented = augment_stage.map({shard: _augmentation(shard, images, settings) for shard, images in shards.items()})
-        data_new = data_new_stage(dataset=data, augmented=list(augmented.values()))
+        data_new_stage(dataset=data, augmented=list(augmented.values()))
 
         views = _views(shards, augmented, settings)
         inputs = {"backbone": backbone, "engine": engine, "batch": settings.features.batch}
@@ -60,10 +60,7 @@ def garbage_finetune(dataset: str = "sample", settings: Settings = Settings()) -
         base = {"dataset": data, "audit": audit, "seed": settings.seed}
         model = train_stage(**base, backbone=backbone, features=_of("train", features), train=settings.train)
         scores = evaluate_stage(**base, model=model, features=_of("test", features), evaluate=settings.evaluate)
-        report = report_stage(
-            dataset=data, audit=audit, backbone=backbone, data_new=data_new, features=list(features.values()),
-            model=model, scores=scores, name=source.name, settings=settings,
-        )  # fmt: skip
+        report = report_stage(**run.results, name=source.name, settings=settings)
         return _results(run, model, scores, report)
 
 

@@ -60,14 +60,15 @@ def leaks(audit: Path) -> tuple[Picture, ...]:
     return _existing(Picture(path=audit / "leaks.jpg", title="Leaks", caption="Test images beside their copies in train."))
 
 
-def features_timing(shards: Sequence[Manifest]) -> Timing:
-    """Return how long the feature shards took when they were computed; summed, though several ran at a time."""
-    images = sum(shard.summary["computed"] for shard in shards)
+def timing(stage: str, shards: Sequence[Manifest]) -> Timing:
+    """Return how long a stage took when its results were computed; summed over shards, though several ran at a time."""
+    images = sum(shard.summary.get("computed", 0) for shard in shards)
     seconds = sum(shard.seconds for shard in shards)
-    engines = ", ".join(sorted({shard.summary["engine"] for shard in shards}))
+    engines = sorted({shard.summary["engine"] for shard in shards if "engine" in shard.summary})
+    notes = [f"engine {', '.join(engines)}"] if engines else []
+    notes += [f"summed over {len(shards)} shards"] if len(shards) > 1 else []
     rate = images / seconds if images and seconds else None
-    note = f"engine {engines}, summed over shards"
-    return Timing(stage="features", seconds=seconds, images_per_second=rate, note=note)
+    return Timing(stage=stage, seconds=seconds, images_per_second=rate, note=", ".join(notes))
 
 
 def _existing(picture: Picture) -> tuple[Picture, ...]:
