@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline_lib.reporting.content import Facts, Picture, Timing
+from pipeline_lib.reporting.formats import percent
 from pipeline_lib.stages import Manifest
 
 
@@ -45,8 +46,15 @@ def model_facts(backbone: Mapping[str, Any], model: Mapping[str, Any]) -> Facts:
         "validation part": "the last images of each class, copies kept together: harder than test",
         "epochs": model["epochs"],
         "best epoch": model["best_epoch"],
-        "temperature": round(model["temperature"], 3),
-    }
+    } | calibration_facts(model)
+
+
+def calibration_facts(model: Mapping[str, Any]) -> Facts:
+    """Return what temperature scaling did on held-out images of train, from the summary of stage ``train``."""
+    temperature, rows = model["temperature"], model["held_out_images"]
+    before, after = percent(model["held_out_ece_before"]), percent(model["held_out_ece_after"])
+    kept = f"{before}; scaling does not help (it would be {after})" if temperature == 1 else f"{before}, scaled {after}"
+    return {"temperature": round(temperature, 3), f"calibration error of {rows:,} held-out images of train": kept}
 
 
 def contact_sheet(data_new: Path) -> tuple[Picture, ...]:

@@ -72,7 +72,8 @@ def findings(metrics: Metrics) -> list[str]:
         sentences.append("All of them also stand in train, so this says nothing about new images.")
     if noisy:
         share = noisy["top1"]
-        sentences.append(f"On their noisy and rotated copies it gets {percent(share)} right, {_apart(share, test['top1'])}.")
+        copies = f"the noisy and rotated copies of the {test['images']:,}" if others else "their noisy and rotated copies"
+        sentences.append(f"On {copies} it gets {percent(share)} right, {_apart(share, test['top1'])}.")
     return sentences
 
 

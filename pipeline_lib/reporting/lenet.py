@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline_lib.reporting.content import Facts, ReportContent
-from pipeline_lib.reporting.facts import timing
+from pipeline_lib.reporting.facts import calibration_facts, timing
 from pipeline_lib.reporting.provenance import commit, versions
 from pipeline_lib.settings import LenetSettings
 from pipeline_lib.stages import Ref
@@ -71,5 +71,4 @@ def _model_facts(form: str, model: Mapping[str, Any]) -> Facts:
         "epochs": model["epochs"],
         "stopped early": model["stopped_early"],
         "best epoch": model["best_epoch"],
-        "temperature": round(model["temperature"], 3),
-    }
+    } | calibration_facts(model)
