@@ -71,8 +71,8 @@ def figures_table(metrics: Mapping[str, Any]) -> Table:
 def _calibration(metrics: Mapping[str, Any], each: Selection) -> str:
     """Return the calibration error on one set of test images in words."""
     test = metrics[f"test{each.suffix}"]
-    scaled = "" if metrics["temperature"] == 1 else f", after temperature scaling {test['ece']:.3f}"
-    return f"calibration error{each.words} {test['ece_before']:.3f}{scaled}"
+    unscaled = "" if metrics["temperature"] == 1 else f", unscaled {test['ece_before']:.3f}"
+    return f"calibration error{each.words} {test['ece']:.3f}{unscaled}, by chance {test['ece_of_chance']:.3f}"
 
 
 def predictions_table(rows: Sequence[Mapping[str, Any]]) -> Table:

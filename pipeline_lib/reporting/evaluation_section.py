@@ -104,6 +104,8 @@ def _calibration(folder: Path, metrics: Metrics, each: Selection) -> Iterator[Im
     if not test:
         return
     note = "How often the network is right (bars) when it is that sure: on the dashed line, as often as it says."
+    note += f" On {test['images']:,} images a network that is exactly as sure as it is right would show an ECE of "
+    note += f"{percent(test['ece_of_chance'])} on average, by chance."
     titles = {"after": f"ECE {percent(test['ece'])}"}
     if temperature != 1:
         note += f" Its outputs are divided by a temperature of {temperature:.2f}, fitted on held-out images of train."

@@ -167,6 +167,7 @@ def test_calibration_is_measured_before_and_after_scaling(evaluated):
     same = make_subject(temperature=1.0)
     test = metrics["test"]
     assert test["ece_before"] != test["ece"]
+    assert 0 < test["ece_of_chance"] < 1
     assert metrics["temperature"] == 0.7
     assert [len(test["reliability"][when]) for when in ("before", "after")] == [15, 15]
     assert subject.predictions.predicted.tolist() == same.predictions.predicted.tolist()

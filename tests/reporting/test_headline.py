@@ -3,7 +3,7 @@ from pipeline_lib.reporting.headline import cards, findings
 
 def score(top1, images=130, views=1):
     shares = {"top1": top1, "top1_low": top1 - 0.05, "top1_high": min(1, top1 + 0.05)}
-    return shares | {"images": images, "n": images * views, "ece": 0.03, "ece_before": 0.2}
+    return shares | {"images": images, "n": images * views, "ece": 0.03, "ece_before": 0.2, "ece_of_chance": 0.02}
 
 
 def metrics(**changes):
@@ -80,10 +80,10 @@ def test_a_card_on_images_that_do_not_leak_gives_the_figure_as_delivered_beside_
     )
     assert (calibration.value, calibration.note) == (
         "5.0%",
-        "0% is perfect; before temperature scaling 25.0%; as delivered 3.0%",
+        "a perfect network would show 2.0% on 112 images; before temperature scaling 25.0%; as delivered 3.0%",
     )
 
 
 def test_scaling_is_told_only_where_there_was_some():
-    assert cards(metrics())[-1].note == "0% is perfect; before temperature scaling 20.0%"
-    assert cards(metrics(temperature=1.0))[-1].note == "0% is perfect"
+    assert cards(metrics())[-1].note == "a perfect network would show 2.0% on 130 images; before temperature scaling 20.0%"
+    assert cards(metrics(temperature=1.0))[-1].note == "a perfect network would show 2.0% on 130 images"
