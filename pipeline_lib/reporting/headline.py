@@ -46,7 +46,7 @@ def _calibration(metrics: Metrics, sets: Sequence[Selection]) -> Card | None:
         return None
     before = "" if metrics["temperature"] == 1 else f"; before temperature scaling {percent(score['ece_before'])}"
     beside = "".join(f";{said} {percent(other['ece'])}" for other, said in others)
-    perfect = f"a perfect network would show {percent(score['ece_of_chance'])} on {score['images']:,} images"
+    perfect = f"a perfectly calibrated network would show {percent(score['ece_of_chance'])} on {score['images']:,} images"
     return Card(f"Calibration error{words}", percent(score["ece"]), f"{perfect}{before}{beside}")
 
 

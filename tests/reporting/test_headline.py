@@ -80,10 +80,13 @@ def test_a_card_on_images_that_do_not_leak_gives_the_figure_as_delivered_beside_
     )
     assert (calibration.value, calibration.note) == (
         "5.0%",
-        "a perfect network would show 2.0% on 112 images; before temperature scaling 25.0%; as delivered 3.0%",
+        "a perfectly calibrated network would show 2.0% on 112 images; before temperature scaling 25.0%; as delivered 3.0%",
     )
 
 
 def test_scaling_is_told_only_where_there_was_some():
-    assert cards(metrics())[-1].note == "a perfect network would show 2.0% on 130 images; before temperature scaling 20.0%"
-    assert cards(metrics(temperature=1.0))[-1].note == "a perfect network would show 2.0% on 130 images"
+    assert (
+        cards(metrics())[-1].note
+        == "a perfectly calibrated network would show 2.0% on 130 images; before temperature scaling 20.0%"
+    )
+    assert cards(metrics(temperature=1.0))[-1].note == "a perfectly calibrated network would show 2.0% on 130 images"
