@@ -66,9 +66,9 @@ def run(dataset: str, assignments: list[str]) -> dict[str, Any]:
 
 def figures(result: dict[str, Any]) -> Figures:
     """Return the figures of a run; the seconds are those of the training when it was computed."""
-    test, ece = result["metrics"]["test"], result["metrics"]["ece"]
+    test = result["metrics"]["test"]
     manifest = read_manifest(Path(result["model"]))
-    shares = (test["top1"], test["top1_low"], test["top1_high"], test["loss"], ece)
+    shares = (test["top1"], test["top1_low"], test["top1_high"], test["loss"], test["ece"])
     return Figures(*shares, manifest.summary["epochs"], manifest.seconds)
 
 

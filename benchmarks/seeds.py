@@ -14,7 +14,8 @@ import subprocess
 import sys
 from typing import Any
 
-KEYS = ("test", "test_without_leaks", "data_new_test")
+KEYS = ("test_without_leaks", "test", "data_new_test_without_leaks", "data_new_test")
+HEADINGS = (*(f"{key} top-1" for key in KEYS), "  top-5", "unscaled ece", "    ece", "train s")
 
 
 def main() -> None:
@@ -26,7 +27,7 @@ def main() -> None:
     options = parser.parse_args()
     for views in ("all", "clean"):
         print(f"\ntrained on {views} views")
-        print(f"{'seed':>6} " + " ".join(f"{key + ' top-1':>26}" for key in KEYS) + f" {'top-5':>8} {'ece':>8} {'train s':>8}")
+        print(f"{'seed':>6} " + " ".join(HEADINGS))
         rows = []
         for seed in options.seeds:
             result = run(options.dataset, [*options.assignments, f"seed={seed}", f"train.views={views}"])
@@ -55,15 +56,16 @@ def run(dataset: str, assignments: list[str]) -> dict[str, Any]:
 
 
 def figures(result: dict[str, Any]) -> list[float]:
-    """Return the figures of a run: top-1 on each part of test, top-5 on clean test, calibration error, seconds of training."""
+    """Return the figures of a run: top-1 on each set, top-5 and calibration errors without leaks, seconds of training."""
     metrics = result["metrics"]
     seconds = next(row["seconds"] for row in result["stages"] if row["name"] == "train")
-    return [*(metrics[key]["top1"] for key in KEYS), metrics["test"]["top5"], metrics["ece"], seconds]
+    main = metrics[KEYS[0]]
+    return [*(metrics[key]["top1"] for key in KEYS), main["top5"], main["ece_before"], main["ece"], seconds]
 
 
 def line(row: list[float]) -> str:
     """Return the figures of one row in columns."""
-    return " ".join(f"{value:26.4f}" for value in row[:3]) + f" {row[3]:8.4f} {row[4]:8.4f} {row[5]:8.1f}"
+    return " ".join(f"{value:{len(heading)}.4f}" for value, heading in zip(row, HEADINGS, strict=True))
 
 
 if __name__ == "__main__":

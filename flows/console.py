@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pipeline_lib.configuration import setting_names
+from pipeline_lib.evaluation.selection import Selection, selections
 from pipeline_lib.latest import EMBEDDED, TrainedModel
 from pipeline_lib.run import Row
 from pipeline_lib.settings import Section
@@ -51,19 +52,20 @@ def _text(text: str) -> Any:
 
 
 def figures_table(metrics: Mapping[str, Any]) -> Table:
-    """Return the table of figures: top-1 and top-5 in percent with their intervals."""
+    """Return the table of figures: top-1 and top-k in percent, without leaks first once images leak; below, the calibration."""
     table = Table(title="Figures", title_justify="left", title_style="bold")
     table.add_column("on")
-    for heading in ("top-1 %", "interval", "top-5 %", "images"):
+    for heading in ("top-1 %", "interval", f"top-{metrics['top_k']} %", "images"):
         table.add_column(heading, justify="right")
-    for key, name in (("test", "test"), ("test_without_leaks", "test without leaks"), ("data_new_test", "data_new/test")):
-        if (scores := metrics.get(key)) and (metrics.get("leaked_images") or "leaks" not in key):
-            interval = f"{100 * scores['top1_low']:.1f}..{100 * scores['top1_high']:.1f}"
-            images = str(scores.get("images", scores["n"]))
-            table.add_row(name, f"{100 * scores['top1']:.1f}", interval, f"{100 * scores['top5']:.1f}", images)
-    if metrics.get("ece") is not None:
-        table.caption = f"calibration error {metrics['ece_before']:.3f}, after temperature scaling {metrics['ece']:.3f}"
-        table.caption_justify = "left"
+    sets = selections(metrics)
+    for key, name in (("test", "test"), ("data_new_test", "data_new/test")):
+        for suffix, words in sets:
+            if scores := metrics[f"{key}{suffix}"]:
+                interval = f"{100 * scores['top1_low']:.1f}..{100 * scores['top1_high']:.1f}"
+                shares = (f"{100 * scores['top1']:.1f}", interval, f"{100 * scores['top5']:.1f}")
+                table.add_row(f"{name}{words}", *shares, str(scores["images"]))
+    table.caption = "\n".join(_calibration(metrics, each) for each in sets if metrics[f"test{each.suffix}"])
+    table.caption_justify = "left"
     return table
 
 
@@ -77,6 +79,13 @@ def tell_model(console: Console, model: TrainedModel) -> None:
     if model.others:
         lines.append(f"        --dataset chooses another one: {', '.join(model.others)}")
     console.print("\n".join(lines), soft_wrap=True, highlight=False, markup=False)
+
+
+def _calibration(metrics: Mapping[str, Any], each: Selection) -> str:
+    """Return the calibration error on one set of test images in words."""
+    test = metrics[f"test{each.suffix}"]
+    unscaled = "" if metrics["temperature"] == 1 else f", unscaled {test['ece_before']:.3f}"
+    return f"calibration error{each.words} {test['ece']:.3f}{unscaled}, by chance {test['ece_of_chance']:.3f}"
 
 
 def predictions_table(rows: Sequence[Mapping[str, Any]]) -> Table:

@@ -50,7 +50,7 @@ def garbage_finetune(dataset: str = "sample", settings: Settings = Settings()) -
 
         shards = _shards(data, settings)
         augmented = augment_stage.map({shard: _augmentation(shard, images, settings) for shard, images in shards.items()})
-        data_new = data_new_stage(dataset=data, augmented=list(augmented.values()))
+        data_new_stage(dataset=data, augmented=list(augmented.values()))
 
         views = _views(shards, augmented, settings)
         inputs = {"backbone": backbone, "features": settings.features}
@@ -59,10 +59,7 @@ def garbage_finetune(dataset: str = "sample", settings: Settings = Settings()) -
         base = {"dataset": data, "audit": audit, "seed": settings.seed}
         model = train_stage(**base, backbone=backbone, features=_of("train", features), train=settings.train)
         scores = evaluate_stage(**base, model=model, features=_of("test", features), evaluate=settings.evaluate)
-        report = report_stage(
-            dataset=data, audit=audit, backbone=backbone, data_new=data_new, features=list(features.values()),
-            model=model, scores=scores, name=source.name, settings=settings,
-        )  # fmt: skip
+        report = report_stage(**run.results, name=source.name, settings=settings)
         return _results(run, source, model, scores, report)
 
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from pipeline_lib.errors import writing_into
 from pipeline_lib.root import check_root
-from pipeline_lib.stages import Store, Verify
+from pipeline_lib.stages import Ref, Store, Verify
 
 Status = Literal["failed", "stale", "computed", "reused"]
 Row = dict[str, Any]
@@ -38,6 +38,7 @@ class Run:
         listener: Called with the row of each stage as it ends.
         tell: Called with what a stage says while it works, a line at a time.
         at_end: What is done or waited for when the flow has called its last stage, be it in success or failure.
+        results: The results of each stage, in order: one, or one a shard. While planning, some are still to be computed.
         stages: One row a stage, in order: name, status, reason, seconds (wall time), key; a stage of several shards also
             has the count of each status.
     """
@@ -51,6 +52,7 @@ class Run:
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
     store: Store = field(default_factory=Store)
     at_end: ExitStack = field(default_factory=ExitStack)
+    results: dict[str, list[Ref]] = field(default_factory=dict)
     stages: list[Row] = field(default_factory=list)
 
     def record(self, stage: str, outcomes: Sequence[Outcome], seconds: float) -> Row:

@@ -19,7 +19,7 @@ def evaluate_stage(
 ) -> Summary:
     """Judge the model on test, on test without leaked images, on data_new/test and on the robustness grid."""
     from pipeline_lib.data.classes import bin_of
-    from pipeline_lib.data.findings import read_leaked
+    from pipeline_lib.data.findings import read_groups, read_leaked
     from pipeline_lib.data.image import read_image
     from pipeline_lib.evaluation.evaluate import Subject, bins_of, evaluate_model
     from pipeline_lib.evaluation.predictions import Predictions
@@ -28,7 +28,7 @@ def evaluate_stage(
 
     head, spec = load_head(model.folder)
     table = FeatureSet([shard.folder for shard in features], spec.classes)
-    predictions = Predictions(table.images, table.labels, table.views, head_logits(head, table))
+    predictions = Predictions(table.images, table.labels, table.views, head_logits(head, table), read_groups(audit.folder))
     bins = bins_of(spec.classes, bin_of)
     subject = Subject(predictions, spec.classes, spec.temperature, read_leaked(audit.folder), bins)
     return evaluate_model(folder, subject, evaluate, open_image=lambda image: read_image(dataset.folder / image), seed=seed)

@@ -14,22 +14,9 @@ if TYPE_CHECKING:
 
 
 @stage("report")
-def report_stage(
-    folder: Path,
-    *,
-    dataset: Ref,
-    audit: Ref,
-    backbone: Ref,
-    data_new: Ref,
-    model: Ref,
-    scores: Ref,
-    features: Sequence[Ref],
-    name: str,
-    settings: Settings,
-) -> Summary:
-    """Write the report: figures, settings, data facts, timings, versions."""
+def report_stage(folder: Path, *, name: str, settings: Settings, **results: Sequence[Ref]) -> Summary:
+    """Write the report: figures, settings, data facts, timings, versions; ``results`` are those of all stages, in order."""
     from pipeline_lib.reporting.finetune import finetune_content
     from pipeline_lib.reporting.report import build_report
 
-    stages = {"dataset": dataset, "audit": audit, "backbone": backbone, "data_new": data_new, "model": model, "scores": scores}
-    return build_report(folder, finetune_content(stages, features, name, settings))
+    return build_report(folder, finetune_content(results, name, settings))

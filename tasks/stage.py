@@ -114,10 +114,12 @@ class Stage:
         calls = [self._prepare(run, label, arguments) for label, arguments in shards.items()]
         if run.planning:
             run.record(self.name, [_planned(call) for call in calls], time.perf_counter() - started)
-            return {call.label: call.found or _pending(call.plan) for call in calls}
+            run.results[self.name] = [call.found or _pending(call.plan) for call in calls]
+            return dict(zip(shards, run.results[self.name], strict=True))
         try:
             begun = [start(call, self._task(run.store.root, call.found is None), run) for call in calls]
             refs = [Ref.model_validate(found) for found in gather(begun, started + 60 * run.stage_minutes)]
+            run.results[self.name] = refs
         except Exception as error:
             told = _over_time(run) if isinstance(error, TaskRunTimeoutError) else in_words(error)
             run.record(self.name, [Outcome("failed", told, calls[0].plan.key)], time.perf_counter() - started)

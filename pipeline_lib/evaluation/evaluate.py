@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
-from sklearn.metrics import confusion_matrix
 
 from pipeline_lib.errors import PipelineError
-from pipeline_lib.evaluation import metrics, tables
+from pipeline_lib.evaluation import tables
 from pipeline_lib.evaluation.predictions import Predictions
 from pipeline_lib.evaluation.projection import project, sample
+from pipeline_lib.evaluation.reliability import probabilities
 from pipeline_lib.evaluation.robustness import is_augmented, robustness
+from pipeline_lib.evaluation.scores import TOP_K, calibration, confusion, most_confused, per_bin, scores
+from pipeline_lib.evaluation.selection import WITHOUT_LEAKS
 from pipeline_lib.settings import EvaluateSettings
 from pipeline_lib.views import CLEAN
 
-_MOST_CONFUSED = 10
 _THUMBNAIL = 160  # pixels; a gallery shows four in a row
-_TOP_K = 5
 
 
 @dataclass(frozen=True)
@@ -67,9 +66,13 @@ def evaluate_model(
 ) -> dict[str, Any]:
     """Evaluate a network, write the result into a folder, and return its figures.
 
+    Every figure ``X`` on test as delivered has a counterpart ``X_without_leaks``: on the images that do not stand in train.
+    That one says what to expect of new images, and comes first. Without leaks the two are equal.
+
     The folder receives ``metrics.json`` (what is returned), ``predictions.csv``, and, when there are clean views,
     ``per_class.csv``, ``confusion.csv``, ``tsne.csv`` (five images or more) and ``mistakes/NN.jpg``; with a robustness
-    grid also ``robustness.csv``. A figure without rows is null; shares and intervals are 0..1.
+    grid also ``robustness.csv``. Once images leak, ``per_class_without_leaks.csv`` and so on stand beside these tables. A
+    figure without rows is null; shares and intervals are 0..1.
 
     Args:
         folder: An existing or new folder.
@@ -79,115 +82,63 @@ def evaluate_model(
         seed: Seed of the t-SNE map.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    predictions, classes, bins = subject.predictions, subject.classes, subject.bins
-    clean = predictions.where(predictions.views == CLEAN)
-    cells = robustness(predictions, settings.confidence)
-    result = _figures(subject, clean, settings) | {"robustness": [cell._asdict() for cell in cells] or None}
+    predictions = subject.predictions
+    leaked = np.isin(predictions.images, sorted(subject.leaked))
+    parts = {WITHOUT_LEAKS: predictions.where(~leaked), "": predictions}
+    result: dict[str, Any] = {
+        "confidence": settings.confidence,
+        "top_k": min(TOP_K, len(subject.classes)),
+        "temperature": subject.temperature,
+        "leaked_images": len(np.unique(predictions.images[leaked])),
+    }
+    for suffix, part in parts.items():
+        result |= {f"{name}{suffix}": figures for name, figures in _figures(subject, part, settings).items()}
+        if part is predictions or leaked.any():
+            _write_tables(folder, suffix, subject, part, result[f"robustness{suffix}"])
     tables.write_predictions(
         folder / "predictions.csv",
         predictions,
-        classes=classes,
-        bins=bins,
+        classes=subject.classes,
+        bins=subject.bins,
         temperature=subject.temperature,
         leaked=subject.leaked,
     )
-    if cells:
-        tables.write_robustness(folder / "robustness.csv", cells)
+    clean = _clean(predictions)
     if len(clean):
-        matrix = confusion_matrix(clean.labels, clean.predicted, labels=np.arange(len(classes)))
-        tables.write_confusion(folder / "confusion.csv", matrix, classes)
-        tables.write_per_class(folder / "per_class.csv", clean, classes=classes, bins=bins)
-        _write_map(folder / "tsne.csv", clean, classes, settings.tsne_images, seed)
-        result["most_confused"] = [
-            [classes[true], classes[said], n] for true, said, n in metrics.most_confused(matrix, _MOST_CONFUSED)
-        ]
-        result["mistakes"] = _write_mistakes(folder, clean, subject, settings.mistakes, open_image)
+        _write_map(folder / "tsne.csv", clean, subject.classes, settings.tsne_images, seed)
+    result["mistakes"] = _write_mistakes(folder, clean, subject, settings.mistakes, open_image) if len(clean) else None
     rounded: dict[str, Any] = _rounded(result)
     (folder / "metrics.json").write_text(json.dumps(rounded, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return rounded
 
 
-def _figures(subject: Subject, clean: Predictions, settings: EvaluateSettings) -> dict[str, Any]:
-    """Return every figure but the grid's."""
-    predictions, bins, level = subject.predictions, subject.bins, settings.confidence
+def _clean(predictions: Predictions) -> Predictions:
+    return predictions.where(predictions.views == CLEAN)
+
+
+def _figures(subject: Subject, predictions: Predictions, settings: EvaluateSettings) -> dict[str, Any]:
+    """Return all figures of one set of images: on its clean views, on its augmented views, and on the robustness grid."""
+    bins, level, clean = subject.bins, settings.confidence, _clean(predictions)
     augmented = predictions.where(np.array([is_augmented(view) for view in predictions.views.tolist()], np.bool_))
-    return {
-        "confidence": level,
-        "top_k": min(_TOP_K, len(subject.classes)),
-        "temperature": subject.temperature,
-        "leaked_images": int(np.isin(np.unique(predictions.images), sorted(subject.leaked)).sum()),
-        "test": _scores(clean, bins, level),
-        "test_without_leaks": _scores(_without(clean, subject.leaked), bins, level),
-        "data_new_test": _scores(augmented, bins, level),
-        "data_new_test_without_leaks": _scores(_without(augmented, subject.leaked), bins, level),
-        "bins": _per_bin(clean, bins, level) if bins else None,
-        "mistakes": None,
-        "most_confused": None,
-    } | _calibration(clean, subject.temperature, settings.ece_bins)
+    test = scores(clean, bins, level)
+    if test is not None:
+        test |= calibration(clean, subject.temperature, settings.ece_bins)
+        test["bins"] = per_bin(clean, bins, level) if bins else None
+        test["most_confused"] = most_confused(clean, subject.classes)
+    cells = [cell._asdict() for cell in robustness(predictions, level)]
+    return {"test": test, "data_new_test": scores(augmented, bins, level), "robustness": cells or None}
 
 
-def _without(predictions: Predictions, images: Collection[str]) -> Predictions:
-    return predictions.where(~np.isin(predictions.images, sorted(images)))
-
-
-def _scores(predictions: Predictions, bins: Sequence[str] | None, confidence: float) -> dict[str, Any] | None:
-    """Return the figures of one set of rows: shares with their intervals, loss, macro F1; None without rows."""
-    if not len(predictions):
-        return None
-    labels, images = predictions.labels, predictions.images
-    rank = metrics.truth_ranks(predictions.logits, labels)
-    hits = {"top1": rank == 1, "top5": rank <= _TOP_K}
-    if bins:
-        bin_index = _bin_index(bins)
-        hits["bin_accuracy"] = bin_index[labels] == bin_index[predictions.predicted]
-    shares = {name: metrics.share_of(hit, images, confidence) for name, hit in hits.items()}
-    result: dict[str, Any] = {}
-    for name, share in shares.items():
-        result |= {name: share.value, f"{name}_low": share.low, f"{name}_high": share.high}
-    return result | {
-        "n": len(predictions),
-        "images": len(np.unique(images)),
-        "n_effective": shares["top1"].n_effective,
-        "loss": metrics.cross_entropy(predictions.logits, labels),
-        "macro_f1": metrics.macro_f1(labels, predictions.predicted),
-    }
-
-
-def _bin_index(bins: Sequence[str]) -> NDArray[np.int64]:
-    """Return for each class the index of its bin among the sorted bins."""
-    return np.asarray(np.unique(np.asarray(bins), return_inverse=True)[1], np.int64)
-
-
-def _per_bin(predictions: Predictions, bins: Sequence[str], confidence: float) -> list[dict[str, Any]] | None:
-    """Return precision, recall (with its interval) and F1 of every bin: a mistake inside the right bin counts as right."""
-    if not len(predictions):
-        return None
-    names, index = sorted(set(bins)), _bin_index(bins)
-    true, said = index[predictions.labels], index[predictions.predicted]
-    rows = []
-    for number, (precision, recall, f1, n) in enumerate(metrics.per_class(true, said, len(names))):
-        share = metrics.share_of(said[true == number] == number, predictions.images[true == number], confidence) if n else None
-        rows.append(
-            {"bin": names[number], "n": n, "precision": precision, "recall": recall, "f1": f1}
-            | {"low": share and share.low, "high": share and share.high}
-        )
-    return rows
-
-
-def _calibration(predictions: Predictions, temperature: float, bins: int) -> dict[str, Any]:
-    """Return the calibration error and the reliability diagram before and after temperature scaling."""
-    if not len(predictions):
-        return {"ece": None, "ece_before": None, "reliability": None}
-    hits = predictions.predicted == predictions.labels
-    before, after = (
-        metrics.reliability(metrics.probabilities(predictions.logits, divisor).max(axis=1), hits, bins)
-        for divisor in (1.0, temperature)
-    )
-    return {
-        "ece": metrics.calibration_error(after),
-        "ece_before": metrics.calibration_error(before),
-        "reliability": {"before": [asdict(bin_) for bin_ in before], "after": [asdict(bin_) for bin_ in after]},
-    }
+def _write_tables(
+    folder: Path, suffix: str, subject: Subject, predictions: Predictions, cells: Sequence[Mapping[str, Any]] | None
+) -> None:
+    """Write the tables of one set of images that has rows for them; the suffix of their names says which set."""
+    clean, classes = _clean(predictions), subject.classes
+    if cells:
+        tables.write_robustness(folder / f"robustness{suffix}.csv", cells)
+    if len(clean):
+        tables.write_confusion(folder / f"confusion{suffix}.csv", confusion(clean, classes), classes)
+        tables.write_per_class(folder / f"per_class{suffix}.csv", clean, classes=classes, bins=subject.bins)
 
 
 def _write_map(path: Path, clean: Predictions, classes: Sequence[str], limit: int, seed: int) -> None:
@@ -201,8 +152,8 @@ def _write_mistakes(
     folder: Path, clean: Predictions, subject: Subject, limit: int, open_image: Callable[[str], Image.Image]
 ) -> list[dict[str, Any]]:
     """Write the most confident mistakes as small JPEG files and return what each one shows."""
-    probabilities = metrics.probabilities(clean.logits, subject.temperature)
-    confidence = probabilities.max(axis=1)
+    sure = probabilities(clean.logits, subject.temperature)
+    confidence = sure.max(axis=1)
     wrong = np.flatnonzero(clean.predicted != clean.labels).tolist()
     worst = sorted(wrong, key=lambda row: (-confidence[row], clean.images[row]))[:limit]
     mistakes = []
@@ -217,7 +168,7 @@ def _write_mistakes(
                 "class": subject.classes[true],
                 "predicted": subject.classes[int(clean.predicted[row])],
                 "confidence": float(confidence[row]),
-                "class_probability": float(probabilities[row, true]),
+                "class_probability": float(sure[row, true]),
                 "leaked": image in subject.leaked,
             }
         )

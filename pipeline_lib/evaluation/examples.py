@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from pipeline_lib.evaluation import metrics
 from pipeline_lib.evaluation.evaluate import Subject
+from pipeline_lib.evaluation.reliability import probabilities
 
 EXAMPLES = "examples.json"
 
@@ -23,7 +23,7 @@ def write_examples(folder: Path, subject: Subject, open_image: Callable[[str], I
     are, before any temperature. A class without a test image has no row.
     """
     predictions = subject.predictions
-    probabilities = metrics.probabilities(predictions.logits)
+    softmax = probabilities(predictions.logits)
     (folder / "examples").mkdir(parents=True, exist_ok=True)
     rows = []
     for label, name in enumerate(subject.classes):
@@ -38,7 +38,7 @@ def write_examples(folder: Path, subject: Subject, open_image: Callable[[str], I
                 "image": image,
                 "class": name,
                 "logits": [round(value, 4) for value in predictions.logits[first].tolist()],
-                "probabilities": [round(value, 6) for value in probabilities[first].tolist()],
+                "probabilities": [round(value, 6) for value in softmax[first].tolist()],
             }
         )
     (folder / EXAMPLES).write_text(json.dumps(rows, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import log_softmax, softmax
+from scipy.special import log_softmax
 from scipy.stats import norm
 from sklearn.metrics import f1_score, precision_recall_fscore_support
 
@@ -30,25 +30,6 @@ class Share:
     low: float
     high: float
     n_effective: float
-
-
-@dataclass(frozen=True)
-class CalibrationBin:
-    """One bar of a reliability diagram: the rows whose confidence lies in (low, high].
-
-    ``confidence`` and ``accuracy`` are the means over the bin's ``n`` rows, None for an empty bin.
-    """
-
-    low: float
-    high: float
-    n: int
-    confidence: float | None
-    accuracy: float | None
-
-
-def probabilities(logits: Logits, temperature: float = 1.0) -> NDArray[np.float64]:
-    """Return the (n, C) class probabilities ``softmax(logits / temperature)``; temperature > 0."""
-    return np.asarray(softmax(np.asarray(logits, np.float64) / temperature, axis=1), np.float64)
 
 
 def cross_entropy(logits: Logits, labels: Labels) -> float:
@@ -91,32 +72,32 @@ def wilson_interval(share: float, n: float, confidence: float) -> tuple[float, f
 
 
 def effective_size(hits: NDArray[np.bool_], groups: NDArray[Any]) -> float:
-    """Return how many independent rows are worth as much as these rows, which come in groups (the views of an image).
+    """Return how many independent rows are worth as much as these rows, which come in groups that show one picture.
 
-    Views of one image tend to be right or wrong together, so k views of m images tell less than k*m images would. With
-    ``e_i`` = hits of image i minus what the overall share p expects of its n_i views, the variance of p under cluster
-    sampling is ``m/(m-1) * sum(e_i^2) / n^2`` (the ratio estimator's linearisation); the design effect is that variance
-    over ``p q / n``, the variance of n independent rows, and the effective size is n over the design effect.
+    Views of an image, and copies of it, tend to be right or wrong together, so n rows in groups of n_i tell less than n
+    independent ones: by the design effect ``1 + (sum(n_i^2) / n - 1) rho``, where rho is the correlation of two rows of one
+    group. Such a pair disagrees with probability ``2 p q (1 - rho)``, so rho follows from the share of pairs that do; p q is
+    taken from the overall share p, without its bias, ``p q = p_hat q_hat / (1 - sum(n_i^2) / n^2)``.
 
-    The result is kept between its two limits: n (views independent; an estimate above that is luck) and
-    ``n^2 / sum(n_i^2)`` (views of an image all alike), which is the number of images when each has as many views. A share
-    of 0 or 1 shows nothing of how views hang together, so the lower limit is taken.
+    Pairs that never disagree, as byte-identical copies, have rho = 1, however few or many of them happen to be right: the
+    size is then ``n^2 / sum(n_i^2)``, the number of groups when all are alike. That is its lower limit; the upper one is n,
+    an estimate above which is luck. Where all rows are right or all are wrong no pair could disagree, and rho = 1 is taken.
 
-    Source: L. Kish, "Survey Sampling" (1965), sections 5.4 and 8.2; W. G. Cochran, "Sampling Techniques" (1977), 9A.
+    Source: L. Kish, "Survey Sampling" (1965), sections 5.4 and 8.2; M. S. Ridout, C. G. B. Demetrio, D. Firth, "Estimating
+    intraclass correlation for binary data", Biometrics 55 (1999), the pairwise estimates.
 
     Args:
         hits: (n,) bool, n > 0.
-        groups: (n,) the image that each row is a view of.
+        groups: (n,) what each row shows; rows of different groups are independent.
     """
-    n = len(hits)
+    n, share = len(hits), float(hits.mean())
     _, group = np.unique(groups, return_inverse=True)
-    sizes = np.bincount(group)
-    least, share, m = n**2 / float((sizes.astype(np.float64) ** 2).sum()), float(hits.mean()), len(sizes)
-    if m < 2 or share in (0.0, 1.0):
-        return least
-    excess = np.bincount(group, weights=hits) - share * sizes
-    design_effect = m / (m - 1) * float(excess @ excess) / (n * share * (1 - share))
-    return float(np.clip(n / max(design_effect, 1.0), least, n))
+    sizes, right = np.bincount(group).astype(np.float64), np.bincount(group, weights=hits)
+    same_group = float(sizes @ sizes)  # ordered pairs of rows, each row with itself among them
+    disagreeing = 2 * float(right @ (sizes - right))
+    expected = 2 * share * (1 - share) / (1 - same_group / n**2) if len(sizes) > 1 else 0.0
+    independent = disagreeing / expected if expected else 0.0
+    return float(np.clip(n**2 / max(same_group - independent, 1.0), n**2 / same_group, n))
 
 
 def share_of(hits: NDArray[np.bool_], groups: NDArray[Any], confidence: float) -> Share:
@@ -142,31 +123,3 @@ def most_confused(matrix: NDArray[np.integer[Any]], limit: int) -> list[tuple[in
     np.fill_diagonal(mistakes, 0)
     ranked = sorted(((-int(mistakes[t, p]), int(t), int(p)) for t, p in zip(*mistakes.nonzero(), strict=True)))
     return [(true, predicted, -count) for count, true, predicted in ranked[:limit]]
-
-
-def reliability(confidence: NDArray[np.float64], hits: NDArray[np.bool_], bins: int) -> list[CalibrationBin]:
-    """Return the reliability diagram: mean confidence and accuracy in equal-width bins of confidence over 0..1.
-
-    Source: C. Guo et al., "On calibration of modern neural networks", ICML 2017, section 2.
-    """
-    edges = np.linspace(0, 1, bins + 1)
-    member = np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, bins - 1)
-    result = []
-    for index in range(bins):
-        rows = member == index
-        means = (float(confidence[rows].mean()), float(hits[rows].mean())) if rows.any() else (None, None)
-        result.append(CalibrationBin(float(edges[index]), float(edges[index + 1]), int(rows.sum()), *means))
-    return result
-
-
-def calibration_error(bins: list[CalibrationBin]) -> float:
-    """Return the expected calibration error, 0..1: the gap of accuracy and confidence, averaged over rows (Guo et al. 2017)."""
-    total = sum(bin_.n for bin_ in bins)
-    return (
-        sum(
-            bin_.n * abs(bin_.accuracy - bin_.confidence)
-            for bin_ in bins
-            if bin_.accuracy is not None and bin_.confidence is not None
-        )
-        / total
-    )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -21,6 +22,7 @@ class Predictions:
         labels: (n,) int, the true class, 0..C-1.
         views: (n,) str, the view's name: ``clean``, ``aug1``.., or a cell of the robustness grid.
         logits: (n, C) float32, the raw outputs, before softmax and temperature.
+        group_of: The group of an image by its key: images of one group show one picture. An image without one stands alone.
 
     Raises:
         PipelineError: The arrays do not fit together, a label is out of range, an output is not finite, or a view of
@@ -31,6 +33,7 @@ class Predictions:
     labels: NDArray[np.integer[Any]]
     views: NDArray[np.str_]
     logits: NDArray[np.float32]
+    group_of: Mapping[str, Hashable] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         rows = len(self.logits)
@@ -61,6 +64,14 @@ class Predictions:
         """(n,) int64: the class of the largest output; the first one of equals."""
         return np.asarray(self.logits.argmax(axis=1), np.int64)
 
+    @cached_property
+    def groups(self) -> NDArray[np.int64]:
+        """(n,) int64: a number for each picture; views of an image and copies of it share one, others are independent."""
+        numbers: dict[tuple[str, Hashable], int] = {}
+        group_of = self.group_of
+        pictures = (("group", group_of[image]) if image in group_of else ("alone", image) for image in self.images.tolist())
+        return np.array([numbers.setdefault(picture, len(numbers)) for picture in pictures], np.int64)
+
     def where(self, rows: NDArray[np.bool_]) -> Predictions:
         """Return the rows that a (n,) boolean mask selects."""
-        return Predictions(self.images[rows], self.labels[rows], self.views[rows], self.logits[rows])
+        return Predictions(self.images[rows], self.labels[rows], self.views[rows], self.logits[rows], self.group_of)

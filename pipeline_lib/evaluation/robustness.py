@@ -65,6 +65,6 @@ def robustness(predictions: Predictions, confidence: float) -> list[CellResult]:
     results = []
     for view, cell in sorted(views.items(), key=lambda item: item[1]):
         rows = predictions.views == view
-        share = share_of(hits[rows], predictions.images[rows], confidence)
+        share = share_of(hits[rows], predictions.groups[rows], confidence)
         results.append(CellResult(*cell, share.value, share.low, share.high, int(rows.sum())))
     return results

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline_lib.evaluation import metrics
 from pipeline_lib.evaluation.predictions import Predictions
+from pipeline_lib.evaluation.reliability import probabilities
 from pipeline_lib.evaluation.robustness import CellResult
 
 
@@ -36,7 +38,7 @@ def write_predictions(
     ``rank`` is the place of the true class among the outputs; ``leaked`` is 1 for an image that also stands in train. The
     columns ``bin`` and ``predicted_bin`` are empty when the classes have no bins.
     """
-    confidence = metrics.probabilities(predictions.logits, temperature).max(axis=1)
+    confidence = probabilities(predictions.logits, temperature).max(axis=1)
     rank = metrics.truth_ranks(predictions.logits, predictions.labels)
     rows = (
         (
@@ -78,9 +80,9 @@ def write_confusion(path: Path, matrix: NDArray[np.int64], classes: Sequence[str
     )
 
 
-def write_robustness(path: Path, cells: Sequence[CellResult]) -> None:
+def write_robustness(path: Path, cells: Sequence[Mapping[str, Any]]) -> None:
     """Write the accuracy of every cell of the robustness grid."""
-    write_table(path, CellResult._fields, cells)
+    write_table(path, CellResult._fields, [list(cell.values()) for cell in cells])
 
 
 def write_projection(path: Path, predictions: Predictions, points: NDArray[np.float32], classes: Sequence[str]) -> None:

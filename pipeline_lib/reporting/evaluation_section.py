@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image as PillowImage
 
 from pipeline_lib.evaluation.examples import read_examples
+from pipeline_lib.evaluation.selection import Selection, selections
 from pipeline_lib.reporting import figures
 from pipeline_lib.reporting.content import ReportContent
 from pipeline_lib.reporting.formats import interval, percent
@@ -21,12 +22,6 @@ from pipeline_lib.reporting.sections import pictures
 
 Metrics = Mapping[str, Any]
 
-_SETS = {
-    "test": "test",
-    "test_without_leaks": "test without leaks",
-    "data_new_test": "data_new/test",
-    "data_new_test_without_leaks": "data_new/test without leaks",
-}
 # Below this many images a class, the reader should know what one image weighs.
 _FEW = 20
 
@@ -37,12 +32,18 @@ def read_metrics(folder: Path) -> dict[str, Any]:
 
 
 def evaluation_section(content: ReportContent) -> Section:
-    """Return the scores and every table, figure and picture that the evaluation has rows for."""
+    """Return the scores and every table, figure and picture that the evaluation has rows for.
+
+    Once test images leak, each figure on test without them comes first, and the one on test as delivered after it.
+    """
     blocks: list[Block] = []
     if content.evaluation is not None:
         folder, metrics = content.evaluation, read_metrics(content.evaluation)
-        blocks += [*_scores(metrics), *_robustness(metrics), *_calibration(metrics), *_bins(metrics), *_classes(folder)]
-        blocks += [*_confusion(folder, metrics), *_examples(folder), *_map(folder), *_mistakes(folder, metrics)]
+        sets = selections(metrics)
+        blocks += _scores(metrics, sets)
+        for show in (_robustness, _calibration, _bins, _classes, _confusion):
+            blocks += [block for each in sets for block in show(folder, metrics, each)]
+        blocks += [*_examples(folder), *_map(folder), *_mistakes(folder, metrics)]
     return Section("evaluation", "Evaluation", blocks + pictures("evaluation", content.evaluation_pictures))
 
 
@@ -58,9 +59,12 @@ def _share(share: float, low: float | None = None, high: float | None = None) ->
     return Cell(percent(share), share, low, high, "" if low is None else interval(low, high))
 
 
-def _scores(metrics: Metrics) -> Iterator[Table]:
+def _scores(metrics: Metrics, sets: Sequence[Selection]) -> Iterator[Table]:
     shown = {
-        name: metrics[key] for key, name in _SETS.items() if metrics[key] and (metrics["leaked_images"] or "leaks" not in key)
+        f"{name}{words}": metrics[f"{key}{suffix}"]
+        for key, name in {"test": "test", "data_new_test": "data_new/test"}.items()
+        for suffix, words in sets
+        if metrics[f"{key}{suffix}"]
     }
     if not shown:
         return
@@ -68,11 +72,11 @@ def _scores(metrics: Metrics) -> Iterator[Table]:
     shares = {key: title for key, title in shares.items() if key in next(iter(shown.values()))}
     counts = {"images": "images"}
     note = f"With {metrics['confidence']:.0%} Wilson intervals."
-    if any(score["n"] > score["images"] for score in shown.values()):
+    if any(score["n_effective"] < score["n"] for score in shown.values()):
         counts |= {"n": "rows", "n_effective": "worth"}
         note += (
-            " Views of one image tend to be right or wrong together, so the rows are worth fewer independent images: "
-            "the column on the right, from which the intervals are computed."
+            " Views of one image, and copies of one picture, tend to be right or wrong together, so the rows are worth fewer "
+            "independent images: the column on the right, from which the intervals are computed."
         )
     rows = [
         [
@@ -87,35 +91,40 @@ def _scores(metrics: Metrics) -> Iterator[Table]:
     yield Table(["", *shares.values(), "macro F1", "loss", *counts.values()], rows, "Scores", note)
 
 
-def _robustness(metrics: Metrics) -> Iterator[Images]:
-    if metrics["robustness"]:
-        chart = figures.robustness(metrics["robustness"])
+def _robustness(folder: Path, metrics: Metrics, each: Selection) -> Iterator[Images]:
+    if cells := metrics[f"robustness{each.suffix}"]:
+        chart = figures.robustness(cells)
         caption = f"Top-1 with its {metrics['confidence']:.0%} interval on copies of test with that much noise and rotation."
-        yield Images(drawn("robustness", chart, "Heat map: accuracy over noise and rotation.", caption), title="Robustness")
+        alt = f"Heat map: accuracy over noise and rotation{each.words}."
+        yield Images(drawn(f"robustness{each.anchor}", chart, alt, caption), title=f"Robustness{each.words}")
 
 
-def _calibration(metrics: Metrics) -> Iterator[Images]:
-    if not metrics["reliability"]:
+def _calibration(folder: Path, metrics: Metrics, each: Selection) -> Iterator[Images]:
+    test, temperature = metrics[f"test{each.suffix}"], metrics["temperature"]
+    if not test:
         return
     note = "How often the network is right (bars) when it is that sure: on the dashed line, as often as it says."
-    if metrics["temperature"] == 1:
-        diagrams = _reliability("after", f"ECE {percent(metrics['ece'])}", metrics)
-    else:
-        note += f" Its outputs are divided by a temperature of {metrics['temperature']:.2f}, fitted on validation images."
-        diagrams = [
-            *_reliability("before", f"Before scaling: ECE {percent(metrics['ece_before'])}", metrics),
-            *_reliability("after", f"After scaling: ECE {percent(metrics['ece'])}", metrics),
-        ]
-    yield Images(diagrams, "half", "Calibration", note)
+    note += f" On {test['images']:,} images a network that is exactly as sure as it is right would show an ECE of "
+    note += f"{percent(test['ece_of_chance'])} on average, by chance."
+    titles = {"after": f"ECE {percent(test['ece'])}"}
+    if temperature != 1:
+        note += f" Its outputs are divided by a temperature of {temperature:.2f}, fitted on held-out images of train."
+        titles = {
+            "before": f"Before scaling: ECE {percent(test['ece_before'])}",
+            "after": f"After scaling: ECE {percent(test['ece'])}",
+        }
+    diagrams = [image for when, title in titles.items() for image in _reliability(test, when, title, each)]
+    yield Images(diagrams, "half", f"Calibration{each.words}", note)
 
 
-def _reliability(when: str, title: str, metrics: Metrics) -> list[Image]:
-    chart = figures.reliability(metrics["reliability"][when], title)
-    return drawn(f"reliability-{when}", chart, f"Reliability diagram. {title}.")
+def _reliability(test: Metrics, when: str, title: str, each: Selection) -> list[Image]:
+    chart = figures.reliability(test["reliability"][when], title)
+    return drawn(f"reliability{each.anchor}-{when}", chart, f"Reliability diagram{each.words}. {title}.")
 
 
-def _bins(metrics: Metrics) -> Iterator[Table]:
-    if not metrics["bins"]:
+def _bins(folder: Path, metrics: Metrics, each: Selection) -> Iterator[Table]:
+    test = metrics[f"test{each.suffix}"]
+    if not test or not test["bins"]:
         return
     rows = [
         [
@@ -125,17 +134,19 @@ def _bins(metrics: Metrics) -> Iterator[Table]:
             Cell(f"{row['f1']:.3f}"),
             Cell(f"{row['n']:,}"),
         ]
-        for row in metrics["bins"]
+        for row in test["bins"]
+        if row["n"]
     ]
     note = (
         "A mistake inside the right bin counts as right. Recall: of what belongs in the bin; precision: of what was put there."
     )
-    yield Table(["bin", "recall", "precision", "F1", "images"], rows, "Bins", note)
+    yield Table(["bin", "recall", "precision", "F1", "images"], rows, f"Bins{each.words}", note)
 
 
-def _classes(folder: Path) -> Iterator[Table]:
+def _classes(folder: Path, metrics: Metrics, each: Selection) -> Iterator[Table]:
     """Yield the table of classes, the weakest first."""
-    scores = [row for row in _rows(folder / "per_class.csv") if int(row["n"])]
+    listed = _rows(folder / f"per_class{each.suffix}.csv")
+    scores = [row for row in listed if int(row["n"])]
     if not scores:
         return
     scores.sort(key=lambda row: (float(row["recall"]), float(row["precision"]), row["class"]))
@@ -157,23 +168,28 @@ def _classes(folder: Path) -> Iterator[Table]:
         if fewest < _FEW
         else "The weakest first."
     )
-    yield Table(["class", *(["bin"] if bins else []), "recall", "precision", "F1", "images"], rows, "Classes", note)
+    if gone := [row["class"] for row in listed if not int(row["n"])]:
+        note += f" Without a test image{' that does not leak' if each.suffix else ''}: {', '.join(gone)}."
+    columns = ["class", *(["bin"] if bins else []), "recall", "precision", "F1", "images"]
+    yield Table(columns, rows, f"Classes{each.words}", note)
 
 
-def _confusion(folder: Path, metrics: Metrics) -> Iterator[Block]:
-    per_class = _rows(folder / "per_class.csv")
+def _confusion(folder: Path, metrics: Metrics, each: Selection) -> Iterator[Block]:
+    per_class = _rows(folder / f"per_class{each.suffix}.csv")
     if not per_class:
         return
     classes, bins = [row["class"] for row in per_class], [row["bin"] for row in per_class]
-    with (folder / "confusion.csv").open(encoding="utf-8", newline="") as file:
+    with (folder / f"confusion{each.suffix}.csv").open(encoding="utf-8", newline="") as file:
         counts = np.array([row[1:] for row in list(csv.reader(file))[1:]]).astype(np.int64)
     chart = figures.confusion(counts, classes, bins if any(bins) else None)
     caption = "Rows: the true class. Columns: what the network said. Right in blue, wrong in orange"
     caption += "; mistakes inside a frame end in the right bin." if any(bins) else "."
-    yield Images(drawn("confusion", chart, "Confusion matrix.", caption), title="Confusion matrix")
-    confused = [[Cell(true), Cell(said), Cell(f"{count:,}")] for true, said, count in metrics["most_confused"] if count > 1]
+    title = f"Confusion matrix{each.words}"
+    yield Images(drawn(f"confusion{each.anchor}", chart, f"{title}.", caption), title=title)
+    most = metrics[f"test{each.suffix}"]["most_confused"]
+    confused = [[Cell(true), Cell(said), Cell(f"{count:,}")] for true, said, count in most if count > 1]
     if confused:
-        yield Table(["true class", "taken for", "images"], confused, "Most frequent mistakes")
+        yield Table(["true class", "taken for", "images"], confused, f"Most frequent mistakes{each.words}")
 
 
 def _examples(folder: Path) -> Iterator[Images]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from pipeline_lib.reporting.content import ReportContent
 from pipeline_lib.reporting.evaluation_section import evaluation_section, read_metrics
-from pipeline_lib.reporting.facts import audit_facts, contact_sheet, features_timing, leaks
+from pipeline_lib.reporting.facts import audit_facts, contact_sheet, leaks, timing
 from pipeline_lib.reporting.formats import duration, value
 from pipeline_lib.reporting.headline import cards, findings
 from pipeline_lib.reporting.page import Block, Cell, Facts, Page, Section, Table, data_uri
@@ -105,11 +105,11 @@ def _data_new(results: Results) -> str:
 
 def _features(results: Results) -> str:
     manifests = {label: ref.manifest() for label, ref in results.items()}
-    timing = features_timing(list(manifests.values()))
+    rate = timing("features", list(manifests.values())).images_per_second
     facts = {
         "shards": len(results),
         "images": sum(manifest.summary["images"] for manifest in manifests.values()),
-        "images a second of a shard, several at work": timing.images_per_second and round(timing.images_per_second, 1),
+        "images a second of a shard, several at work": rate and round(rate, 1),
         "megabytes": _megabytes(*manifests.values()),
         "engine": ", ".join(sorted({manifest.summary["engine"] for manifest in manifests.values()})),
     }

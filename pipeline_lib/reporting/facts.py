@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline_lib.reporting.content import Facts, Picture, Timing
+from pipeline_lib.reporting.formats import percent
 from pipeline_lib.stages import Manifest
 
 
@@ -47,8 +48,15 @@ def model_facts(backbone: Mapping[str, Any], model: Mapping[str, Any]) -> Facts:
         "validation part": "the last images of each class, copies kept together: harder than test",
         "epochs": model["epochs"],
         "best epoch": model["best_epoch"],
-        "temperature": round(model["temperature"], 3),
-    }
+    } | calibration_facts(model)
+
+
+def calibration_facts(model: Mapping[str, Any]) -> Facts:
+    """Return what temperature scaling did on held-out images of train, from the summary of stage ``train``."""
+    temperature, rows = model["temperature"], model["held_out_images"]
+    before, after = percent(model["held_out_ece_before"]), percent(model["held_out_ece_after"])
+    kept = f"{before}; scaling does not help (it would be {after})" if temperature == 1 else f"{before}, scaled {after}"
+    return {"temperature": round(temperature, 3), f"calibration error of {rows:,} held-out images of train": kept}
 
 
 def contact_sheet(data_new: Path) -> tuple[Picture, ...]:
@@ -62,14 +70,15 @@ def leaks(audit: Path) -> tuple[Picture, ...]:
     return _existing(Picture(path=audit / "leaks.jpg", title="Leaks", caption="Test images beside their copies in train."))
 
 
-def features_timing(shards: Sequence[Manifest]) -> Timing:
-    """Return how long the feature shards took when they were computed; summed, though several ran at a time."""
-    images = sum(shard.summary["computed"] for shard in shards)
+def timing(stage: str, shards: Sequence[Manifest]) -> Timing:
+    """Return how long a stage took when its results were computed; summed over shards, though several ran at a time."""
+    images = sum(shard.summary.get("computed", 0) for shard in shards)
     seconds = sum(shard.seconds for shard in shards)
-    engines = ", ".join(sorted({shard.summary["engine"] for shard in shards}))
+    engines = sorted({shard.summary["engine"] for shard in shards if "engine" in shard.summary})
+    notes = [f"engine {', '.join(engines)}"] if engines else []
+    notes += [f"summed over {len(shards)} shards"] if len(shards) > 1 else []
     rate = images / seconds if images and seconds else None
-    note = f"engine {engines}, summed over shards"
-    return Timing(stage="features", seconds=seconds, images_per_second=rate, note=note)
+    return Timing(stage=stage, seconds=seconds, images_per_second=rate, note=", ".join(notes))
 
 
 def _existing(picture: Picture) -> tuple[Picture, ...]:

@@ -5,24 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipeline_lib.reporting.content import ReportContent, Timing
-from pipeline_lib.reporting.facts import audit_facts, contact_sheet, dataset_facts, features_timing, leaks, model_facts
+from pipeline_lib.reporting.content import ReportContent
+from pipeline_lib.reporting.facts import audit_facts, contact_sheet, dataset_facts, leaks, model_facts, timing
 from pipeline_lib.reporting.provenance import commit, versions
 from pipeline_lib.settings import Settings
-from pipeline_lib.stages import Manifest, Ref
+from pipeline_lib.stages import Ref
 
 
-def finetune_content(stages: Mapping[str, Ref], shards: Sequence[Ref], name: str, settings: Settings) -> ReportContent:
+def finetune_content(results: Mapping[str, Sequence[Ref]], name: str, settings: Settings) -> ReportContent:
     """Return what the report shows.
 
     Args:
-        stages: References to the results of dataset, audit, backbone, data_new, model and scores.
-        shards: References to all feature shards.
+        results: The results of every stage, in the order of the run: one, or one a shard.
         name: The dataset as people call it.
         settings: All settings of the run.
     """
-    manifests = {stage: ref.manifest() for stage, ref in stages.items()}
-    dataset, model = manifests["dataset"].summary, manifests["model"].summary
+    stages = {stage: refs[0] for stage, refs in results.items()}
+    dataset, audit, backbone, model = (stages[each].manifest().summary for each in ("dataset", "audit", "backbone", "train"))
     images = sum(sum(counts.values()) for counts in dataset["counts"].values())
     return ReportContent(
         title=f"Garbage classification on {name}",
@@ -30,14 +29,14 @@ def finetune_content(stages: Mapping[str, Ref], shards: Sequence[Ref], name: str
         notices=_notices(dataset),
         dataset=dataset_facts(name, dataset),
         class_counts=dataset["counts"],
-        audit=audit_facts(manifests["audit"].summary),
+        audit=audit_facts(audit),
         data_pictures=contact_sheet(stages["data_new"].folder) + leaks(stages["audit"].folder),
-        model=model_facts(manifests["backbone"].summary, model),
-        history=stages["model"].folder / "history.csv",
+        model=model_facts(backbone, model),
+        history=stages["train"].folder / "history.csv",
         best_epoch=model["best_epoch"],
-        evaluation=stages["scores"].folder,
+        evaluation=stages["evaluate"].folder,
         settings=settings.model_dump(mode="json"),
-        timings=_timings(manifests, [shard.manifest() for shard in shards]),
+        timings=tuple(timing(stage, [ref.manifest() for ref in refs]) for stage, refs in results.items()),
         versions=versions(),
         commit=commit(),
     )
@@ -53,11 +52,3 @@ def _notices(dataset: Mapping[str, Any]) -> tuple[str, ...]:
     if dataset["test_split"] != "given":
         notices.append("The dataset came without a test split; the last images of each class of train were set aside as test.")
     return tuple(notices)
-
-
-def _timings(stages: Mapping[str, Manifest], shards: Sequence[Manifest]) -> tuple[Timing, ...]:
-    """Return how long each stage took when it was computed."""
-    rows = {manifest.stage: Timing(stage=manifest.stage, seconds=manifest.seconds) for manifest in stages.values()}
-    rows["features"] = features_timing(shards)
-    order = ("dataset", "audit", "backbone", "data_new", "features", "train", "evaluate")
-    return tuple(rows[stage] for stage in order)

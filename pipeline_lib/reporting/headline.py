@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pipeline_lib.evaluation.selection import WITHOUT_LEAKS, Selection, selections
 from pipeline_lib.reporting.formats import interval, percent
 from pipeline_lib.reporting.page import Card
 
@@ -12,21 +13,41 @@ Metrics = Mapping[str, Any]
 
 
 def cards(metrics: Metrics) -> list[Card]:
-    """Return the headline figures of an evaluation, those that were measured."""
-    candidates = [_score("Test", metrics["test"], _images(metrics["test"]))]
-    if metrics["leaked_images"]:
-        clean = metrics["test_without_leaks"]
-        candidates.append(_score("Test without leaks", clean, f"{_images(clean)} that are not in train"))
-    noisy = metrics["data_new_test"]
-    candidates.append(_score("data_new/test", noisy, f"noisy and rotated views of {_images(noisy)}"))
-    if metrics["ece"] is not None:
-        before = "" if metrics["temperature"] == 1 else f"; before temperature scaling {percent(metrics['ece_before'])}"
-        candidates.append(Card("Calibration error", percent(metrics["ece"]), f"0% is perfect{before}"))
+    """Return the headline figures of an evaluation, those that were measured; without leaks first, once images leak."""
+    sets = selections(metrics)
+    candidates = [
+        *(_test(metrics, each) for each in sets),
+        _noisy(metrics, sets),
+        _calibration(metrics, sets),
+    ]
     return [card for card in candidates if card is not None]
 
 
-def _images(score: Metrics | None) -> str:
-    return f"{score['images']:,} test images" if score else ""
+def _images(score: Metrics | None, suffix: str = "") -> str:
+    which = " that are not in train" if suffix == WITHOUT_LEAKS else ""
+    return f"{score['images']:,} test images{which}" if score else ""
+
+
+def _test(metrics: Metrics, each: Selection) -> Card | None:
+    score = metrics[f"test{each.suffix}"]
+    return _score(f"Test{each.words}", score, _images(score, each.suffix))
+
+
+def _noisy(metrics: Metrics, sets: Sequence[Selection]) -> Card | None:
+    main, *others = ((metrics[f"data_new_test{suffix}"], words) for suffix, words in sets)
+    beside = "".join(f";{words} {percent(score['top1'])}" for score, words in others if score)
+    return _score(f"data_new/test{main[1]}", main[0], f"noisy and rotated views of {_images(main[0])}{beside}")
+
+
+def _calibration(metrics: Metrics, sets: Sequence[Selection]) -> Card | None:
+    main, *others = ((metrics[f"test{suffix}"], words) for suffix, words in sets)
+    score, words = main
+    if score is None:
+        return None
+    before = "" if metrics["temperature"] == 1 else f"; before temperature scaling {percent(score['ece_before'])}"
+    beside = "".join(f";{said} {percent(other['ece'])}" for other, said in others)
+    perfect = f"a perfectly calibrated network would show {percent(score['ece_of_chance'])} on {score['images']:,} images"
+    return Card(f"Calibration error{words}", percent(score["ece"]), f"{perfect}{before}{beside}")
 
 
 def _score(label: str, score: Metrics | None, note: str) -> Card | None:
@@ -38,26 +59,31 @@ def _score(label: str, score: Metrics | None, note: str) -> Card | None:
 
 def findings(metrics: Metrics) -> list[str]:
     """Return what an honest reader would say about the figures, one sentence each."""
-    test = metrics["test"]
+    main, *others = selections(metrics)
+    test, noisy, leaked = metrics[f"test{main.suffix}"], metrics[f"data_new_test{main.suffix}"], metrics["leaked_images"]
     if test is None:
         return []
     sentences = [
-        f"Of {_images(test)} the network gets {percent(test['top1'])} right; with {metrics['confidence']:.0%} confidence "
-        f"its accuracy on such images lies between {percent(test['top1_low'])} and {percent(test['top1_high'])}."
+        f"Of {_images(test, main.suffix)} the network gets {percent(test['top1'])} right; with {metrics['confidence']:.0%} "
+        f"confidence its accuracy on such images lies between {percent(test['top1_low'])} and {percent(test['top1_high'])}."
     ]
-    if metrics["leaked_images"]:
-        sentences.append(_leaks(metrics["leaked_images"], test["top1"], metrics["test_without_leaks"]))
-    if metrics["data_new_test"]:
-        share = metrics["data_new_test"]["top1"]
-        sentences.append(f"On their noisy and rotated copies it gets {percent(share)} right, {_apart(share, test['top1'])}.")
+    if others:
+        sentences.append(_as_delivered(metrics["test"], leaked, test["top1"]))
+    elif leaked:
+        sentences.append("All of them also stand in train, so this says nothing about new images.")
+    if noisy:
+        share = noisy["top1"]
+        copies = f"the noisy and rotated copies of the {test['images']:,}" if others else "their noisy and rotated copies"
+        sentences.append(f"On {copies} it gets {percent(share)} right, {_apart(share, test['top1'])}.")
     return sentences
 
 
-def _leaks(leaked: int, top1: float, rest: Metrics | None) -> str:
-    which, them = ("1 of them also stands", "it") if leaked == 1 else (f"{leaked:,} of them also stand", "them")
-    if rest is None:
-        return "All of them also stand in train, so this says nothing about new images."
-    return f"{which} in train; without {them} it gets {percent(rest['top1'])} right, {_apart(rest['top1'], top1)}."
+def _as_delivered(test: Metrics, leaked: int, reference: float) -> str:
+    which = "the 1 that also stands" if leaked == 1 else f"the {leaked:,} that also stand"
+    return (
+        f"Test as delivered, with {which} in train, has {_images(test)}; of these it gets {percent(test['top1'])} right, "
+        f"{_apart(test['top1'], reference)}."
+    )
 
 
 def _apart(share: float, reference: float) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipeline_lib.reporting.content import Facts, ReportContent, Timing
+from pipeline_lib.reporting.content import Facts, ReportContent
+from pipeline_lib.reporting.facts import calibration_facts, timing
 from pipeline_lib.reporting.provenance import commit, versions
 from pipeline_lib.settings import LenetSettings
 from pipeline_lib.stages import Ref
@@ -14,15 +15,15 @@ NAMES = {"mnist": "MNIST", "digits": "scikit-learn's digits (not MNIST)"}
 FORMS = {"report": "ReLU, max pooling", "classic": "tanh, average pooling"}
 
 
-def lenet_content(stages: Mapping[str, Ref], settings: LenetSettings) -> ReportContent:
+def lenet_content(results: Mapping[str, Sequence[Ref]], settings: LenetSettings) -> ReportContent:
     """Return what the report shows.
 
     Args:
-        stages: References to the results of dataset, model and scores.
+        results: The results of every stage, in the order of the run: one, or one a shard.
         settings: All settings of the run.
     """
-    manifests = {stage: ref.manifest() for stage, ref in stages.items()}
-    dataset, model = manifests["dataset"].summary, manifests["model"].summary
+    stages = {stage: refs[0] for stage, refs in results.items()}
+    dataset, model = stages["dataset"].manifest().summary, stages["train"].manifest().summary
     form = FORMS[settings.network.form]
     return ReportContent(
         title=f"LeNet-5 on {NAMES.get(dataset['kind'], dataset['name'])}",
@@ -31,11 +32,11 @@ def lenet_content(stages: Mapping[str, Ref], settings: LenetSettings) -> ReportC
         dataset=_dataset_facts(dataset),
         class_counts=dataset["counts"],
         model=_model_facts(form, model),
-        history=stages["model"].folder / "history.csv",
+        history=stages["train"].folder / "history.csv",
         best_epoch=model["best_epoch"],
-        evaluation=stages["scores"].folder,
+        evaluation=stages["evaluate"].folder,
         settings=settings.model_dump(mode="json"),
-        timings=tuple(Timing(stage=each.stage, seconds=each.seconds) for each in manifests.values()),
+        timings=tuple(timing(stage, [ref.manifest() for ref in refs]) for stage, refs in results.items()),
         versions=versions(),
         commit=commit(),
     )
@@ -70,5 +71,4 @@ def _model_facts(form: str, model: Mapping[str, Any]) -> Facts:
         "epochs": model["epochs"],
         "stopped early": model["stopped_early"],
         "best epoch": model["best_epoch"],
-        "temperature": round(model["temperature"], 3),
-    }
+    } | calibration_facts(model)

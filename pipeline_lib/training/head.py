@@ -47,10 +47,11 @@ def train_head(
     """Train a classifier on features and write it into a folder.
 
     The folder receives ``head.ckpt`` and ``head.json`` (``load_head`` reads them), ``history.csv`` (an epoch a row),
-    ``holdout.csv`` (the part of each image, see ``Rows``) and ``checkpoints/``. The validation part chooses the epoch and
-    the temperature. With ``settings.refit`` the head is then trained anew on all of train for as many epochs
-    (``checkpoints-refit/``), and ``best.ckpt`` keeps the head that the validation part has judged. A training killed at
-    any moment goes on in the same folder from its newest checkpoint and writes the same bytes.
+    ``holdout.csv`` (the part of each image, see ``Rows``) and ``checkpoints/``. The validation part chooses the epoch. With
+    ``settings.refit`` the head is then trained anew on all of train for as many epochs (``checkpoints-refit/``), and
+    ``best.ckpt`` keeps the head that the validation part has judged. The temperature is fitted on images that the head, or
+    one trained like it, has not seen: on the validation part, after a refit by cross-validation (``checkpoints-fold-N/``).
+    A training killed at any moment goes on in the same folder from its newest checkpoint and writes the same bytes.
 
     Args:
         folder: An existing or new folder: empty, or what a killed training left in it.
@@ -83,7 +84,7 @@ def train_head(
         classes=tuple(classes),
         in_features=features.width,
         hidden=settings.hidden,
-        temperature=trained.temperature,
+        temperature=trained.calibration.temperature,
         best_epoch=trained.training.best.epoch,
         parameters=trained.parameters,
     )

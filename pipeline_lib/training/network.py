@@ -89,9 +89,10 @@ def train_network(
     """Train LeNet-5 and write it into a folder.
 
     The folder receives ``network.ckpt`` and ``network.json`` (``load_network`` reads them), ``history.csv``, ``holdout.csv``
-    and ``checkpoints/``. The validation part of train chooses the epoch and the temperature. After each epoch the accuracy on
-    test is told and kept in the history, for people to see; nothing that chooses reads it. A training killed at any moment
-    goes on from its newest checkpoint and writes the same bytes.
+    and ``checkpoints/``. The validation part of train chooses the epoch and the temperature; after a refit, which is not the
+    default, cross-validation chooses the temperature (five more trainings). After each epoch the accuracy on test is told
+    and kept in the history, for people to see; nothing that chooses reads it. A training killed at any moment goes on from
+    its newest checkpoint and writes the same bytes.
 
     Args:
         folder: An existing or new folder: empty, or what a killed training left in it.
@@ -125,7 +126,7 @@ def train_network(
         form=network.form,
         classes=tuple(classes),
         preprocessing=preprocessing,
-        temperature=trained.temperature,
+        temperature=trained.calibration.temperature,
         best_epoch=trained.training.best.epoch,
         parameters=trained.parameters,
     )

@@ -5,14 +5,17 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline_lib.training.holdout import near_duplicates, validation_images
+from pipeline_lib.training.holdout import folds, near_duplicates, validation_images
 from pipeline_lib.training.inference import READ_ROWS
 from pipeline_lib.views import CLEAN
+
+FOLDS = 5
+"""Folds of the cross-validation that the temperature is fitted on; their heads learn from four fifths of train."""
 
 Part = Literal["train", "validation", "copy"]
 
@@ -39,6 +42,18 @@ class FeatureTable(Protocol):
         ...
 
 
+class Fold(NamedTuple):
+    """One fold of a cross-validation.
+
+    Attributes:
+        train: Numbers of the rows to train on, ascending.
+        judged: Numbers of the rows that are predicted: the clean view of each picture that is held out, ascending.
+    """
+
+    train: NDArray[np.int64]
+    judged: NDArray[np.int64]
+
+
 @dataclass(frozen=True)
 class Rows:
     """The rows in use, by what they are for; all views of an image are in one part.
@@ -49,12 +64,14 @@ class Rows:
         in_use: Numbers of all rows, copies included, ascending.
         part_of: The part of each image by its key, in the order of the keys: ``train``, ``validation``, or ``copy`` for
             near-duplicates of a validation image. They neither train nor judge: what stands there 17 times would count for 17.
+        folds: The rows in use cut another way, so that nearly all of them are held out once; copies neither train nor judge.
     """
 
     train: NDArray[np.int64]
     validation: NDArray[np.int64]
     in_use: NDArray[np.int64]
     part_of: dict[str, Part]
+    folds: tuple[Fold, ...]
 
 
 def split_rows(
@@ -86,7 +103,21 @@ def split_rows(
     in_use = np.isin(features.views, CLEAN) if views == "clean" else np.ones(len(features), np.bool_)
     parts = np.array([part_of[str(image)] for image in features.images])
     train, validation = (np.flatnonzero(in_use & (parts == part)) for part in ("train", "validation"))
-    return Rows(train, validation, np.flatnonzero(in_use), part_of)
+    return Rows(train, validation, np.flatnonzero(in_use), part_of, _folds(features, class_of, groups, in_use))
+
+
+def _folds(
+    features: FeatureTable, class_of: Mapping[str, str], groups: Mapping[str, Hashable], in_use: NDArray[np.bool_]
+) -> tuple[Fold, ...]:
+    """Return the folds that hold out anything."""
+    fold_of = folds(class_of, groups, FOLDS)
+    firsts = [group[0] for group in near_duplicates(fold_of, groups)]
+    judging = (features.views == CLEAN) & np.isin(features.images, firsts)
+    number = np.array([fold_of.get(str(image), -1) for image in features.images])
+    return tuple(
+        Fold(np.flatnonzero(in_use & (number != fold)), np.flatnonzero(judging & (number == fold)))
+        for fold in sorted(set(fold_of.values()))
+    )
 
 
 def digest(features: FeatureTable) -> str:

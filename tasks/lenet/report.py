@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,9 +14,9 @@ if TYPE_CHECKING:
 
 
 @stage("report")
-def report_stage(folder: Path, *, dataset: Ref, model: Ref, scores: Ref, settings: LenetSettings) -> Summary:
-    """Write the report: figures, settings, data facts, timings, versions."""
+def report_stage(folder: Path, *, settings: LenetSettings, **results: Sequence[Ref]) -> Summary:
+    """Write the report: figures, settings, data facts, timings, versions; ``results`` are those of all stages, in order."""
     from pipeline_lib.reporting.lenet import lenet_content
     from pipeline_lib.reporting.report import build_report
 
-    return build_report(folder, lenet_content({"dataset": dataset, "model": model, "scores": scores}, settings))
+    return build_report(folder, lenet_content(results, settings))

@@ -90,15 +90,50 @@ def test_leaks_change_the_figures_only_by_their_absence(evaluated):
     assert metrics["test_without_leaks"]["top1"] == pytest.approx(expected, abs=1e-6)
 
 
+def test_every_figure_and_table_has_a_counterpart_on_the_images_that_do_not_leak(evaluated, tmp_path):
+    folder, subject, metrics = evaluated
+    predictions = subject.predictions
+    kept = predictions.where(~np.isin(predictions.images, list(subject.leaked)))
+    alone = evaluate(tmp_path, replace(subject, predictions=kept, leaked=()))
+    for name in ("test", "data_new_test", "robustness"):
+        assert metrics[f"{name}_without_leaks"] == alone[name]
+        assert metrics[f"{name}_without_leaks"] != metrics[name]
+    for name in ("per_class", "confusion", "robustness"):
+        assert (folder / f"{name}_without_leaks.csv").read_bytes() == (tmp_path / f"{name}.csv").read_bytes()
+    assert {"ece", "ece_before", "reliability", "bins", "most_confused"} <= set(metrics["test_without_leaks"])
+    names = list(metrics)
+    assert names.index("test_without_leaks") < names.index("test")
+
+
+def test_copies_of_test_images_do_not_narrow_an_interval(tmp_path):
+    """Twelve images, all right; then seven copies of each."""
+    subject = make_subject(noise=0.01, images=3)
+    once = subject.predictions
+    many = [replace(once, images=np.char.add(once.images, f"-copy{number}")) for number in range(8)]
+    copied = Predictions(
+        *(np.concatenate([getattr(part, name) for part in many]) for name in ("images", "labels", "views", "logits")),
+        group_of={image: image.partition("-copy")[0] for part in many for image in part.images.tolist()},
+    )
+    few, more = (evaluate(tmp_path / str(len(rows)), replace(subject, predictions=rows, bins=BINS)) for rows in (once, copied))
+    for scores in (few["test"], more["test"]):
+        assert (scores["top1_low"], scores["top1_high"]) == (pytest.approx(0.758, abs=1e-3), 1.0)
+    assert more["test"]["images"] == 8 * few["test"]["images"]
+    assert more["test"]["n_effective"] == pytest.approx(few["test"]["n_effective"])
+    assert more["data_new_test"]["top1_low"] == pytest.approx(few["data_new_test"]["top1_low"])
+    for name in ("low", "high"):
+        assert [bin_[name] for bin_ in more["test"]["bins"]] == pytest.approx([bin_[name] for bin_ in few["test"]["bins"]])
+        assert [cell[name] for cell in more["robustness"]] == pytest.approx([cell[name] for cell in few["robustness"]])
+
+
 def test_a_mistake_inside_the_right_bin_is_right_for_the_bin(evaluated):
     _, subject, metrics = evaluated
     clean = subject.predictions.where(subject.predictions.views == "clean")
-    for row, members in zip(metrics["bins"], ({0, 1}, {2, 3}), strict=True):
+    for row, members in zip(metrics["test"]["bins"], ({0, 1}, {2, 3}), strict=True):
         true, said = np.isin(clean.labels, list(members)), np.isin(clean.predicted, list(members))
         assert row["recall"] == pytest.approx((true & said).sum() / true.sum(), abs=1e-6)
         assert row["precision"] == pytest.approx((true & said).sum() / said.sum(), abs=1e-6)
         assert row["low"] <= row["recall"] <= row["high"]
-    assert [row["bin"] for row in metrics["bins"]] == ["dry", "wet"]
+    assert [row["bin"] for row in metrics["test"]["bins"]] == ["dry", "wet"]
 
 
 def test_tables_keep_every_name_and_every_row(evaluated):
@@ -123,16 +158,18 @@ def test_the_confusion_matrix_counts_clean_images(evaluated):
     counts = np.array([row[1:] for row in rows]).astype(int)
     assert counts.sum(axis=1).tolist() == [6] * 4
     assert np.trace(counts) == round(24 * metrics["test"]["top1"])
-    for true, said, count in metrics["most_confused"]:
+    for true, said, count in metrics["test"]["most_confused"]:
         assert counts[CLASSES.index(true), CLASSES.index(said)] == count > 0
 
 
 def test_calibration_is_measured_before_and_after_scaling(evaluated):
     _, subject, metrics = evaluated
     same = make_subject(temperature=1.0)
-    assert metrics["ece_before"] != metrics["ece"]
+    test = metrics["test"]
+    assert test["ece_before"] != test["ece"]
+    assert 0 < test["ece_of_chance"] < 1
     assert metrics["temperature"] == 0.7
-    assert [len(metrics["reliability"][when]) for when in ("before", "after")] == [15, 15]
+    assert [len(test["reliability"][when]) for when in ("before", "after")] == [15, 15]
     assert subject.predictions.predicted.tolist() == same.predictions.predicted.tolist()
 
 
@@ -173,16 +210,17 @@ def test_one_view_without_bins_leaks_or_mistakes_leaves_those_parts_empty(tmp_pa
     assert (metrics["test"]["top1"], metrics["top_k"]) == (1.0, 2)
     assert metrics["test_without_leaks"] == metrics["test"]
     assert "bin_accuracy" not in metrics["test"]
-    assert [metrics[key] for key in ("data_new_test", "bins", "robustness")] == [None] * 3
-    assert (metrics["leaked_images"], metrics["mistakes"], metrics["most_confused"]) == (0, [], [])
+    assert [metrics["data_new_test"], metrics["test"]["bins"], metrics["robustness"]] == [None] * 3
+    assert (metrics["leaked_images"], metrics["mistakes"], metrics["test"]["most_confused"]) == (0, [], [])
     assert not (tmp_path / "robustness.csv").exists()
+    assert not list(tmp_path.glob("*_without_leaks.csv"))
     assert not (tmp_path / "mistakes").exists()
 
 
 def test_without_clean_views_the_test_figures_are_null(tmp_path):
     metrics = evaluate(tmp_path, make_subject(views=("aug1", "aug2")))
     assert metrics["data_new_test"]["n"] == 48
-    assert [metrics[key] for key in ("test", "ece", "reliability", "mistakes", "bins")] == [None] * 5
+    assert [metrics[key] for key in ("test", "test_without_leaks", "mistakes")] == [None] * 3
 
 
 def test_a_test_set_that_leaks_altogether_has_no_figure_without_leaks(tmp_path):

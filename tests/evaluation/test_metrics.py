@@ -9,6 +9,7 @@ from scipy.stats import binomtest
 from sklearn.metrics import log_loss, top_k_accuracy_score
 
 from pipeline_lib.evaluation import metrics
+from pipeline_lib.evaluation.reliability import probabilities
 
 shares = st.integers(1, 500).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 levels = st.floats(0.51, 0.999)
@@ -42,9 +43,10 @@ class TestWilsonInterval:
 
 class TestEffectiveSize:
     def test_follows_its_formula(self):
-        # Four images of two views: p = 1/2, excesses 1, 0, 0, -1, so deff = 4/3 * 2 / (8 * 1/4) = 4/3 and 8 rows are worth 6.
+        # Four images of two views, 2 of 4 pairs disagree; p q without its bias is 1/4 * 4/3, so rho = 1 - (1/2) / (2/3) = 1/4,
+        # the design effect is 1 + (2 - 1) / 4, and 8 rows are worth 6.4.
         hits = np.array([1, 1, 1, 0, 0, 1, 0, 0], bool)
-        assert metrics.effective_size(hits, np.repeat([0, 1, 2, 3], 2)) == pytest.approx(6)
+        assert metrics.effective_size(hits, np.repeat([0, 1, 2, 3], 2)) == pytest.approx(6.4)
 
     @settings(deadline=None)
     @given(st.lists(st.booleans(), min_size=1, max_size=60))
@@ -78,17 +80,60 @@ class TestEffectiveSize:
         expected = hits.mean() * (1 - hits.mean()) / drawn.var()
         assert metrics.effective_size(hits.ravel(), np.repeat(np.arange(300), 5)) == pytest.approx(expected, rel=0.1)
 
-    def test_makes_the_interval_of_several_views_an_honest_one(self):
-        rng = np.random.default_rng(2)
-        covered = {"effective": 0, "naive": 0}
-        for _ in range(500):
-            hits = (rng.random((60, 5)) < rng.beta(1.6, 0.4, (60, 1))).ravel()
-            share = metrics.share_of(hits, np.repeat(np.arange(60), 5), 0.95)
-            naive = metrics.wilson_interval(share.value, len(hits), 0.95)
-            covered["effective"] += share.low <= 0.8 <= share.high
-            covered["naive"] += naive[0] <= 0.8 <= naive[1]
-        assert covered["effective"] / 500 > 0.92
-        assert covered["naive"] / 500 < 0.85
+    @settings(deadline=None)
+    @given(st.lists(st.tuples(st.booleans(), st.integers(0, 12)), min_size=1, max_size=60), st.integers(2, 9))
+    def test_copying_every_image_changes_nothing(self, rows, copies):
+        hits, groups = (np.array(column) for column in zip(*rows, strict=True))
+        size = metrics.effective_size(hits, groups)
+        copied = metrics.effective_size(np.repeat(hits, copies), np.repeat(groups, copies))
+        # An estimate above the number of rows is cut there, which is further off with more rows.
+        assert copied == pytest.approx(size) or copied > size == pytest.approx(len(rows))
+
+    @settings(deadline=None)
+    @given(st.lists(st.booleans(), min_size=1, max_size=60), st.integers(2, 9))
+    def test_copies_of_images_seen_once_leave_the_interval_as_it_was(self, hits, copies):
+        before = metrics.share_of(np.array(hits), np.arange(len(hits)), 0.95)
+        after = metrics.share_of(np.repeat(hits, copies), np.repeat(np.arange(len(hits)), copies), 0.95)
+        assert (after.low, after.high) == pytest.approx((before.low, before.high))
+
+    @pytest.mark.parametrize("right", [True, False])
+    def test_a_few_copied_images_count_for_what_they_are_however_they_turn_out(self, right):
+        # 92 single images, 83 of them right, and 8 copies of another one: Kish's size, (sum n_i)^2 / sum n_i^2.
+        hits = np.concatenate([np.arange(92) < 83, np.full(8, right)])
+        assert metrics.effective_size(hits, np.minimum(np.arange(100), 92)) == pytest.approx(100**2 / (92 + 64))
+
+
+def single_and_copied(rng):
+    """60 pictures seen once and 5 of which there are 8 copies, right with probability 0.9."""
+    groups = np.repeat(np.arange(65), [8] * 5 + [1] * 60)
+    return (rng.random(65) < 0.9)[groups], groups, 0.9
+
+
+def five_views(rng):
+    """60 images, seen in 5 views that tend to be right together."""
+    hits = rng.random((60, 5)) < rng.beta(1.6, 0.4, (60, 1))
+    return hits.ravel(), np.repeat(np.arange(60), 5), 0.8
+
+
+def views_of_copies(rng):
+    """130 images in 5 views, of 7 of which there are 8 copies."""
+    hits = rng.random((130, 5)) < rng.beta(3.2, 0.8, (130, 1))
+    image = np.repeat(np.arange(130), [8] * 7 + [1] * 123)
+    return hits[image].ravel(), np.repeat(image, 5), 0.8
+
+
+@pytest.mark.parametrize("draw", [single_and_copied, five_views, views_of_copies])
+def test_intervals_over_groups_hold_what_they_promise(draw):
+    rng = np.random.default_rng(2)
+    covered = {"over groups": 0, "over rows": 0}
+    for _ in range(500):
+        hits, groups, truth = draw(rng)
+        share = metrics.share_of(hits, groups, 0.95)
+        naive = metrics.wilson_interval(share.value, len(hits), 0.95)
+        covered["over groups"] += share.low <= truth <= share.high
+        covered["over rows"] += naive[0] <= truth <= naive[1]
+    assert 0.92 < covered["over groups"] / 500 < 0.985
+    assert covered["over rows"] / 500 < 0.85
 
 
 class TestRanks:
@@ -111,24 +156,10 @@ class TestRanks:
         assert (ranks <= 5).mean() >= (ranks <= 1).mean()
 
 
-class TestProbabilities:
-    def test_of_two_classes_by_hand(self):
-        assert metrics.probabilities(np.array([[0.0, math.log(3)]]))[0] == pytest.approx([0.25, 0.75])
-        assert metrics.probabilities(np.array([[0.0, math.log(9)]]), 2.0)[0] == pytest.approx([0.25, 0.75])
-
-    @settings(deadline=None)
-    @given(logits_of, st.floats(0.05, 20))
-    def test_temperature_leaves_the_order_of_classes(self, logits, temperature):
-        probabilities = metrics.probabilities(logits, temperature)
-        chosen = probabilities[np.arange(len(logits)), logits.argmax(axis=1)]
-        assert (chosen == probabilities.max(axis=1)).all()
-        assert probabilities.sum(axis=1) == pytest.approx(1)
-
-
 class TestLoss:
     def test_agrees_with_scikit_learn(self):
         logits, labels = random_logits()
-        assert metrics.cross_entropy(logits, labels) == pytest.approx(log_loss(labels, metrics.probabilities(logits)))
+        assert metrics.cross_entropy(logits, labels) == pytest.approx(log_loss(labels, probabilities(logits)))
 
     def test_of_guessing_is_the_logarithm_of_the_classes(self):
         assert metrics.cross_entropy(np.zeros((3, 26), np.float32), np.array([0, 5, 25])) == pytest.approx(math.log(26))
@@ -158,38 +189,3 @@ def test_most_confused_counts_mistakes_only_and_breaks_ties_by_class():
     matrix = np.array([[9, 2, 1], [0, 9, 3], [2, 0, 9]])
     assert metrics.most_confused(matrix, 3) == [(1, 2, 3), (0, 1, 2), (2, 0, 2)]
     assert matrix[0, 0] == 9
-
-
-class TestCalibration:
-    def test_by_hand(self):
-        confidence = np.array([0.55, 0.65, 0.95, 0.85])
-        bins = metrics.reliability(confidence, np.array([True, False, True, True]), 2)
-        assert (bins[0].n, bins[0].accuracy) == (0, None)
-        assert (bins[1].n, bins[1].accuracy, bins[1].confidence) == (4, 0.75, pytest.approx(0.75))
-        assert metrics.calibration_error(bins) == pytest.approx(0)
-        finer = metrics.reliability(confidence, np.array([True, False, True, True]), 4)
-        # (0.5, 0.75]: accuracy 1/2, confidence 0.6; (0.75, 1]: accuracy 1, confidence 0.9.
-        assert metrics.calibration_error(finer) == pytest.approx(0.5 * 0.1 + 0.5 * 0.1)
-
-    def test_an_edge_belongs_to_the_bin_below_it(self):
-        bins = metrics.reliability(np.array([0.0, 0.5, 1.0]), np.ones(3, bool), 2)
-        assert [bin_.n for bin_ in bins] == [2, 1]
-
-    @settings(deadline=None)
-    @given(st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1, max_size=60), st.integers(2, 30))
-    def test_lies_within_0_and_1_and_counts_every_row(self, rows, count):
-        confidence, hits = (np.array(column) for column in zip(*rows, strict=True))
-        bins = metrics.reliability(confidence, hits, count)
-        assert sum(bin_.n for bin_ in bins) == len(rows)
-        assert 0 <= metrics.calibration_error(bins) <= 1
-        assert all(bin_.low - 1e-9 <= bin_.confidence <= bin_.high + 1e-9 for bin_ in bins if bin_.n)
-
-    def test_agrees_with_a_plain_loop(self):
-        rng = np.random.default_rng(3)
-        confidence, hits = rng.random(500), rng.random(500) < 0.6
-        expected = 0.0
-        for index in range(15):
-            rows = [i for i in range(500) if index / 15 < confidence[i] <= (index + 1) / 15]
-            if rows:
-                expected += abs(sum(hits[i] for i in rows) - sum(confidence[i] for i in rows)) / 500
-        assert metrics.calibration_error(metrics.reliability(confidence, hits, 15)) == pytest.approx(expected)

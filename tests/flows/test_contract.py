@@ -13,6 +13,7 @@ import pytest
 from support import CommandLine, Finished, draw_picture
 from waiting import PATIENCE, Api, eventually
 
+from pipeline_lib.reporting.formats import duration
 from pipeline_lib.stages import read_manifest
 
 STAGES = ["dataset", "audit", "backbone", "augment", "data_new", "features", "train", "evaluate", "report"]
@@ -38,7 +39,7 @@ def test_a_rerun_reuses_everything_and_a_setting_reruns_what_depends_on_it(garba
     first = garbage.run(tiny_dataset)
     assert computed(first) == STAGES
     assert reasons(first) == {"first run"}
-    assert Path(first.json["report"]).is_file()
+    assert_report_times_every_stage(garbage, first)
 
     second = garbage.run(tiny_dataset)
     assert set(second.statuses.values()) == {"reused"}
@@ -53,6 +54,16 @@ def test_a_rerun_reuses_everything_and_a_setting_reruns_what_depends_on_it(garba
     third = garbage.run(tiny_dataset, train__epochs=3)
     assert computed(third) == STAGES[6:]
     assert third.stage("train")["reason"] == "setting `train.epochs` 4 -> 3"
+
+
+def assert_report_times_every_stage(garbage: CommandLine, finished: Finished) -> None:
+    """The table of stages has those that the report follows, in their order, and their times add up."""
+    text = Path(finished.json["report"]).with_suffix(".md").read_text(encoding="utf-8")
+    table = text[text.index("| stage | time |") :].partition("\n\n")[0].splitlines()[2:]
+    assert [line.split("|")[1].strip().replace("\\", "") for line in table] == STAGES[:-1]
+    manifests = [read_manifest(path.parent) for path in garbage.artifacts.glob("stages/*/*/manifest.json")]
+    seconds = sum(each.seconds for each in manifests if each.stage in STAGES[:-1])
+    assert f"{duration(seconds)} in all" in text
 
 
 HEAVY = {"mindspore", "onnxruntime", "matplotlib", "sklearn", "pandas", "scipy"}

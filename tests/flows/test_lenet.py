@@ -33,6 +33,8 @@ def test_a_run_tells_its_epochs_a_rerun_reuses_all_and_the_model_predicts(garbag
     assert first.json["metrics"]["test"]["top1"] > 0.5
     page = Path(first.json["report"]).read_text(encoding="utf-8")
     assert "This is not MNIST" in page
+    listed = re.findall(r'<th scope="row">(\w+)</th>', page.partition("<h3>Stages</h3>")[2])
+    assert listed == STAGES[:-1]
     for picture in ("loss", "accuracy", "examples", "confusion", "reliability-after", "mistakes-01"):
         assert list(Path(first.json["report"]).parent.glob(f"figures/{picture}.*"))
 

@@ -2,7 +2,8 @@ from pipeline_lib.reporting.headline import cards, findings
 
 
 def score(top1, images=130, views=1):
-    return {"top1": top1, "top1_low": top1 - 0.05, "top1_high": min(1, top1 + 0.05), "images": images, "n": images * views}
+    shares = {"top1": top1, "top1_low": top1 - 0.05, "top1_high": min(1, top1 + 0.05)}
+    return shares | {"images": images, "n": images * views, "ece": 0.03, "ece_before": 0.2, "ece_of_chance": 0.02}
 
 
 def metrics(**changes):
@@ -12,10 +13,14 @@ def metrics(**changes):
         "test": score(0.93),
         "test_without_leaks": score(0.93),
         "data_new_test": None,
+        "data_new_test_without_leaks": None,
         "temperature": 0.7,
-        "ece": 0.03,
-        "ece_before": 0.2,
     } | changes
+
+
+def leaking(top1=0.91, leaked=18, **changes):
+    rest = score(top1, 130 - leaked) | {"ece": 0.05, "ece_before": 0.25}
+    return metrics(leaked_images=leaked, test_without_leaks=rest, **changes)
 
 
 def test_a_figure_comes_with_its_interval_and_its_size():
@@ -25,40 +30,63 @@ def test_a_figure_comes_with_its_interval_and_its_size():
     ]
 
 
-def test_leaks_are_told_with_what_they_did():
-    def told(leaked, top1):
-        return findings(metrics(leaked_images=leaked, test_without_leaks=score(top1, 130 - leaked)))[1]
-
-    assert told(18, 0.91) == "18 of them also stand in train; without them it gets 91.0% right, 2 points lower."
-    assert told(1, 0.935) == "1 of them also stands in train; without it it gets 93.5% right, 0.5 points higher."
-    assert told(2, 0.93).endswith("it gets 93.0% right, just as many.")
+def test_once_images_leak_the_figure_without_them_comes_first():
+    assert findings(leaking()) == [
+        "Of 112 test images that are not in train the network gets 91.0% right; "
+        "with 95% confidence its accuracy on such images lies between 86.0% and 96.0%.",
+        "Test as delivered, with the 18 that also stand in train, has 130 test images; of these it gets 93.0% right, "
+        "2 points higher.",
+    ]
+    assert "with the 1 that also stands in train" in findings(leaking(leaked=1))[1]
+    assert findings(leaking(0.935))[1].endswith("93.0% right, 0.5 points lower.")
+    assert findings(leaking(0.93))[1].endswith("93.0% right, just as many.")
 
 
 def test_a_test_set_that_leaks_altogether_says_so():
-    assert "says nothing about new images" in findings(metrics(leaked_images=130, test_without_leaks=None))[1]
-    assert [card.label for card in cards(metrics(leaked_images=130, test_without_leaks=None))] == ["Test", "Calibration error"]
+    told = metrics(leaked_images=130, test_without_leaks=None)
+    assert "says nothing about new images" in findings(told)[1]
+    assert [card.label for card in cards(told)] == ["Test", "Calibration error"]
 
 
-def test_noise_is_told_against_the_clean_figure():
+def test_noise_is_told_against_the_clean_figure_on_the_same_images():
     sentence = findings(metrics(data_new_test=score(0.79, views=5)))[1]
     assert sentence == "On their noisy and rotated copies it gets 79.0% right, 14 points lower."
+    noisy = {"data_new_test": score(0.79, views=5), "data_new_test_without_leaks": score(0.77, 112, views=5)}
+    assert findings(leaking(**noisy))[2] == "On the noisy and rotated copies of the 112 it gets 77.0% right, 14 points lower."
 
 
 def test_there_is_a_card_for_every_figure_that_was_measured():
-    def labels(**changes):
-        return [card.label for card in cards(metrics(**changes))]
+    def labels(told):
+        return [card.label for card in cards(told)]
 
-    assert labels() == ["Test", "Calibration error"]
-    assert labels(leaked_images=3, data_new_test=score(0.8, views=5)) == [
-        "Test",
+    assert labels(metrics()) == ["Test", "Calibration error"]
+    noisy = {"data_new_test": score(0.8, views=5), "data_new_test_without_leaks": score(0.78, 112, views=5)}
+    assert labels(leaking(**noisy)) == [
         "Test without leaks",
-        "data_new/test",
-        "Calibration error",
+        "Test as delivered",
+        "data_new/test without leaks",
+        "Calibration error without leaks",
     ]
-    assert labels(test=None, ece=None, data_new_test=score(0.8)) == ["data_new/test"]
+    assert labels(metrics(test=None, data_new_test=score(0.8))) == ["data_new/test"]
     assert findings(metrics(test=None)) == []
 
 
+def test_a_card_on_images_that_do_not_leak_gives_the_figure_as_delivered_beside_it():
+    noisy = {"data_new_test": score(0.8, views=5), "data_new_test_without_leaks": score(0.78, 112, views=5)}
+    *_, augmented, calibration = cards(leaking(**noisy))
+    assert (augmented.value, augmented.note) == (
+        "78.0%",
+        "noisy and rotated views of 112 test images; as delivered 80.0%",
+    )
+    assert (calibration.value, calibration.note) == (
+        "5.0%",
+        "a perfectly calibrated network would show 2.0% on 112 images; before temperature scaling 25.0%; as delivered 3.0%",
+    )
+
+
 def test_scaling_is_told_only_where_there_was_some():
-    assert cards(metrics())[-1].note == "0% is perfect; before temperature scaling 20.0%"
-    assert cards(metrics(temperature=1.0))[-1].note == "0% is perfect"
+    assert (
+        cards(metrics())[-1].note
+        == "a perfectly calibrated network would show 2.0% on 130 images; before temperature scaling 20.0%"
+    )
+    assert cards(metrics(temperature=1.0))[-1].note == "a perfectly calibrated network would show 2.0% on 130 images"

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +19,8 @@ from threadpoolctl import threadpool_info, threadpool_limits
 from pipeline_lib.errors import PipelineError
 from pipeline_lib.models.checkpoint import assign, read_checkpoint
 from pipeline_lib.models.mobilenetv2 import Classifier
-from pipeline_lib.training.calibration import fit_temperature
-from pipeline_lib.training.head import head_logits, load_head
+from pipeline_lib.training.calibration import calibration_error_of, fit_temperature
+from pipeline_lib.training.head import head_logits, load_head, train_head
 
 STEPS_PER_EPOCH = 2 * 36 * len(CLASSES) // SETTINGS.batch  # two views of the 36 images a class that are not held out
 
@@ -52,6 +53,9 @@ def test_the_folder_holds_the_head_its_history_and_the_last_checkpoints(trained:
     expected |= {f"checkpoints/epoch-{epoch:03d}.ckpt" for epoch in (last - 4, last - 2, last)}
     last = summary["best_epoch"] // 2 * 2
     expected |= {f"checkpoints-refit/epoch-{epoch:03d}.ckpt" for epoch in (last - 4, last - 2, last) if epoch > 0}
+    last = summary["best_epoch"] // 2 * 2
+    for fold in range(1, 6):
+        expected |= {f"checkpoints-fold-{fold}/epoch-{epoch:03d}.ckpt" for epoch in (last - 4, last - 2, last) if epoch > 0}
     assert set(contents(trained)) == expected
 
 
@@ -85,13 +89,34 @@ def test_the_head_has_learned_and_is_the_one_of_the_best_epoch(trained: Path) ->
     assert top1 > 0.8
 
 
-def test_the_temperature_fits_the_clean_views_of_the_validation_images(trained: Path) -> None:
-    head, (_, spec) = judged_head(trained), load_head(trained)
+def test_without_a_refit_the_temperature_fits_the_clean_views_of_the_validation_images(tmp_path: Path) -> None:
+    train(tmp_path, SETTINGS.model_copy(update={"refit": False, "val_share": 0.4}))
+    head, spec = load_head(tmp_path)
     features = MemoryTable()
-    held_out = [row["image"] for row in table(trained / "holdout.csv") if row["part"] == "validation"]
+    held_out = [row["image"] for row in table(tmp_path / "holdout.csv") if row["part"] == "validation"]
     rows = np.flatnonzero(np.isin(features.images, held_out) & (features.views == "clean"))
     expected = fit_temperature(head_logits(head, features, rows), features.labels[rows])
-    assert spec.temperature == pytest.approx(expected, abs=1e-4)
+    assert spec.temperature == pytest.approx(expected, abs=1e-4) != 1
+
+
+def with_odd_validation_images(images: int) -> MemoryTable:
+    """A table in which the last tenth of each class, the validation part, is much harder than all other images."""
+    features = MemoryTable(images=images)
+    odd = np.array([int(Path(key).stem) >= 0.9 * images for key in features.images.tolist()])
+    features.features[odd] += np.random.default_rng(3).normal(scale=2.0, size=(odd.sum(), WIDTH)).astype(np.float32)
+    return features
+
+
+def test_the_shipped_head_is_as_sure_as_it_is_right_whatever_the_validation_part_is_like(tmp_path: Path) -> None:
+    summary = train_head(tmp_path, with_odd_validation_images(100), CLASSES, {}, SETTINGS, 1)
+    head, spec = load_head(tmp_path)
+    fresh = MemoryTable(images=1000, views=("clean",))
+    logits = head_logits(head, fresh)
+    before, after = (calibration_error_of(logits / divisor, fresh.labels) for divisor in (1, spec.temperature))
+    assert after < 0.06 < 0.2 < before
+    assert summary["held_out_ece_before"] == pytest.approx(before, abs=0.06)
+    assert summary["held_out_ece_after"] == pytest.approx(after, abs=0.06)
+    assert summary["held_out_images"] == 300
 
 
 def test_a_refit_sees_all_of_train_for_as_many_epochs_as_were_best(trained: Path, tmp_path: Path) -> None:
@@ -131,6 +156,11 @@ def test_products_are_computed_by_one_thread_so_that_the_bytes_do_not_depend_on_
 
 def kill_at(step: int, folder: Path) -> None:
     """Train in another process and kill it at a step."""
+    kill_when(lambda done: done >= step, folder)
+
+
+def kill_when(is_time: Callable[[int], bool], folder: Path) -> None:
+    """Train in another process and kill it when it is time, which is told the steps done and asked every few of them."""
     program = [sys.executable, str(Path(small_training.__file__)), str(folder)]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     with subprocess.Popen(
@@ -139,7 +169,7 @@ def kill_at(step: int, folder: Path) -> None:
         assert process.stdin is not None
         assert process.stdout is not None
         for line in process.stdout:
-            if int(line) >= step:
+            if is_time(int(line)):
                 process.kill()
                 break
             process.stdin.write("\n")
@@ -155,6 +185,13 @@ def test_a_training_killed_twice_ends_with_the_same_bytes(
     with caplog.at_level(logging.INFO, logger="pipeline_lib"):
         train(tmp_path)
     assert "Resumed after epoch 4" in caplog.text
+    assert contents(tmp_path) == contents(trained)
+
+
+def test_a_training_killed_between_its_folds_ends_with_the_same_bytes(trained: Path, tmp_path: Path) -> None:
+    kill_when(lambda done: any((tmp_path / "checkpoints-fold-2").glob("*.ckpt")), tmp_path)
+    assert not (tmp_path / "head.ckpt").exists()
+    train(tmp_path)
     assert contents(tmp_path) == contents(trained)
 
 

@@ -17,8 +17,9 @@ from pipeline_lib.data.arrays import Split
 from pipeline_lib.errors import PipelineError
 from pipeline_lib.model import open_model
 from pipeline_lib.settings import NetworkSettings, NetworkTrainSettings
-from pipeline_lib.training.calibration import cross_entropy, fit_temperature
+from pipeline_lib.training.calibration import calibrate, cross_entropy
 from pipeline_lib.training.network import PixelTable, load_network, network_logits, train_network
+from pipeline_lib.training.rows import FOLDS
 
 CLASSES = ("bar", "dot", "ring")
 SETTINGS = NetworkTrainSettings(epochs=6, batch=8, val_share=0.2, patience=6)
@@ -83,7 +84,8 @@ def test_the_network_is_that_of_the_epoch_with_the_lowest_validation_loss(traine
     best = min(history(trained), key=lambda row: float(row["val_loss"]))
     assert spec.best_epoch == int(best["epoch"])
     assert cross_entropy(logits, table.labels[rows]) == pytest.approx(float(best["val_loss"]), rel=1e-3)
-    assert spec.temperature == pytest.approx(fit_temperature(logits, table.labels[rows]), abs=1e-3)
+    expected = calibrate(logits, table.labels[rows], np.arange(rows.sum()) % FOLDS)
+    assert spec.temperature == pytest.approx(expected.temperature, abs=1e-3)
     assert float(best["val_top1"]) > 0.8
 
 
@@ -193,3 +195,10 @@ def test_a_model_that_is_not_whole_is_refused(
         (tmp_path / "network.ckpt").write_bytes((trained / "network.ckpt").read_bytes())
     with pytest.raises(PipelineError, match=message):
         open_model(tmp_path)
+
+
+def test_a_refit_sees_all_images_and_is_calibrated_by_networks_that_did_not(tmp_path: Path) -> None:
+    summary = train(tmp_path, SETTINGS.model_copy(update={"refit": True, "epochs": 2}))
+    assert summary["held_out_images"] == len(TRAIN.keys)
+    assert {path.name for path in tmp_path.glob("checkpoints-fold-*")} == {f"checkpoints-fold-{n}" for n in range(1, 6)}
+    assert load_network(tmp_path)[1].temperature == summary["temperature"]

@@ -1,0 +1,38 @@
+"""Which sets of test images an evaluation has figures on, the main one first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+WITHOUT_LEAKS = "_without_leaks"
+"""What follows the names of figures and tables on the test images that do not stand in train."""
+
+
+class Selection(NamedTuple):
+    """A set of test images.
+
+    Attributes:
+        suffix: What follows the names of its figures and tables.
+        words: What it is called behind the name of a figure, such as `` without leaks``; empty where there is one set alone.
+    """
+
+    suffix: str
+    words: str
+
+    @property
+    def anchor(self) -> str:
+        """What follows the names of its pictures."""
+        return self.suffix.replace("_", "-")
+
+
+def selections(metrics: Mapping[str, Any]) -> list[Selection]:
+    """Return the sets that an evaluation's ``metrics.json`` has figures on.
+
+    Once test images leak, the main set is the one without them, and test as delivered stands beside it. Where none leaks, or
+    all do, there is one set.
+    """
+    remaining = any(metrics.get(f"{name}{WITHOUT_LEAKS}") for name in ("test", "data_new_test"))
+    if metrics["leaked_images"] and remaining:
+        return [Selection(WITHOUT_LEAKS, " without leaks"), Selection("", " as delivered")]
+    return [Selection("", "")]
