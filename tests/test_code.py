@@ -206,7 +206,7 @@ def test_what_is_remembered_of_files_changes_no_answer(tmp_path: Path) -> None:
     assert "damaged" not in kept.read_text()  # written anew
 
 
-STAGES = [f"tasks.{name}" for name in ("dataset", "backbone", "engine", "features", "train", "evaluate", "lenet.dataset")]
+STAGES = [f"tasks.{name}" for name in ("dataset", "backbone", "features", "train", "evaluate", "lenet.dataset")]
 
 
 @pytest.mark.parametrize("stage", STAGES)
