@@ -52,6 +52,12 @@ def setting_names(model: type[BaseModel] = Settings, prefix: str = "") -> Iterat
             yield f"{prefix}{name}", field
 
 
+def changed_settings(settings: Section) -> dict[str, Any]:
+    """Return the settings that are not the default, by dotted name."""
+    values, defaults = (_flat(each.model_dump(mode="json")) for each in (settings, type(settings)()))
+    return {name: value for name, value in values.items() if value != defaults.get(name)}
+
+
 def _read(path: Path) -> dict[str, Any]:
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,9 +12,14 @@ from support import PROJECT
 
 
 def test_a_deployed_run_completes_and_the_next_reuses_every_stage(operated: Operated, pictures: Path) -> None:
-    for expected in ({"Completed"}, {"Cached"}):
+    for expected, computed in (({"Completed"}, "every stage computed"), ({"Cached"}, "nothing computed, every stage reused")):
         run = operated.ends(operated.ask(pictures))
-        assert (run["state_name"], run["state"]["message"]) == ("Completed", None)
+        assert run["state_name"] == "Completed"
+        top1, what, report = run["state"]["message"].split("; ")
+        assert re.fullmatch(r"top-1 [\d.]+ % \([\d.]+ to [\d.]+\)", top1)
+        assert what == computed
+        assert Path(report.removeprefix("report ")).is_file()
+        assert run["name"].startswith("pictures image_size=32 ")
         of_the_run = {"flow_runs": {"id": {"any_": [run["id"]]}}}
 
         def states(of_the_run: object = of_the_run) -> set[str]:
@@ -21,6 +27,11 @@ def test_a_deployed_run_completes_and_the_next_reuses_every_stage(operated: Oper
             return {task["state_name"] for task in tasks if task["name"] != "source"}  # it is asked anew in every run
 
         assert operated.eventually(states, lambda seen: not seen & {"Pending", "Running"}) == expected
+        log = operated.log(run["id"])
+        assert [line for line in log if "Finished in state" in line] == [
+            f"Finished in state Completed({run['state']['message']!r})"
+        ]
+        assert len(log) < 20
     assert (operated.artifacts / "latest" / "report" / "report.html").is_file()
 
 
@@ -114,9 +125,19 @@ def test_a_run_on_another_artifacts_root_says_so_in_one_line(operated: Operated,
     env = {**operated.deployment("garbage-finetune")["job_variables"]["env"], "GARBAGE_ARTIFACTS": str(tmp_path / "elsewhere")}
     run = operated.ends(operated.ask(pictures, job={"env": env}))
     assert run["state_name"] == "Failed"
-    assert f"The artifacts root {tmp_path / 'elsewhere'} on " in run["state"]["message"]
+    assert run["state"]["message"].startswith(f"The artifacts root {tmp_path / 'elsewhere'} on ")
     assert "mount the shared folder at that path" in run["state"]["message"]
     assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_deployed_run_that_fails_says_why_first_and_logs_no_traceback(operated: Operated) -> None:
+    run = operated.ends(operated.ask("sampel"))
+    sentence = "There is no dataset 'sampel': did you mean sample?"
+    assert (run["state_name"], run["state"]["message"]) == ("Failed", sentence)
+    log = operated.log(run["id"])
+    assert f"Finished in state Failed({sentence!r})" in log
+    assert sentence in log
+    assert not [line for line in log if "Traceback" in line or "NoneType" in line]
 
 
 def test_plain_prefect_deploy_works_from_the_projects_folder(operated: Operated) -> None:
