@@ -33,7 +33,7 @@ class StageLocks:
         return True
 
     def release_lock(self, key: str, holder: str) -> None:
-        """Give the lock of ``key`` back if ``holder`` has it: Prefect gives that of a task which returns a failure back twice."""
+        """Give the lock of ``key`` back if ``holder`` has it; Prefect does so twice when a task returns a failure."""
         if self.is_lock_holder(key, holder):
             _, lock = self._held.pop(key)
             lock.release()
