@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.highlighter import NullHighlighter
 from rich.markup import escape
 
-from pipeline_lib.errors import in_words, is_defect
+from pipeline_lib.errors import PipelineError, in_words, is_defect
 
 if TYPE_CHECKING:
     from pipeline_lib.settings import Section
@@ -29,6 +29,7 @@ QUIET = {
     "GLOG_v": "3",  # MindSpore: errors only
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",  # the stages are told here; the UI keeps the full log
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",  # Prefect's 20 are too few for a machine that is busy
     "DO_NOT_TRACK": "1",
 }
 
@@ -153,11 +154,40 @@ def _execute(
     with _explained(told, lambda error: {"stages": run.stages, "error": error} if as_json else None), watching(run):
         settings = load_settings(config, assignments, _settings_of(flow_name))
         flow = _flow(flow_name)
+        if not planning:
+            _start_server()
         with _without_heartbeats():
             result = (flow.fn if planning else flow)(**({"dataset": dataset} if dataset is not None else {}), settings=settings)
     _show(result, told if as_json else Console(), planning)
     if as_json:
         click.echo(json.dumps(result))
+
+
+def _start_server() -> None:
+    """Start the temporary Prefect server, unless Prefect is configured to use another one.
+
+    Raises:
+        PipelineError: It does not answer in time.
+    """
+    from prefect.settings import get_current_settings
+
+    settings = get_current_settings()
+    if settings.api.url or not settings.server.ephemeral.enabled:
+        return
+    import httpx
+    from prefect.server.api.server import SubprocessASGIServer
+
+    server = SubprocessASGIServer()
+    try:
+        server.start()
+    except (RuntimeError, httpx.TimeoutException) as error:
+        code = server.server_process and server.server_process.poll()
+        why = "" if code is None else f"; it ended with code {code}, and its own words are above"
+        raise PipelineError(
+            f"The temporary Prefect server did not answer within {settings.server.ephemeral.startup_timeout_seconds} s{why}. "
+            "Run again when the machine is less busy, set PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS to wait longer, "
+            "or let PREFECT_API_URL name a server that runs."
+        ) from error
 
 
 @contextmanager

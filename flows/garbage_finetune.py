@@ -8,6 +8,7 @@ from typing import Any
 from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
 
+from flows.endings import ends_in_words, run_name
 from flows.stopping import stop_within
 from pipeline_lib.data.sources import Source, resolve
 from pipeline_lib.latest import keep_latest
@@ -29,7 +30,12 @@ from tasks.train import train_stage
 
 
 # Threads: a shard is decoded while another one is computed, and MindSpore's graph is compiled once for all.
-@flow(name="garbage-finetune", task_runner=ThreadPoolTaskRunner(max_workers=os.cpu_count() or 1))  # type: ignore[arg-type]
+@flow(
+    name="garbage-finetune",
+    flow_run_name=run_name,
+    task_runner=ThreadPoolTaskRunner(max_workers=os.cpu_count() or 1),  # type: ignore[arg-type]
+)
+@ends_in_words
 def garbage_finetune(dataset: str = "sample", settings: Settings = Settings()) -> dict[str, Any]:  # noqa: B008  # immutable
     """Fine-tune MobileNetV2's head on a dataset of photographs; stages that are finished are reused.
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from prefect import flow
 
+from flows.endings import ends_in_words, run_name
 from flows.stopping import stop_within
 from pipeline_lib.data.small_images import resolve
 from pipeline_lib.data.sources import Source
@@ -20,7 +21,8 @@ from tasks.lenet.train import train_stage
 from tasks.source import find_source
 
 
-@flow(name="lenet-mnist")
+@flow(name="lenet-mnist", flow_run_name=run_name)
+@ends_in_words
 def lenet_mnist(dataset: str | None = None, settings: LenetSettings = LenetSettings()) -> dict[str, Any]:  # noqa: B008  # immutable
     """Train LeNet-5 on a dataset of small grey images; stages that are finished are reused.
 

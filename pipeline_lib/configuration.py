@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, TypeVar, get_args, overload
 
@@ -51,6 +52,13 @@ def setting_names(model: type[BaseModel] = Settings, prefix: str = "") -> Iterat
             yield from setting_names(field.annotation, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", field
+
+
+def changed_settings(settings: Section) -> dict[str, Any]:
+    """Return the settings that are not the default, by dotted name."""
+    defaults = type(settings)()
+    values = {name: attrgetter(name) for name, _ in setting_names(type(settings))}
+    return {name: value(settings) for name, value in values.items() if value(settings) != value(defaults)}
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from prefect import get_run_logger
 from prefect.artifacts import create_markdown_artifact
 
 from pipeline_lib.publishing import MANIFEST
+from pipeline_lib.reporting.telling import telling_figure
 from pipeline_lib.run import Row, Run
 from pipeline_lib.stages import Ref, plan
 from tasks.locks import file_lock
@@ -30,7 +31,8 @@ def publish(run: Run, row: Row, results: Mapping[str, Ref]) -> None:
     """
     get_run_logger().info("%s %s in %.1f s: %s", row["name"], row["status"], row["seconds"], row["reason"])
     text = f"{_headline(row, results)}\n\n{_exhibit(run, row['name'], results)}"
-    artifact = {"key": artifact_key(row["name"]), "description": f"Stage {row['name']}: {row['status']}"}
+    figure = telling_figure(row["name"], [ref.manifest() for ref in results.values()])
+    artifact = {"key": artifact_key(row["name"]), "description": f"{figure}, {row['status']}"}
     sent = SENDER.submit(copy_context().run, partial(create_markdown_artifact, text, **artifact))
     run.at_end.callback(sent.result)
 

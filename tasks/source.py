@@ -10,6 +10,7 @@ from prefect.context import FlowRunContext
 
 from pipeline_lib.data.sources import Source
 from pipeline_lib.stages import Store
+from tasks.endings import fails_in_words
 from tasks.stage import network_retries
 
 
@@ -21,6 +22,6 @@ def find_source(resolve: Callable[..., Source], dataset: str | None, **options: 
     options["downloads"] = Store().downloads
     if FlowRunContext.get() is None:
         return resolve(dataset, **options)
-    task = Task(resolve, name="source", task_run_name="source", persist_result=False, **network_retries())
-    source: Source = task(dataset, **options)
+    task = Task(fails_in_words(resolve), name="source", task_run_name="source", persist_result=False, **network_retries())
+    source: Source = task(dataset, **options, return_state=True).result()
     return source

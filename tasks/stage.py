@@ -24,6 +24,7 @@ from prefect.utilities.annotations import opaque
 from pipeline_lib.errors import OutOfReachError, StageError, in_words
 from pipeline_lib.run import Outcome, Run, current_run
 from pipeline_lib.stages import Plan, Ref, Store, Summary, Verify, plan, references
+from tasks.endings import fails_in_words
 from tasks.locks import StageLocks
 from tasks.progress import progress_bar
 from tasks.publish import publish
@@ -66,6 +67,11 @@ class Call:
     found: Ref | None
     reason: str
     verify: Verify
+
+    @property
+    def name(self) -> str:
+        """What the task run is called: the stage, and which shard of it."""
+        return self.label if self.label == self.plan.stage else f"{self.plan.stage} {self.label}"
 
 
 class Stage:
@@ -157,6 +163,7 @@ class Stage:
     def _task(self, root: Path, refresh: bool) -> Task[..., Any]:
         """Return this stage's Prefect task; ``refresh`` distrusts the cached record, for its outputs are not there."""
 
+        @fails_in_words
         def compute(call: Call, run: str) -> dict[str, Any]:
             function = partial(self.function, **call.arguments)
             store = Store()
@@ -165,7 +172,7 @@ class Stage:
         return Task(
             compute,
             name=self.name,
-            task_run_name="{call.label}",
+            task_run_name="{call.name}",
             description=(self.__doc__ or "").strip(),
             cache_policy=KEY,
             refresh_cache=refresh,

@@ -70,25 +70,33 @@ def _scores(metrics: Metrics, sets: Sequence[Selection]) -> Iterator[Table]:
         return
     shares = {"top1": "top-1", "top5": f"top-{metrics['top_k']}", "bin_accuracy": "right bin"}
     shares = {key: title for key, title in shares.items() if key in next(iter(shown.values()))}
-    counts = {"images": "images"}
-    note = f"With {metrics['confidence']:.0%} Wilson intervals."
+    rows = [
+        [Cell(name), *(_share(score[key], score[f"{key}_low"], score[f"{key}_high"]) for key in shares)]
+        for name, score in shown.items()
+    ]
+    yield Table(["", *shares.values()], rows, "Scores", f"With {metrics['confidence']:.0%} Wilson intervals.")
+    yield _further_figures(shown)
+
+
+def _further_figures(shown: Mapping[str, Metrics]) -> Table:
+    """Return what the scores have besides shares, in a table of its own: one for all would be too wide for many screens."""
+    counts, note = {"images": "images"}, ""
     if any(score["n_effective"] < score["n"] for score in shown.values()):
         counts |= {"n": "rows", "n_effective": "worth"}
-        note += (
-            " Views of one image, and copies of one picture, tend to be right or wrong together, so the rows are worth fewer "
+        note = (
+            "Views of one image, and copies of one picture, tend to be right or wrong together, so the rows are worth fewer "
             "independent images: the column on the right, from which the intervals are computed."
         )
     rows = [
         [
             Cell(name),
-            *(_share(score[key], score[f"{key}_low"], score[f"{key}_high"]) for key in shares),
             Cell(f"{score['macro_f1']:.3f}"),
             Cell(f"{score['loss']:.3f}"),
             *(Cell(f"{score[key]:,.0f}") for key in counts),
         ]
         for name, score in shown.items()
     ]
-    yield Table(["", *shares.values(), "macro F1", "loss", *counts.values()], rows, "Scores", note)
+    return Table(["", "macro F1", "loss", *counts.values()], rows, "Further figures", note)
 
 
 def _robustness(folder: Path, metrics: Metrics, each: Selection) -> Iterator[Images]:

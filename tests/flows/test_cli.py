@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pillow_heif
@@ -94,6 +96,30 @@ def test_bad_input_gets_one_sentence_and_an_exit_code(garbage: CommandLine, argu
     assert sentence in finished.err
     assert "Traceback" not in finished.err
     assert finished.err.count("error ") == 1
+
+
+def test_a_temporary_server_that_does_not_start_is_one_sentence(garbage: CommandLine, tiny_dataset: Path) -> None:
+    del garbage.environment["PREFECT_API_URL"]
+    garbage.environment["PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS"] = "0"
+    finished = garbage("run", "--json", "--dataset", tiny_dataset)
+    assert finished.code == 1
+    assert finished.json["error"].startswith("The temporary Prefect server did not answer within 0 s")
+    assert "set PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS to wait longer" in finished.json["error"]
+    assert len(finished.err.splitlines()) == 1, finished.err
+    assert not (garbage.artifacts / "stages").exists()
+
+
+def test_the_temporary_server_has_minutes_to_start(garbage: CommandLine, tiny_dataset: Path) -> None:
+    del garbage.environment["PREFECT_API_URL"]
+    program = (
+        "from flows import cli; from prefect.settings import get_current_settings\n"
+        "@cli.main.command('told')\n"
+        "def told(): print(get_current_settings().server.ephemeral.startup_timeout_seconds)\n"
+        "cli.main(['told'])"
+    )
+    environment = {**garbage.environment, "PYTHONPATH": str(garbage.source)}
+    told = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    assert int(told.stdout) >= 120
 
 
 def test_a_failed_run_says_so_in_its_json_too(garbage: CommandLine, tiny_dataset: Path) -> None:

@@ -224,6 +224,12 @@ class Operated:
 
         return [process for process in psutil.process_iter() if belongs(process)]
 
+    def log(self, run: str) -> list[str]:
+        """The log of a run, once its process has ended and so has sent all of it."""
+        self.eventually(lambda: self.processes(run), lambda alive: not alive)
+        wanted = {"logs": {"flow_run_id": {"any_": [run]}}, "sort": "TIMESTAMP_ASC", "limit": 200}
+        return [line["message"] for line in self.post("/logs/filter", wanted)]
+
     def slots(self) -> list[int]:
         """Slots taken of each deployment's concurrency limit."""
         return [limit["active_slots"] for limit in self.post("/v2/concurrency_limits/filter", {})]

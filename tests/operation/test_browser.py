@@ -11,6 +11,8 @@ from playwright.sync_api import Page, expect, sync_playwright
 from support import CommandLine
 from waiting import PATIENCE, Api
 
+from pipeline_lib.data.classes import CLASSES
+
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
@@ -27,6 +29,8 @@ SHOWN = {
     "report": ("Most confident mistakes", 4),
 }
 DECODED = "images => images.length > 0 && images.every(image => image.complete && image.naturalWidth > 0)"
+
+WIDTHS = "all => all.map(({innerText, scrollWidth, clientWidth}) => ({innerText, scrollWidth, clientWidth}))"
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +60,25 @@ def test_a_run_and_each_stage_are_there_to_see_computed_and_reused(
             look_at_the_artifact(page, f"{api.removesuffix('/api')}/artifacts/artifact/{stages[stage]}", word, text, pictures)
     page.goto(f"{api.removesuffix('/api')}/artifacts")  # what `make ui` prints; no menu of the UI leads there
     expect(page.get_by_text("garbage-finetune-train", exact=True).first).to_be_visible()
+
+
+def test_no_table_of_the_evaluation_is_cut_on_a_small_screen(garbage: CommandLine, tiny_dataset: Path, page: Page) -> None:
+    for short, long in zip(("Battery", "Cans", "Paper"), sorted(CLASSES, key=len)[-3:], strict=True):
+        for split in ("train", "test"):
+            (tiny_dataset / split / short).rename(tiny_dataset / split / long)
+        shutil.copy(
+            tiny_dataset / "train" / long / "000.png", tiny_dataset / "test" / long / "a-leak-with-quite-a-long-name.png"
+        )
+    garbage.run(tiny_dataset)
+    api = garbage.environment["PREFECT_API_URL"]
+    wanted = {"artifacts": {"key": {"any_": ["garbage-finetune-evaluate"]}}, "sort": "CREATED_DESC", "limit": 1}
+    (artifact,) = Api(api).post("/artifacts/filter", wanted)
+    page.set_viewport_size({"width": 1366, "height": 768})
+    page.goto(f"{api.removesuffix('/api')}/artifacts/artifact/{artifact['id']}")
+    expect(page.get_by_text("data_new/test without leaks").first).to_be_attached()
+    tables = page.locator(".markdown-renderer__table")
+    expect(tables.nth(4)).to_be_attached()
+    assert [table for table in tables.evaluate_all(WIDTHS) if table["scrollWidth"] > table["clientWidth"]] == []
 
 
 def look_at_the_run(page: Page, server: str, run: dict[str, str]) -> None:

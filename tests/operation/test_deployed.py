@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,15 +13,25 @@ from support import PROJECT, write_tiny_dataset
 
 def test_a_deployed_run_completes_and_the_next_reuses_every_stage(operated: Operated, tmp_path: Path) -> None:
     pictures = write_tiny_dataset(tmp_path / "pictures", train=9)  # of no other test, nor has one the seed
-    for expected in ({"Completed"}, {"Cached"}):
+    for expected, computed in (({"Completed"}, "every stage computed"), ({"Cached"}, "nothing computed, every stage reused")):
         run = operated.ends(operated.ask(pictures, seed=77))
-        assert (run["state_name"], run["state"]["message"]) == ("Completed", None)
+        assert run["state_name"] == "Completed"
+        top1, what, report = run["state"]["message"].split("; ")
+        assert re.fullmatch(r"top-1 [\d.]+ % \([\d.]+ to [\d.]+\)", top1)
+        assert what == computed
+        assert Path(report.removeprefix("report ")).is_file()
+        assert run["name"].startswith("pictures seed=77 ")
 
         def states(run: str = run["id"]) -> set[str]:
             tasks = operated.api.tasks(run)
             return {task["state_name"] for task in tasks if task["name"] != "source"}  # it is asked anew in every run
 
         assert operated.eventually(states, lambda seen: not seen & {"Pending", "Running"}) == expected
+        log = operated.log(run["id"])
+        assert [line for line in log if "Finished in state" in line] == [
+            f"Finished in state Completed({run['state']['message']!r})"
+        ]
+        assert len(log) < 20
     assert (operated.artifacts / "latest" / "garbage-finetune" / pictures.name / "report" / "report.html").is_file()
 
 
@@ -125,9 +136,19 @@ def test_a_run_on_another_artifacts_root_says_so_in_one_line(operated: Operated,
     env = {**operated.deployment("garbage-finetune")["job_variables"]["env"], "GARBAGE_ARTIFACTS": str(tmp_path / "elsewhere")}
     run = operated.ends(operated.ask(pictures, job={"env": env}))
     assert run["state_name"] == "Failed"
-    assert f"The artifacts root {tmp_path / 'elsewhere'} on " in run["state"]["message"]
+    assert run["state"]["message"].startswith(f"The artifacts root {tmp_path / 'elsewhere'} on ")
     assert "mount the shared folder at that path" in run["state"]["message"]
     assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_deployed_run_that_fails_says_why_first_and_logs_no_traceback(operated: Operated) -> None:
+    run = operated.ends(operated.ask("sampel"))
+    sentence = "There is no dataset 'sampel': did you mean sample?"
+    assert (run["state_name"], run["state"]["message"]) == ("Failed", sentence)
+    log = operated.log(run["id"])
+    assert f"Finished in state Failed({sentence!r})" in log
+    assert sentence in log
+    assert not [line for line in log if "Traceback" in line or "NoneType" in line]
 
 
 def test_plain_prefect_deploy_works_from_the_projects_folder(operated: Operated) -> None:

@@ -60,9 +60,20 @@ def test_other_keys_are_free() -> None:
 def test_only_the_holder_releases() -> None:
     locks = StageLocks()
     locks.acquire_lock("key", "a")
-    with pytest.raises(ValueError, match="No lock held by b"):
-        locks.release_lock("key", "b")
+    locks.release_lock("key", "b")
+    assert locks.is_lock_holder("key", "a")
     locks.release_lock("key", "a")
+    assert not locks.is_locked("key")
+
+
+def test_a_lock_may_be_released_twice_and_is_the_next_holders_by_then() -> None:
+    locks = StageLocks()
+    locks.acquire_lock("key", "a")
+    locks.release_lock("key", "a")
+    locks.acquire_lock("key", "b")
+    locks.release_lock("key", "a")
+    assert locks.is_lock_holder("key", "b")
+    locks.release_lock("key", "b")
 
 
 def test_a_lock_held_by_another_process_is_not_had(other_process) -> None:
