@@ -209,6 +209,10 @@ class Operated:
 
         return [process for process in psutil.process_iter() if belongs(process)]
 
+    def unfinished(self, stage: str) -> set[Path]:
+        """Results of a stage that a stopped run left."""
+        return set((self.artifacts / "stages" / stage).glob("*.partial"))
+
     def slots(self) -> list[int]:
         """Slots taken of each deployment's concurrency limit."""
         return [limit["active_slots"] for limit in self.post("/v2/concurrency_limits/filter", {})]
