@@ -230,6 +230,10 @@ class Operated:
         wanted = {"logs": {"flow_run_id": {"any_": [run]}}, "sort": "TIMESTAMP_ASC", "limit": 200}
         return [line["message"] for line in self.post("/logs/filter", wanted)]
 
+    def unfinished(self, stage: str) -> set[Path]:
+        """Results of a stage that a stopped run left."""
+        return set((self.artifacts / "stages" / stage).glob("*.partial"))
+
     def slots(self) -> list[int]:
         """Slots taken of each deployment's concurrency limit."""
         return [limit["active_slots"] for limit in self.post("/v2/concurrency_limits/filter", {})]

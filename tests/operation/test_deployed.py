@@ -107,15 +107,14 @@ def test_the_command_line_refuses_a_wrong_parameter_too(operated: Operated, para
 
 def test_a_cancelled_run_stops_within_seconds_and_leaves_nothing_half_written(operated: Operated, pictures: Path) -> None:
     settings = {"train__lr_max": 0.021, "train__epochs": 9_000, "train__patience": 9_000}
-    trained = operated.artifacts / "stages" / "train"
-    before = set(trained.glob("*.partial"))
+    before = operated.unfinished("train")
     run = operated.ask(pictures, **settings)
     operated.trains(run)
     operated.cancel(run)
     operated.gone(run)
     assert operated.ends(run)["state_name"] == "Cancelled"
     assert set(operated.slots()) == {0}
-    (unfinished,) = set(trained.glob("*.partial")) - before
+    (unfinished,) = operated.unfinished("train") - before
     assert not (unfinished / "manifest.json").exists()
 
     following = operated.ends(operated.ask(pictures, **{**settings, "train__epochs": 5}))

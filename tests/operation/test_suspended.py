@@ -9,11 +9,13 @@ from operated import Operated
 
 
 def test_a_suspended_run_computes_no_more_and_resume_reuses_what_is_finished(operated: Operated, pictures: Path) -> None:
+    before = operated.unfinished("train")
     run = operated.ask(pictures, train__lr_max=0.041, train__epochs=700, train__patience=9_000)
     operated.trains(run)
     operated.suspend(run)
     operated.gone(run)
     assert operated.run(run)["state_name"] == "Suspended"
+    assert len(operated.unfinished("train") - before) == 1  # it did not train to the end first
     assert set(operated.slots()) == {0}
 
     operated.post(f"/flow_runs/{run}/resume", {})
