@@ -13,7 +13,7 @@ from support import PROJECT
 
 def test_a_deployed_run_completes_and_the_next_reuses_every_stage(operated: Operated, pictures: Path) -> None:
     for expected, computed in (({"Completed"}, "every stage computed"), ({"Cached"}, "nothing computed, every stage reused")):
-        run = operated.ends(operated.ask(pictures))
+        run = operated.ends(operated.ask(pictures), seconds=600)
         assert run["state_name"] == "Completed"
         top1, what, report = run["state"]["message"].split("; ")
         assert re.fullmatch(r"top-1 [\d.]+ % \([\d.]+ to [\d.]+\)", top1)
