@@ -116,6 +116,23 @@ def test_shows_all_that_it_was_given(report):
         assert list((report / "figures").glob(f"{picture}.*"))
 
 
+def test_once_images_leak_every_part_of_the_evaluation_comes_without_them_and_then_as_delivered(report):
+    titles = re.findall(r"<h3>([^<]+)</h3>", (report / "report.html").read_text(encoding="utf-8"))
+    parts = ("Robustness", "Calibration", "Bins", "Classes", "Confusion matrix")
+    assert [title for title in titles if title.startswith(parts)] == [
+        f"{part}{which}" for part in parts for which in (" without leaks", " as delivered")
+    ]
+    for picture in ("robustness", "confusion", "reliability-before", "reliability-after"):
+        kind, _, when = picture.partition("-")
+        without = "-".join(filter(None, (kind, "without-leaks", when)))
+        assert (report / f"figures/{without}.png").read_bytes() != (report / f"figures/{picture}.png").read_bytes()
+
+
+def test_a_class_that_leaks_altogether_is_named_where_it_has_no_row(report):
+    text = read(report).text
+    assert "Without a test image that does not leak: Cans, Paper." in text
+
+
 def test_the_html_file_needs_nothing_else(report):
     html, page = (report / "report.html").read_text(encoding="utf-8"), read(report)
     assert not re.search(r"https?:|url\(|@import", html)
@@ -190,6 +207,7 @@ def test_the_evaluation_shows_only_what_was_evaluated(write_evaluation, tmp_path
     text = read(tmp_path).text
     for absent in (
         "leak",
+        "as delivered",
         "data_new",
         "Robustness",
         "Bins",
