@@ -11,31 +11,31 @@ UV_LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 .PHONY: run ui down deploy test acceptance check format lock bench clean
 
 run: ## Run the main job on the embedded sample dataset
-	@scripts/setup requirements.lock
+	@operation/setup requirements.lock
 	@mkdir -p -m 700 '$(PREFECT_HOME)'
 	@$(BIN)/garbage run
 
 ui: ## Start a Prefect server and a worker in the background, and deploy; PORT=4200
-	@scripts/setup requirements.lock
-	@$(BIN)/python -m scripts.ui up $(if $(PORT),--port $(PORT))
+	@operation/setup requirements.lock
+	@$(BIN)/python -m operation.ui up $(if $(PORT),--port $(PORT))
 
 down: ## Stop what `make ui` started
-	@test ! -x $(BIN)/python || $(BIN)/python -m scripts.ui down
+	@test ! -x $(BIN)/python || $(BIN)/python -m operation.ui down
 
 # The one target that talks to a server of the caller's.
 deploy: ## Deploy to the server of PREFECT_API_URL, else to that of `make ui`; NOTIFY_URL=... for notifications
-	@scripts/setup requirements.lock
-	@PREFECT_API_URL='$(PREFECT_API_URL)' $(BIN)/python -m scripts.deploy $(if $(filter undefined,$(origin NOTIFY_URL)),,--notify '$(NOTIFY_URL)')
+	@operation/setup requirements.lock
+	@PREFECT_API_URL='$(PREFECT_API_URL)' $(BIN)/python -m operation.deploy $(if $(filter undefined,$(origin NOTIFY_URL)),,--notify '$(NOTIFY_URL)')
 
 test: ## Set up and run every check: ruff, mypy, the test suite
-	@scripts/setup requirements-dev.lock
+	@operation/setup requirements-dev.lock
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/pytest
 
 acceptance: ## Repeat the tests of flows and operation, shuffled, beside one busy loop a core; REPEAT=10
-	@scripts/setup requirements-dev.lock
+	@operation/setup requirements-dev.lock
 	@$(BIN)/python -m tests.repeat $(or $(REPEAT),10)
 
 format: ## Sort imports and format the code
@@ -47,7 +47,7 @@ lock: ## Pin all packages anew (needs uv in .venv)
 	$(UV_LOCK) --group dev --constraint requirements.lock pyproject.toml --output-file requirements-dev.lock
 
 bench: ## Measure this project and its peers side by side into docs/benchmarks.md; DATASET=path QUICK=1
-	@scripts/setup requirements.lock
+	@operation/setup requirements.lock
 	@$(BIN)/python benchmarks/bench.py $(if $(DATASET),--dataset '$(DATASET)') $(if $(QUICK),--quick)
 
 clean: ## Remove the environment and all results

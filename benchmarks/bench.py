@@ -69,8 +69,8 @@ def default_dataset() -> str:
 
 def prepare(places: Places, settings: list[str]) -> None:
     """Run the flow, whose results are what is measured on, and note which they are."""
-    from pipeline_lib.configuration import load_settings
-    from pipeline_lib.settings import Settings
+    from pipeline_lib.settings.load import load_settings
+    from pipeline_lib.settings.sections import Settings
 
     places.work.mkdir(parents=True, exist_ok=True)
     say("running the flow, untimed")
@@ -82,7 +82,7 @@ def prepare(places: Places, settings: list[str]) -> None:
 
 def dataset_in_words(places: Places) -> str:
     """Return the dataset's name and how many images it has."""
-    from pipeline_lib.stages import read_manifest
+    from pipeline_lib.stages.store import read_manifest
 
     summary = read_manifest(places.work / "artifacts" / "stages" / "dataset" / places.key("dataset")).summary
     train, test = (sum(summary["counts"][split].values()) for split in ("train", "test"))

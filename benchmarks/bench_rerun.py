@@ -31,7 +31,7 @@ TARGETS = (
 def rerun(places: Places, settings: Iterable[str]) -> tuple[str, ...]:
     """Return the command of a run of the flow."""
     options = [f"--set={assignment}" for assignment in settings]
-    return (sys.executable, "-m", "flows.cli", "run", "--json", "--dataset", places.dataset, *options)
+    return (sys.executable, "-m", "cli.main", "run", "--json", "--dataset", places.dataset, *options)
 
 
 def contenders(places: Places, asked: Asked) -> list[Contender]:

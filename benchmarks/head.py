@@ -25,7 +25,7 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 
 from pipeline_lib.features.shards import FeatureSet, read_index
-from pipeline_lib.settings import TrainSettings
+from pipeline_lib.settings.sections import TrainSettings
 from pipeline_lib.training import head
 from pipeline_lib.training.dense import DenseStep
 from pipeline_lib.training.steps import NetworkStep

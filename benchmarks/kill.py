@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from pipeline_lib.stages import read_manifest
+from pipeline_lib.stages.store import read_manifest
 
 
 def main() -> None:
@@ -52,7 +52,7 @@ def main() -> None:
 def start(artifacts: Path, command: list[str]) -> subprocess.Popen[str]:
     """Start a run with results and a Prefect home of its own."""
     environment = {**os.environ, "GARBAGE_ARTIFACTS": str(artifacts), "PREFECT_HOME": str(artifacts.parent / "prefect")}
-    arguments = [sys.executable, "-m", "flows.cli", "run", "--json", *command]
+    arguments = [sys.executable, "-m", "cli.main", "run", "--json", *command]
     return subprocess.Popen(
         arguments, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     )

@@ -21,10 +21,10 @@ os.environ.setdefault("GLOG_v", "3")  # before MindSpore is imported, or it prin
 import numpy as np
 from mindspore import Tensor, nn
 
-from pipeline_lib.data.arrays import SIDE, Split
+from pipeline_lib.images.prepare import GreyPreprocessing
+from pipeline_lib.mnist.arrays import SIDE, Split
 from pipeline_lib.models.lenet5 import LeNet5
-from pipeline_lib.models.preprocess import GreyPreprocessing
-from pipeline_lib.settings import TrainingSettings
+from pipeline_lib.settings.sections import TrainingSettings
 from pipeline_lib.training.batches import Batches
 from pipeline_lib.training.checkpoints import Checkpoints
 from pipeline_lib.training.graph import graph_mode

@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pipeline_lib.stages import read_manifest
+from pipeline_lib.stages.store import read_manifest
 
 TRAININGS = {"5 epochs": ["train.epochs=5"], "until early stopping": []}
 
@@ -56,7 +56,7 @@ def main() -> None:
 def run(dataset: str, assignments: list[str]) -> dict[str, Any]:
     """Run the flow and return what it says of itself."""
     pairs = [f"--set={pair}" for pair in assignments]
-    command = [sys.executable, "-m", "flows.cli", "lenet", "--json", "--dataset", dataset, *pairs]
+    command = [sys.executable, "-m", "cli.main", "lenet", "--json", "--dataset", dataset, *pairs]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(done.stderr)

@@ -75,7 +75,7 @@ def one(images: int) -> dict[str, Any]:
         environment = {**os.environ, "GARBAGE_ARTIFACTS": str(root / "artifacts"), "PREFECT_HOME": str(root / "prefect")}
         environment.pop("PREFECT_API_URL", None)
         changed = [f"--set={setting}={value}" for setting, value in SETTINGS.items()]
-        command = [sys.executable, "-m", "flows.cli", "run", "--json", "--dataset", str(root / "pictures"), *changed]
+        command = [sys.executable, "-m", "cli.main", "run", "--json", "--dataset", str(root / "pictures"), *changed]
         ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         if ended.returncode:
             sys.exit(ended.stderr)

@@ -41,7 +41,7 @@ def run(dataset: str, assignments: list[str]) -> dict[str, Any]:
     command = [
         sys.executable,
         "-m",
-        "flows.cli",
+        "cli.main",
         "run",
         "--json",
         "--dataset",

@@ -75,14 +75,14 @@ class Served:
 
 @contextmanager
 def serving() -> Iterator[Served]:
-    """Start with ``scripts.ui up`` and stop with ``scripts.ui down``."""
+    """Start with ``operation.ui up`` and stop with ``operation.ui down``."""
     with tempfile.TemporaryDirectory() as scratch, socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
         probe.close()
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "GARBAGE_"))}
         own = {"PREFECT_HOME": f"{scratch}/home", "GARBAGE_ARTIFACTS": f"{scratch}/artifacts"}
-        command = [sys.executable, "-m", "scripts.ui"]
+        command = [sys.executable, "-m", "operation.ui"]
         subprocess.run([*command, "up", "--port", str(port)], cwd=PROJECT, env={**kept, **own}, check=True, stdout=sys.stderr)
         try:
             yield Served(port, Path(scratch, "artifacts"))

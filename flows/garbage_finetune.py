@@ -8,25 +8,25 @@ from typing import Any
 from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from flows.endings import ends_in_words, run_name
-from flows.stopping import stop_within
 from pipeline_lib.data.sources import Source, resolve
-from pipeline_lib.latest import keep_latest
-from pipeline_lib.models.sources import source_fingerprint
-from pipeline_lib.run import Run, running
-from pipeline_lib.settings import Settings
-from pipeline_lib.stages import External, Ref
-from pipeline_lib.views import CLEAN, views_of
-from tasks.audit import audit_stage
-from tasks.augment import augment_stage
-from tasks.backbone import backbone_stage
-from tasks.data_new import data_new_stage
-from tasks.dataset import dataset_stage
-from tasks.evaluate import evaluate_stage
-from tasks.features import features_stage
-from tasks.report import report_stage
-from tasks.source import find_source
-from tasks.train import train_stage
+from pipeline_lib.settings.sections import Settings
+from pipeline_lib.stages.latest import keep_latest
+from pipeline_lib.stages.run import Run, running
+from pipeline_lib.stages.store import External, Ref
+from pipeline_lib.views.view import CLEAN, views_of
+from pipeline_lib.weights.sources import source_fingerprint
+from tasks.contract.endings import ends_in_words, run_name
+from tasks.contract.source import find_source
+from tasks.contract.stopping import stop_within
+from tasks.finetune.audit import audit_stage
+from tasks.finetune.augment import augment_stage
+from tasks.finetune.backbone import backbone_stage
+from tasks.finetune.data_new import data_new_stage
+from tasks.finetune.dataset import dataset_stage
+from tasks.finetune.evaluate import evaluate_stage
+from tasks.finetune.features import features_stage
+from tasks.finetune.report import report_stage
+from tasks.finetune.train import train_stage
 
 
 # Threads: a shard is decoded while another one is computed, and MindSpore's graph is compiled once for all.

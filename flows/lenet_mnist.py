@@ -6,19 +6,19 @@ from typing import Any
 
 from prefect import flow
 
-from flows.endings import ends_in_words, run_name
-from flows.stopping import stop_within
-from pipeline_lib.data.small_images import resolve
 from pipeline_lib.data.sources import Source
-from pipeline_lib.latest import keep_latest
-from pipeline_lib.run import Run, running
-from pipeline_lib.settings import LenetSettings
-from pipeline_lib.stages import Ref
+from pipeline_lib.mnist.dataset import resolve
+from pipeline_lib.settings.sections import LenetSettings
+from pipeline_lib.stages.latest import keep_latest
+from pipeline_lib.stages.run import Run, running
+from pipeline_lib.stages.store import Ref
+from tasks.contract.endings import ends_in_words, run_name
+from tasks.contract.source import find_source
+from tasks.contract.stopping import stop_within
 from tasks.lenet.dataset import dataset_stage
 from tasks.lenet.evaluate import evaluate_stage
 from tasks.lenet.report import report_stage
 from tasks.lenet.train import train_stage
-from tasks.source import find_source
 
 
 @flow(name="lenet-mnist", flow_run_name=run_name)

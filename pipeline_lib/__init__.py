@@ -2,7 +2,7 @@
 
 import os
 
-from pipeline_lib import snapshot
+from pipeline_lib.stages import snapshot
 
 # Before the first module that computes: all of them are imported as they were at this moment.
 snapshot.use()

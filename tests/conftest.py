@@ -51,7 +51,7 @@ def garbage(tmp_path: Path, prefect_api: str) -> CommandLine:
     """The command line on an empty folder of results, and on a copy of the sources that a test may edit."""
     environment = {**clean_environment(), "PREFECT_API_URL": prefect_api, "PREFECT_HOME": str(tmp_path / "prefect-home")}
     source = tmp_path / "source"
-    for package in ("flows", "tasks", "pipeline_lib"):
+    for package in ("cli", "flows", "tasks", "pipeline_lib"):
         shutil.copytree(PROJECT / package, source / package, ignore=shutil.ignore_patterns("__pycache__"))
     return CommandLine(tmp_path / "artifacts", environment, source)
 

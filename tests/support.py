@@ -19,8 +19,8 @@ import pytest
 from PIL import Image, ImageDraw
 from waiting import PATIENCE
 
-from pipeline_lib.digest import file_sha256
-from pipeline_lib.kept import Kept
+from pipeline_lib.files.digest import file_sha256
+from pipeline_lib.stages.kept import Kept
 
 PROJECT = Path(__file__).parent.parent
 PHOTOGRAPHS = PROJECT.parent / "shared" / "datasets" / "data_en.zip"
@@ -88,7 +88,7 @@ class CommandLine:
     settings: dict[str, Any] = field(default_factory=lambda: dict(TINY))
 
     def start(self, *arguments: str | Path, **settings: Any) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "flows.cli", *map(str, arguments)]
+        command = [sys.executable, "-m", "cli.main", *map(str, arguments)]
         if arguments[0] in ("run", "status"):
             changed = {**self.settings, **{name.replace("__", "."): value for name, value in settings.items()}}
             command += [

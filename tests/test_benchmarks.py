@@ -43,7 +43,7 @@ def test_every_row_has_a_median_a_spread_and_a_command(result: dict[str, Any]) -
     for row in result["rows"]:
         assert row["min"] <= row["median"] <= row["max"]
         assert len(row["values"]) == row["repetitions"] >= 1
-        assert "benchmarks/measured/" in row["command"] or "-m flows.cli" in row["command"]
+        assert "benchmarks/measured/" in row["command"] or "-m cli.main" in row["command"]
 
 
 def test_the_page_says_what_the_json_says(result: dict[str, Any], page: str) -> None:

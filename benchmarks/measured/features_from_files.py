@@ -12,10 +12,10 @@ from itertools import chain
 from pathlib import Path
 
 from measured.prepared import prepared
-from pipeline_lib.data.image import ImageFile
 from pipeline_lib.features.engines import engine
 from pipeline_lib.features.shards import Row, rows_of, write_shard
-from pipeline_lib.stages import Ref, Store, read_manifest
+from pipeline_lib.images.read import ImageFile
+from pipeline_lib.stages.store import Ref, Store, read_manifest
 
 THREADS = os.cpu_count() or 1  # as the flow's task runner has
 

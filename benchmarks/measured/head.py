@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from measured.prepared import Prepared, prepared
-from pipeline_lib.data.findings import read_groups
-from pipeline_lib.settings import TrainSettings
+from pipeline_lib.audit.findings import read_groups
+from pipeline_lib.settings.sections import TrainSettings
 from pipeline_lib.training.head import head_logits, load_head, train_head
 
 EPOCHS = (2, 3, 5, 8, 12, 20, 30, 50, 100)

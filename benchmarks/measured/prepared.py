@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 from places import RECORD
 
 from pipeline_lib.features.shards import FeatureSet
-from pipeline_lib.settings import Settings
-from pipeline_lib.stages import Ref, Store, read_manifest
+from pipeline_lib.settings.sections import Settings
+from pipeline_lib.stages.store import Ref, Store, read_manifest
 
 
 class Prepared(NamedTuple):

@@ -13,15 +13,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pipeline_lib.data.archive import extract_zip
 from pipeline_lib.data.embedded import SAMPLE
-from pipeline_lib.data.image import ImageFacts, ImageProblem, decode_image
 from pipeline_lib.data.imagefolder import ImageFolder, scan, set_test_aside
 from pipeline_lib.data.sources import Source, folder_fingerprint, remote_fingerprint
-from pipeline_lib.digest import file_sha256
 from pipeline_lib.errors import PipelineError
 from pipeline_lib.files import fetch
-from pipeline_lib.settings import DataSettings
+from pipeline_lib.files.archive import extract_zip
+from pipeline_lib.files.digest import file_sha256
+from pipeline_lib.images.read import ImageFacts, ImageProblem, decode_image
+from pipeline_lib.settings.sections import DataSettings
 
 Progress = Callable[[int, int], None]
 """Called with the images looked at so far and their number."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from pipeline_lib.data.image import read_image
+from pipeline_lib.images.read import read_image
 
 SAMPLE = Path(__file__).parent / "sample" / "sample.zip"
 """The archive: ``train/<Class>/`` and ``test/<Class>/``, 26 classes, JPEG files of 224 x 224.

@@ -17,8 +17,8 @@ from pydantic import BaseModel, ConfigDict
 
 from pipeline_lib.data.embedded import SAMPLE
 from pipeline_lib.data.imagefolder import ImageFolder, scan
-from pipeline_lib.digest import file_sha256
 from pipeline_lib.errors import OutOfReachError, PipelineError, nearest
+from pipeline_lib.files.digest import file_sha256
 from pipeline_lib.files.fetch import Validators, ask, first_of, validators_of
 
 ADDRESSES: dict[str, tuple[str, ...]] = {

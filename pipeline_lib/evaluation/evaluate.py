@@ -19,8 +19,8 @@ from pipeline_lib.evaluation.reliability import probabilities
 from pipeline_lib.evaluation.robustness import is_augmented, robustness
 from pipeline_lib.evaluation.scores import TOP_K, calibration, confusion, most_confused, per_bin, scores
 from pipeline_lib.evaluation.selection import WITHOUT_LEAKS
-from pipeline_lib.settings import EvaluateSettings
-from pipeline_lib.views import CLEAN
+from pipeline_lib.settings.sections import EvaluateSettings
+from pipeline_lib.views.view import CLEAN
 
 _THUMBNAIL = 160  # pixels; a gallery shows four in a row
 

@@ -10,7 +10,7 @@ import numpy as np
 from pipeline_lib.errors import PipelineError
 from pipeline_lib.evaluation.metrics import share_of
 from pipeline_lib.evaluation.predictions import Predictions
-from pipeline_lib.views import CLEAN
+from pipeline_lib.views.view import CLEAN
 
 _NUMBER = r"(\d+(?:\.\d+)?(?:e[+-]?\d+)?)"
 _CELL = re.compile(f"sigma{_NUMBER}-angle{_NUMBER}")

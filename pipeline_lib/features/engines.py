@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline_lib.models.preprocess import Preprocessing
+from pipeline_lib.images.prepare import Preprocessing
 from pipeline_lib.models.spec import ONNX, SPEC, BackboneSpec
 
 Name = Literal["onnxruntime", "mindspore"]

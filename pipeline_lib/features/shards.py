@@ -14,12 +14,12 @@ import numpy as np
 from numpy.lib.format import open_memmap, write_array_header_1_0
 from numpy.typing import NDArray
 
-from pipeline_lib.data.image import ImageFile, read_image
 from pipeline_lib.features.engines import Engine
-from pipeline_lib.kept import Kept
-from pipeline_lib.stages import Ref
-from pipeline_lib.view_folder import ViewFolder
-from pipeline_lib.views import CLEAN
+from pipeline_lib.images.read import ImageFile, read_image
+from pipeline_lib.stages.kept import Kept
+from pipeline_lib.stages.store import Ref
+from pipeline_lib.views.folder import ViewFolder
+from pipeline_lib.views.view import CLEAN
 
 FEATURES = "features.npy"
 INDEX = "index.csv"

@@ -12,8 +12,8 @@ import stamina
 from filelock import FileLock
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from pipeline_lib.digest import file_sha256
 from pipeline_lib.errors import DiskFullError, OutOfReachError, PipelineError, writing_into
+from pipeline_lib.files.digest import file_sha256
 
 T = TypeVar("T")
 

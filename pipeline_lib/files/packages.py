@@ -20,8 +20,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Literal, NamedTuple
 
-from pipeline_lib.digest import file_sha256
 from pipeline_lib.errors import DiskFullError, OutOfReachError, PipelineError, says_disk_full, writing_into
+from pipeline_lib.files.digest import file_sha256
 
 TIMEOUT = 900
 """Seconds until a tool is given up: 20 MB over a slow line, the tool's own retries included."""

@@ -6,8 +6,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from pipeline_lib.models.description import Description
-from pipeline_lib.models.preprocess import Means, Preprocessing, Scales
+from pipeline_lib.files.description import Description
+from pipeline_lib.images.prepare import Means, Preprocessing, Scales
 
 Padding = Literal["tensorflow", "pytorch"]
 

@@ -19,7 +19,7 @@ from pipeline_lib.reporting.headline import cards, findings
 from pipeline_lib.reporting.page import Block, Cell, Facts, Page, Section, Table, data_uri
 from pipeline_lib.reporting.report import markdown_of
 from pipeline_lib.reporting.sections import data_section, pictures, training_section
-from pipeline_lib.stages import Manifest, Ref
+from pipeline_lib.stages.store import Manifest, Ref
 
 EXHIBIT = "exhibit.md"
 

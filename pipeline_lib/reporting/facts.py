@@ -8,7 +8,7 @@ from typing import Any
 
 from pipeline_lib.reporting.content import Facts, Picture, Timing
 from pipeline_lib.reporting.formats import percent
-from pipeline_lib.stages import Manifest
+from pipeline_lib.stages.store import Manifest
 
 
 def dataset_facts(name: str, dataset: Mapping[str, Any]) -> Facts:

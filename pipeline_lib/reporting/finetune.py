@@ -8,8 +8,8 @@ from typing import Any
 from pipeline_lib.reporting.content import ReportContent
 from pipeline_lib.reporting.facts import audit_facts, contact_sheet, dataset_facts, leaks, model_facts, timing
 from pipeline_lib.reporting.provenance import commit, versions
-from pipeline_lib.settings import Settings
-from pipeline_lib.stages import Ref
+from pipeline_lib.settings.sections import Settings
+from pipeline_lib.stages.store import Ref
 
 
 def finetune_content(results: Mapping[str, Sequence[Ref]], name: str, settings: Settings) -> ReportContent:

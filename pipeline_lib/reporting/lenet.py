@@ -8,8 +8,8 @@ from typing import Any
 from pipeline_lib.reporting.content import Facts, ReportContent
 from pipeline_lib.reporting.facts import calibration_facts, timing
 from pipeline_lib.reporting.provenance import commit, versions
-from pipeline_lib.settings import LenetSettings
-from pipeline_lib.stages import Ref
+from pipeline_lib.settings.sections import LenetSettings
+from pipeline_lib.stages.store import Ref
 
 NAMES = {"mnist": "MNIST", "digits": "scikit-learn's digits (not MNIST)"}
 FORMS = {"report": "ReLU, max pooling", "classic": "tanh, average pooling"}

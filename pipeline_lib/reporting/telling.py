@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from pipeline_lib.stages import Manifest
+from pipeline_lib.stages.store import Manifest
 
 Summaries = Sequence[Mapping[str, Any]]
 

@@ -15,7 +15,7 @@ from mindspore import Tensor
 from numpy.typing import NDArray
 
 from pipeline_lib.models.mobilenetv2 import Classifier
-from pipeline_lib.settings import TrainingSettings
+from pipeline_lib.settings.sections import TrainingSettings
 from pipeline_lib.training.checkpoints import Arrays
 
 Floats = NDArray[np.float32]

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from pydantic import Field
 from threadpoolctl import threadpool_limits
 
-from pipeline_lib.models.description import Description, Temperature
+from pipeline_lib.files.description import Description, Temperature
 from pipeline_lib.models.mobilenetv2 import Classifier
-from pipeline_lib.settings import TrainSettings
+from pipeline_lib.settings.sections import TrainSettings
 from pipeline_lib.training.dense import DenseStep
 from pipeline_lib.training.inference import Predictor, logits_of_rows
 from pipeline_lib.training.loop import Progress, ignore_progress

@@ -12,17 +12,17 @@ from mindspore import nn
 from numpy.typing import NDArray
 from pydantic import Field, field_validator
 
-from pipeline_lib.data.arrays import SIDE, Split
-from pipeline_lib.models.description import Description, Temperature
+from pipeline_lib.files.description import Description, Temperature
+from pipeline_lib.images.prepare import GreyPreprocessing
+from pipeline_lib.mnist.arrays import SIDE, Split
 from pipeline_lib.models.lenet5 import Form, LeNet5
-from pipeline_lib.models.preprocess import GreyPreprocessing
-from pipeline_lib.settings import NetworkSettings, NetworkTrainSettings
+from pipeline_lib.settings.sections import NetworkSettings, NetworkTrainSettings
 from pipeline_lib.training.inference import Logits, Predictor, Validation, logits_of_rows
 from pipeline_lib.training.loop import Epoch, Progress, Watch, ignore_progress
 from pipeline_lib.training.rows import split_rows
 from pipeline_lib.training.steps import NetworkStep
 from pipeline_lib.training.trainer import Trainer, read_trained, summary_of, write_trained
-from pipeline_lib.views import CLEAN
+from pipeline_lib.views.view import CLEAN
 
 NAME = "network"
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from pipeline_lib.training.holdout import folds, near_duplicates, validation_images
 from pipeline_lib.training.inference import READ_ROWS
-from pipeline_lib.views import CLEAN
+from pipeline_lib.views.view import CLEAN
 
 FOLDS = 5
 """Folds of the cross-validation that the temperature is fitted on; their heads learn from four fifths of train."""

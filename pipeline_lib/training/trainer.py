@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ValidationError
 
 from pipeline_lib.errors import PipelineError
+from pipeline_lib.files.description import first_fault
 from pipeline_lib.models.checkpoint import assign, read_checkpoint, write_checkpoint
-from pipeline_lib.models.description import first_fault
-from pipeline_lib.settings import TrainingSettings
+from pipeline_lib.settings.sections import TrainingSettings
 from pipeline_lib.training.batches import Batches
 from pipeline_lib.training.calibration import Calibration, calibrate
 from pipeline_lib.training.checkpoints import Checkpoints
@@ -27,7 +27,7 @@ from pipeline_lib.training.loop import Epoch, Plan, Progress, Training, Watch, f
 from pipeline_lib.training.rows import FOLDS, FeatureTable, Fold, Rows, digest
 from pipeline_lib.training.schedules import warmup_cosine
 from pipeline_lib.training.steps import MakeStep, Step
-from pipeline_lib.views import CLEAN
+from pipeline_lib.views.view import CLEAN
 
 HISTORY = "history.csv"
 HOLDOUT = "holdout.csv"

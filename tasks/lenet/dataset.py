@@ -5,20 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline_lib.stages import Store, Summary
-from tasks.progress import progress_bar
-from tasks.stage import stage
+from pipeline_lib.stages.store import Store, Summary
+from tasks.contract.progress import progress_bar
+from tasks.contract.stage import stage
 
 if TYPE_CHECKING:
     from pipeline_lib.data.sources import Source
-    from pipeline_lib.settings import DataSettings
+    from pipeline_lib.settings.sections import DataSettings
 
 
 @stage("dataset", network=True)
 def dataset_stage(folder: Path, *, source: Source, data: DataSettings | None = None) -> Summary:
     """Bring the dataset and keep it as arrays of 28 x 28 grey images: ``train-*.npy`` and ``test-*.npy``."""
-    from pipeline_lib.data.small_images import build_arrays
-    from pipeline_lib.settings import DataSettings
+    from pipeline_lib.mnist.dataset import build_arrays
+    from pipeline_lib.settings.sections import DataSettings
 
     with progress_bar("dataset") as progress:
         return build_arrays(folder, source, data or DataSettings(), downloads=Store().downloads, progress=progress)

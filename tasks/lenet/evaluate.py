@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline_lib.stages import Ref, Summary
-from tasks.stage import stage
+from pipeline_lib.stages.store import Ref, Summary
+from tasks.contract.stage import stage
 
 if TYPE_CHECKING:
-    from pipeline_lib.settings import EvaluateSettings
+    from pipeline_lib.settings.sections import EvaluateSettings
 
 
 @stage("evaluate")
@@ -17,10 +17,10 @@ def evaluate_stage(folder: Path, *, dataset: Ref, model: Ref, evaluate: Evaluate
     """Judge the model on test; keep its outputs for one image of each class."""
     from PIL import Image
 
-    from pipeline_lib.data.arrays import read_split
     from pipeline_lib.evaluation.evaluate import Subject, evaluate_model
     from pipeline_lib.evaluation.examples import write_examples
     from pipeline_lib.evaluation.predictions import Predictions
+    from pipeline_lib.mnist.arrays import read_split
     from pipeline_lib.training.network import PixelTable, load_network, network_logits
 
     network, spec = load_network(model.folder)

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline_lib.stages import Ref, Summary
-from tasks.stage import stage
+from pipeline_lib.stages.store import Ref, Summary
+from tasks.contract.stage import stage
 
 if TYPE_CHECKING:
-    from pipeline_lib.settings import LenetSettings
+    from pipeline_lib.settings.sections import LenetSettings
 
 
 @stage("report")

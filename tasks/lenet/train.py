@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING
 
 from prefect import get_run_logger
 
-from pipeline_lib.run import current_run
-from pipeline_lib.stages import Ref, Summary
-from tasks.progress import progress_bar
-from tasks.stage import stage
+from pipeline_lib.stages.run import current_run
+from pipeline_lib.stages.store import Ref, Summary
+from tasks.contract.progress import progress_bar
+from tasks.contract.stage import stage
 
 if TYPE_CHECKING:
-    from pipeline_lib.settings import NetworkSettings, NetworkTrainSettings
+    from pipeline_lib.settings.sections import NetworkSettings, NetworkTrainSettings
 
 
 @stage("train", resume=True)
 def train_stage(folder: Path, *, dataset: Ref, network: NetworkSettings, train: NetworkTrainSettings, seed: int) -> Summary:
     """Train LeNet-5; keep the best epoch, and beside it all that a prediction needs."""
-    from pipeline_lib.data.arrays import read_split
+    from pipeline_lib.mnist.arrays import read_split
     from pipeline_lib.training.network import train_network
 
     classes = dataset.manifest().summary["classes"]

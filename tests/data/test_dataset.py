@@ -21,7 +21,7 @@ from pipeline_lib.data.sources import Source, resolve
 from pipeline_lib.errors import PipelineError
 from pipeline_lib.files.fetch import download
 from pipeline_lib.reporting.facts import dataset_facts
-from pipeline_lib.settings import DataSettings
+from pipeline_lib.settings.sections import DataSettings
 
 Make = Callable[..., Path]
 PHOTOGRAPHS = Path(__file__).parents[3] / "shared" / "datasets" / "data_en.zip"

@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 from support import PROJECT
 
-from pipeline_lib.code import reach
-from pipeline_lib.data.audit import audit_dataset
+from pipeline_lib.audit.audit import audit_dataset
 from pipeline_lib.data.classes import CLASSES
 from pipeline_lib.data.dataset import build_dataset
 from pipeline_lib.data.embedded import SAMPLE
 from pipeline_lib.data.sources import resolve
-from pipeline_lib.settings import AuditSettings, DataSettings
+from pipeline_lib.settings.sections import AuditSettings, DataSettings
+from pipeline_lib.stages.reach import reach
 
 PICTURES = {"train": 16, "test": 4}
 
@@ -83,7 +83,7 @@ def test_it_counts_as_a_source_and_not_as_code_that_every_dataset_depends_on() -
 
 def test_it_is_installed_with_the_package(tmp_path: Path) -> None:
     source = tmp_path / "source"
-    for package in ("flows", "tasks", "pipeline_lib"):
+    for package in ("cli", "flows", "tasks", "pipeline_lib"):
         shutil.copytree(PROJECT / package, source / package, ignore=shutil.ignore_patterns("__pycache__"))
     for file in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(PROJECT / file, source)

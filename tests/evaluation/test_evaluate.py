@@ -10,7 +10,7 @@ from PIL import Image
 from pipeline_lib.errors import PipelineError
 from pipeline_lib.evaluation.evaluate import Subject, bins_of, evaluate_model
 from pipeline_lib.evaluation.predictions import Predictions
-from pipeline_lib.settings import EvaluateSettings
+from pipeline_lib.settings.sections import EvaluateSettings
 
 CLASSES = ("Bottle", "Can", "NA", 'a,"b"\n<i>')
 BINS = ("dry", "dry", "wet", "wet")

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from pipeline_lib.errors import PipelineError
 from pipeline_lib.evaluation.predictions import Predictions
 from pipeline_lib.evaluation.robustness import Cell, cell_of, is_augmented, robustness
-from pipeline_lib.settings import TestViewSettings
-from pipeline_lib.views import grid_views, test_views
+from pipeline_lib.settings.sections import TestViewSettings
+from pipeline_lib.views.view import grid_views, test_views
 
 
 def predictions(hits_of_view):

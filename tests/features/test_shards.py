@@ -14,9 +14,9 @@ from support import kept
 from pipeline_lib.features import shards
 from pipeline_lib.features.engines import engine
 from pipeline_lib.features.shards import FEATURES, INDEX, FeatureSet, Row, read_index, write_shard
-from pipeline_lib.models.export import export_onnx
-from pipeline_lib.models.preprocess import Preprocessing
-from pipeline_lib.models.pretrained import build_backbone
+from pipeline_lib.images.prepare import Preprocessing
+from pipeline_lib.weights.convert import build_backbone
+from pipeline_lib.weights.export import export_onnx
 
 
 class MeanColour:

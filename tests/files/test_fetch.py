@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from loopback import Site
 
-from pipeline_lib.digest import file_sha256
 from pipeline_lib.errors import PipelineError
+from pipeline_lib.files.digest import file_sha256
 from pipeline_lib.files.fetch import ATTEMPTS, MAX_WAIT, download, validators_of, worth_retrying
 
 CONTENT = bytes(range(256)) * 40

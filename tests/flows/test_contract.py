@@ -14,7 +14,7 @@ from support import CommandLine, Finished, draw_picture
 from waiting import PATIENCE, Api, eventually
 
 from pipeline_lib.reporting.formats import duration
-from pipeline_lib.stages import read_manifest
+from pipeline_lib.stages.store import read_manifest
 
 STAGES = ["dataset", "audit", "backbone", "augment", "data_new", "features", "train", "evaluate", "report"]
 VIEWS_OF_TRAIN = ["clean", "aug1"]
@@ -107,7 +107,7 @@ def test_prefect_shows_every_reused_stage_as_cached(garbage: CommandLine, tiny_d
 
 def test_edits_rerun_the_stages_that_reach_the_edited_code_and_no_others(garbage: CommandLine, tiny_dataset: Path) -> None:
     garbage.run(tiny_dataset)
-    garbage.edit("pipeline_lib/augment.py", "    area, x, y", "    # seven numbers in one go\n    area, x, y")
+    garbage.edit("pipeline_lib/views/augment.py", "    area, x, y", "    # seven numbers in one go\n    area, x, y")
     garbage.edit("pipeline_lib/training/loop.py", '"""', '"""Edited: ')
     assert set(garbage.run(tiny_dataset).statuses.values()) == {"reused"}
 
@@ -120,10 +120,10 @@ def test_edits_rerun_the_stages_that_reach_the_edited_code_and_no_others(garbage
     assert computed(report_only) == ["report"]
     assert report_only.stage("report")["reason"] == "code changed: `pipeline_lib/reporting/headline.py`"
 
-    garbage.edit("pipeline_lib/augment.py", '"quality": 95', '"quality": 90')
+    garbage.edit("pipeline_lib/views/augment.py", '"quality": 95', '"quality": 90')
     augmented = garbage.run(tiny_dataset)
     assert computed(augmented) == ["augment", "data_new", "features", "train", "evaluate", "report"]
-    assert augmented.stage("augment")["reason"] == "code changed: `pipeline_lib/augment.py`"
+    assert augmented.stage("augment")["reason"] == "code changed: `pipeline_lib/views/augment.py`"
     assert augmented.stage("train")["reason"] == "input `features` changed"
 
 
@@ -135,7 +135,7 @@ def test_how_files_are_downloaded_and_where_weights_come_from_changes_no_result(
     garbage.edit("pipeline_lib/files/packages.py", "TIMEOUT = 900", "TIMEOUT = 901")
     assert set(garbage.run(tiny_dataset).statuses.values()) == {"reused"}
 
-    garbage.edit("pipeline_lib/models/sources.py", "64 * 1024 * 1024", "65 * 1024 * 1024")
+    garbage.edit("pipeline_lib/weights/sources.py", "64 * 1024 * 1024", "65 * 1024 * 1024")
     assert computed(garbage.run(tiny_dataset)) == ["backbone"]
 
 
@@ -148,7 +148,7 @@ def test_code_edited_while_a_run_is_going_counts_from_the_next_run_on(
     process = garbage.start("run", "--json", "--dataset", tiny_dataset)
     wait_until_it_begins(garbage, "audit", process)
     # A module that is imported later, source that MindSpore reads when it compiles, and a template.
-    garbage.edit("pipeline_lib/augment.py", '"quality": 95', '"quality": 90')
+    garbage.edit("pipeline_lib/views/augment.py", '"quality": 95', '"quality": 90')
     garbage.edit("pipeline_lib/models/mobilenetv2.py", "relu6(self.bn(", "relu6(0.9 * self.bn(")
     garbage.edit("pipeline_lib/reporting/templates/report.html.j2", "<title>", "<title>EDITED ")
     out, err = process.communicate(timeout=300)

@@ -66,15 +66,15 @@ def test_a_failed_run_and_its_task_begin_with_the_cause_and_log_no_traceback(gar
 def test_a_machine_that_fails_a_stage_logs_no_traceback_and_a_defect_does(
     garbage: CommandLine, api: httpx.Client, tiny_dataset: Path
 ) -> None:
-    step = "from pipeline_lib.data.audit import audit_dataset"
-    garbage.edit("tasks/audit.py", step, "raise OSError(28, 'No space left on device', 'features.npy')")
+    step = "from pipeline_lib.audit.audit import audit_dataset"
+    garbage.edit("tasks/finetune/audit.py", step, "raise OSError(28, 'No space left on device', 'features.npy')")
     finished = failed(garbage, "--dataset", tiny_dataset)
     run = last_run(api)
     assert run["state"]["message"] == finished.json["error"]
     assert run["state"]["message"].startswith("Stage audit failed: No space left on device")
     assert not [line for line in log_of(api, run) if "Traceback" in line["message"]]
 
-    garbage.edit("tasks/audit.py", "OSError(28, 'No space left on device', 'features.npy')", "ValueError('seven')")
+    garbage.edit("tasks/finetune/audit.py", "OSError(28, 'No space left on device', 'features.npy')", "ValueError('seven')")
     finished = failed(garbage, "--dataset", tiny_dataset)
     run = last_run(api)
     assert run["state"]["message"] == finished.json["error"]

@@ -80,9 +80,9 @@ def test_a_killed_run_goes_on_from_its_last_epoch_and_ends_the_same(garbage: Com
 
 def undisturbed(folder: Path) -> bytes:
     """The network of a training in this process that nobody kills."""
-    from pipeline_lib.data.arrays import read_split
-    from pipeline_lib.data.small_images import build_arrays, resolve
-    from pipeline_lib.settings import LenetSettings, NetworkTrainSettings
+    from pipeline_lib.mnist.arrays import read_split
+    from pipeline_lib.mnist.dataset import build_arrays, resolve
+    from pipeline_lib.settings.sections import LenetSettings, NetworkTrainSettings
     from pipeline_lib.training.network import train_network
 
     settings = LenetSettings(train=NetworkTrainSettings(epochs=4))

@@ -47,10 +47,12 @@ def test_a_full_disk_is_named_and_the_next_run_goes_on_from_there(
 
 @pytest.mark.parametrize(("deployed", "tries"), [(False, 1), (True, 3)])
 def test_a_network_that_fails_is_tried_again_in_deployed_runs_alone(garbage: CommandLine, deployed: bool, tries: int) -> None:
-    garbage.edit("tasks/stage.py", "[10, 60, 300]", "[0, 0]")
+    garbage.edit("tasks/contract/stage.py", "[10, 60, 300]", "[0, 0]")
     garbage.environment["GARBAGE_DATA_EN_URL"] = f"http://127.0.0.1:{free_port()}/data_en.zip"
     if deployed:
-        garbage.edit("tasks/stage.py", "context.flow_run.deployment_id is not None", "context.flow_run.deployment_id is None")
+        garbage.edit(
+            "tasks/contract/stage.py", "context.flow_run.deployment_id is not None", "context.flow_run.deployment_id is None"
+        )
     finished = garbage("run", "--json", "--dataset", "data_en")
     assert finished.code == 1
     assert "The dataset data_en is out of reach" in finished.json["error"]

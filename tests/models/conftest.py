@@ -8,7 +8,7 @@ from pathlib import Path
 import mindspore
 import pytest
 
-from pipeline_lib.models.sources import fetch_weights
+from pipeline_lib.weights.sources import fetch_weights
 
 
 @pytest.fixture(autouse=True)

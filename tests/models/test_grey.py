@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from pipeline_lib.models.preprocess import GreyPreprocessing, grey
+from pipeline_lib.images.prepare import GreyPreprocessing, grey
 
 
 def test_an_image_of_the_right_size_is_scaled_and_nothing_else() -> None:

@@ -19,7 +19,7 @@ import psutil
 from support import PROJECT, TINY, clean_environment, free_port
 from waiting import PATIENCE, Api, Seen, eventually
 
-from scripts.background import Background
+from operation.background import Background
 
 FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 
@@ -118,12 +118,12 @@ class Operated:
         )
 
     def up(self) -> str:
-        ended = self.command("scripts.ui", "up", "--port", str(self.port))
+        ended = self.command("operation.ui", "up", "--port", str(self.port))
         assert ended.returncode == 0, ended.stderr
         return ended.stdout
 
     def down(self) -> str:
-        ended = self.command("scripts.ui", "down")
+        ended = self.command("operation.ui", "down")
         assert ended.returncode == 0, ended.stderr
         return ended.stdout
 

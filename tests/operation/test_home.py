@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from operation.home import check_operation, note, remember_operation
 from pipeline_lib.errors import PipelineError
-from scripts.home import check_operation, note, remember_operation
 
 POSTGRES = "postgresql+asyncpg://garbage:sword%40fish@127.0.0.1:5433/prefect"
 SHOWN = "postgresql+asyncpg://garbage@127.0.0.1:5433/prefect"

@@ -36,7 +36,7 @@ def receiver(operated: Operated, hook: Receiver) -> Receiver:
 
 
 def deploy(operated: Operated, *options: str) -> str:
-    ended = operated.command("scripts.deploy", *options, PREFECT_API_URL=operated.address)
+    ended = operated.command("operation.deploy", *options, PREFECT_API_URL=operated.address)
     assert ended.returncode == 0, ended.stderr
     return ended.stdout
 
@@ -48,7 +48,7 @@ def watching(operated: Operated, memory: Path, **limits: float) -> Iterator[None
     own = {**operated.environment, "PREFECT_HOME": str(memory), "PREFECT_API_URL": operated.address, **environment}
     memory.mkdir(exist_ok=True)
     with (memory / "watch.log").open("ab") as log:
-        process = subprocess.Popen([sys.executable, "-m", "scripts.watch"], cwd=PROJECT, env=own, stdout=log, stderr=log)
+        process = subprocess.Popen([sys.executable, "-m", "operation.watch"], cwd=PROJECT, env=own, stdout=log, stderr=log)
     try:
         yield
         assert process.poll() is None, (memory / "watch.log").read_text()
@@ -126,6 +126,6 @@ def test_a_dead_worker_and_the_runs_that_wait_for_it_are_told_once(
 
 
 def test_an_address_that_is_none_is_refused(operated: Operated) -> None:
-    ended = operated.command("scripts.deploy", "--notify", "example", PREFECT_API_URL=operated.address)
+    ended = operated.command("operation.deploy", "--notify", "example", PREFECT_API_URL=operated.address)
     assert ended.returncode == 1
     assert ended.stderr.startswith("error NOTIFY_URL=example is no web address")

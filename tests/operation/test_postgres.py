@@ -86,19 +86,19 @@ def refusal(operated: Operated, *command: str, **environment: str) -> str:
 
 def check_what_is_refused(operated: Operated) -> None:
     """Another database, no password, a wrong one: each in its own words, by `make ui` and by `make deploy`."""
-    forgotten = refusal(operated, "scripts.ui", "up", **FORGOTTEN)
+    forgotten = refusal(operated, "operation.ui", "up", **FORGOTTEN)
     assert "keeps its runs in postgresql+asyncpg://garbage@127.0.0.1:" in forgotten
     assert "wants a password, and this shell has none" in forgotten
-    assert "refuses this password" in refusal(operated, "scripts.ui", "up", PREFECT_SERVER_API_AUTH_STRING="cook:thyme")
+    assert "refuses this password" in refusal(operated, "operation.ui", "up", PREFECT_SERVER_API_AUTH_STRING="cook:thyme")
 
     api = {"PREFECT_API_URL": operated.address}
     wanted = f"error {operated.address} wants a password: export PREFECT_API_AUTH_STRING=user:password"
-    assert refusal(operated, "scripts.deploy", **api) == wanted
+    assert refusal(operated, "operation.deploy", **api) == wanted
     refused = f"error {operated.address} refuses this password: export PREFECT_API_AUTH_STRING=user:password"
-    assert refusal(operated, "scripts.deploy", **api, PREFECT_API_AUTH_STRING="cook:thyme") == refused
+    assert refusal(operated, "operation.deploy", **api, PREFECT_API_AUTH_STRING="cook:thyme") == refused
 
     (operated.home / "operation.json").rename(operated.home / "kept")  # as in a home of an earlier release
-    assert refusal(operated, "scripts.ui", "up", **FORGOTTEN) == wanted
+    assert refusal(operated, "operation.ui", "up", **FORGOTTEN) == wanted
     (operated.home / "kept").rename(operated.home / "operation.json")
 
 
@@ -111,8 +111,8 @@ def test_the_deployment_runs_on_postgresql_behind_a_password(tmp_path: Path, pic
             assert operated.ends(operated.ask(pictures))["state_name"] == "Completed"
 
             check_what_is_refused(operated)
-            forgetful = operated.command("scripts.ui", "down", **FORGOTTEN)
+            forgetful = operated.command("operation.ui", "down", **FORGOTTEN)
             assert forgetful.stdout == "worker stopped\nserver stopped\n"
-            assert "keeps its runs in postgresql" in refusal(operated, "scripts.ui", "up", **FORGOTTEN)
+            assert "keeps its runs in postgresql" in refusal(operated, "operation.ui", "up", **FORGOTTEN)
         assert asyncio.run(count_of_runs(database)) == 1
     assert not (operated.home / "prefect.db").exists()

@@ -14,7 +14,7 @@ from operated import Operated, alive
 from support import free_port
 from waiting import PATIENCE
 
-from scripts.background import Background
+from operation.background import Background
 
 
 def test_a_second_make_ui_changes_nothing(operated: Operated) -> None:
@@ -49,7 +49,7 @@ def test_a_port_that_is_taken_is_said_in_one_sentence_and_nothing_is_left(operat
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = str(taken.getsockname()[1])
-        ended = operated.command("scripts.ui", "up", "--port", port, PREFECT_HOME=str(tmp_path / "home"))
+        ended = operated.command("operation.ui", "up", "--port", port, PREFECT_HOME=str(tmp_path / "home"))
     assert ended.returncode == 1
     assert ended.stderr.startswith(f"error Port {port} on 127.0.0.1 cannot be used (Address already in use)")
     assert len(ended.stderr.splitlines()) == 1
@@ -57,13 +57,13 @@ def test_a_port_that_is_taken_is_said_in_one_sentence_and_nothing_is_left(operat
 
 
 def test_a_running_server_is_not_moved_to_another_port(operated: Operated) -> None:
-    ended = operated.command("scripts.ui", "up", "--port", "1")
+    ended = operated.command("operation.ui", "up", "--port", "1")
     assert ended.returncode == 1
     assert f"The server belongs at {operated.address}" in ended.stderr
 
 
 def test_a_server_open_to_others_wants_a_password(operated: Operated, tmp_path: Path) -> None:
-    ended = operated.command("scripts.ui", "up", PREFECT_HOME=str(tmp_path / "home"), GARBAGE_HOST="0.0.0.0")
+    ended = operated.command("operation.ui", "up", PREFECT_HOME=str(tmp_path / "home"), GARBAGE_HOST="0.0.0.0")
     assert ended.returncode == 1
     assert "PREFECT_SERVER_API_AUTH_STRING" in ended.stderr
 
@@ -107,7 +107,7 @@ def test_a_server_that_died_comes_back_where_it_was_and_the_run_goes_on(operated
     operated.trains(run)
     worker = operated.worker
     operated.server.kill()
-    ended = operated.command("scripts.ui", "up")
+    ended = operated.command("operation.ui", "up")
     assert ended.returncode == 0, ended.stderr
     assert operated.worker == worker
     assert operated.ends(run)["state_name"] == "Completed"

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from operation.sight import Deployed, RunSeen, Seen, TaskSeen
+from operation.verdicts import Limits, endings, given_up, in_words, orphaned, silences
 from pipeline_lib.errors import PipelineError
-from scripts.sight import Deployed, RunSeen, Seen, TaskSeen
-from scripts.verdicts import Limits, endings, given_up, in_words, orphaned, silences
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LIMITS = Limits()

@@ -10,9 +10,9 @@ import pytest
 from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
 from support import free_port
 
-from scripts.notify import Notice
-from scripts.verdicts import Limits
-from scripts.watch import Memory, Watchman
+from operation.notify import Notice
+from operation.verdicts import Limits
+from operation.watch import Memory, Watchman
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 WORKER, LATE, ENDED = (Notice(key, f"about {key}", "what to do") for key in ("worker/1", "late/2", "ended/3"))

@@ -11,7 +11,7 @@ from PIL import Image
 from pipeline_lib.evaluation.evaluate import Subject, evaluate_model
 from pipeline_lib.evaluation.predictions import Predictions
 from pipeline_lib.reporting.content import Picture, ReportContent, Timing
-from pipeline_lib.settings import EvaluateSettings
+from pipeline_lib.settings.sections import EvaluateSettings
 
 VIEWS = ("clean", "aug1", "aug2", "sigma25-angle0", "sigma0-angle30", "sigma25-angle30")
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tasks.locks import StageLocks
+from tasks.contract.locks import StageLocks
 
 HOLD = """
-from tasks.locks import StageLocks
+from tasks.contract.locks import StageLocks
 
 locks = StageLocks()
 locks.acquire_lock("key", "other")

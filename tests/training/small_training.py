@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline_lib.settings import TrainSettings
+from pipeline_lib.settings.sections import TrainSettings
 
 CLASSES = ("ant", "bee", "cat")
 WIDTH = 12

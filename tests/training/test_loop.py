@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pipeline_lib.errors import PipelineError
 from pipeline_lib.models.mobilenetv2 import Classifier
-from pipeline_lib.settings import TrainingSettings
+from pipeline_lib.settings.sections import TrainingSettings
 from pipeline_lib.training.checkpoints import Checkpoints
 from pipeline_lib.training.loop import Epoch, Plan, Training, fit
 from pipeline_lib.training.steps import NetworkStep, Step

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline_lib.data.arrays import Split
 from pipeline_lib.errors import PipelineError
-from pipeline_lib.model import open_model
-from pipeline_lib.settings import NetworkSettings, NetworkTrainSettings
+from pipeline_lib.mnist.arrays import Split
+from pipeline_lib.models.model import open_model
+from pipeline_lib.settings.sections import NetworkSettings, NetworkTrainSettings
 from pipeline_lib.training.calibration import calibrate, cross_entropy
 from pipeline_lib.training.network import PixelTable, load_network, network_logits, train_network
 from pipeline_lib.training.rows import FOLDS

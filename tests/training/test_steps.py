@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from pipeline_lib.models.mobilenetv2 import Classifier
-from pipeline_lib.settings import TrainingSettings
+from pipeline_lib.settings.sections import TrainingSettings
 from pipeline_lib.training.dense import DenseStep
 from pipeline_lib.training.graph import graph_mode
 from pipeline_lib.training.inference import Predictor

@@ -1,0 +1,117 @@
+"""What the command line shows: stages as they end, tables of stages, figures, predictions and settings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from pipeline_lib.evaluation.selection import Selection, selections
+from pipeline_lib.settings.load import setting_names
+from pipeline_lib.settings.sections import Section
+from pipeline_lib.stages.latest import EMBEDDED, TrainedModel
+from pipeline_lib.stages.run import Row
+
+STYLES = {"computed": "green", "reused": "cyan", "stale": "yellow", "failed": "bold red"}
+
+
+def announce(console: Console, row: Row) -> None:
+    """Print one line for a stage that has ended."""
+    console.print(
+        f"[{STYLES[row['status']]}]{row['status']:>8}[/] {row['name']:<10} {row['seconds']:7.1f} s  ", end="", highlight=False
+    )
+    console.print(_why(row), style="dim", markup=False, highlight=False)
+
+
+def stages_table(stages: Iterable[Row], *, planned: bool = False) -> Table:
+    """Return the table of stages: computed or reused, seconds, and why."""
+    table = Table(title="Stages", title_justify="left", title_style="bold")
+    table.add_column("stage")
+    table.add_column("status")
+    if not planned:
+        table.add_column("seconds", justify="right")
+    table.add_column("why", overflow="fold")
+    for row in stages:
+        status = f"[{STYLES[row['status']]}]{row['status']}[/]"
+        table.add_row(row["name"], status, *([] if planned else [f"{row['seconds']:.1f}"]), _text(_why(row)))
+    return table
+
+
+def _why(row: Row) -> str:
+    """Return the reason, with the count of shards where a stage has several."""
+    counts = [f"{row[status]} {status}" for status in ("failed", "stale", "computed", "reused") if status in row]
+    return f"{row['reason']} ({', '.join(counts)})" if len(counts) > 1 else row["reason"]
+
+
+def _text(text: str) -> Any:
+    from rich.text import Text
+
+    return Text(text)  # never markup: reasons quote file names
+
+
+def figures_table(metrics: Mapping[str, Any]) -> Table:
+    """Return the table of figures: top-1 and top-k in percent, without leaks first once images leak; below, the calibration."""
+    table = Table(title="Figures", title_justify="left", title_style="bold")
+    table.add_column("on")
+    for heading in ("top-1 %", "interval", f"top-{metrics['top_k']} %", "images"):
+        table.add_column(heading, justify="right")
+    sets = selections(metrics)
+    for key, name in (("test", "test"), ("data_new_test", "data_new/test")):
+        for suffix, words in sets:
+            if scores := metrics[f"{key}{suffix}"]:
+                interval = f"{100 * scores['top1_low']:.1f}..{100 * scores['top1_high']:.1f}"
+                shares = (f"{100 * scores['top1']:.1f}", interval, f"{100 * scores['top5']:.1f}")
+                table.add_row(f"{name}{words}", *shares, str(scores["images"]))
+    table.caption = "\n".join(_calibration(metrics, each) for each in sets if metrics[f"test{each.suffix}"])
+    table.caption_justify = "left"
+    return table
+
+
+def tell_model(console: Console, model: TrainedModel) -> None:
+    """Print which model predicts: the dataset it was trained on, when, where it is, and what else there is."""
+    when = f"trained {model.trained:%Y-%m-%d %H:%M}, " if model.trained else ""
+    dataset = f"dataset {model.dataset}, " if model.dataset else ""
+    lines = [f"model   {dataset}{when}{model.folder}"]
+    if model.dataset in EMBEDDED:
+        lines.append("        trained on what comes with the project to try it out; train on photographs of your own")
+    if model.others:
+        lines.append(f"        --dataset chooses another one: {', '.join(model.others)}")
+    console.print("\n".join(lines), soft_wrap=True, highlight=False, markup=False)
+
+
+def _calibration(metrics: Mapping[str, Any], each: Selection) -> str:
+    """Return the calibration error on one set of test images in words."""
+    test = metrics[f"test{each.suffix}"]
+    unscaled = "" if metrics["temperature"] == 1 else f", unscaled {test['ece_before']:.3f}"
+    return f"calibration error{each.words} {test['ece']:.3f}{unscaled}, by chance {test['ece_of_chance']:.3f}"
+
+
+def predictions_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """Return the table of predictions: one row an image, its class, probability and bin, then the runners-up."""
+    table = Table()
+    for heading in ("image", "class", "probability", "bin", "then"):
+        table.add_column(heading, justify="right" if heading == "probability" else "left", overflow="fold")
+    for row in rows:
+        if "error" in row:
+            table.add_row(_text(row["image"]), f"[red]{row['error']}[/]", "", "", "")
+            continue
+        then = ", ".join(f"{name} {100 * share:.0f} %" for name, share in row["top"][1:])
+        table.add_row(
+            _text(row["image"]), _text(row["class"]), f"{100 * row['probability']:.1f} %", row["bin"] or "", _text(then)
+        )
+    return table
+
+
+def settings_table(settings: Section) -> Table:
+    """Return every setting with its value and what it is for."""
+    table = Table()
+    for heading in ("setting", "value", "what it is"):
+        table.add_column(heading, overflow="fold")
+    for name, field in setting_names(type(settings)):
+        value: Any = settings
+        for part in name.split("."):
+            value = getattr(value, part)
+        table.add_row(name, _text(str(value)), field.description or "")
+    return table

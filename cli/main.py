@@ -1,0 +1,336 @@
+"""The command ``garbage`` and its subcommands. Heavy libraries are imported when a command needs them."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+from rich.console import Console
+from rich.highlighter import NullHighlighter
+from rich.markup import escape
+
+from pipeline_lib.errors import PipelineError, in_words, is_defect
+
+if TYPE_CHECKING:
+    from pipeline_lib.settings.sections import Section
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+# Prefect and MindSpore read these when they are imported. What the user has set stays.
+QUIET = {
+    "GLOG_v": "3",  # MindSpore: errors only
+    "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",  # the stages are told here; the UI keeps the full log
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",  # Prefect's 20 are too few for a machine that is busy
+    "DO_NOT_TRACK": "1",
+}
+
+HEARTBEAT = "PREFECT_FLOWS_HEARTBEAT_FREQUENCY"
+
+FLOWS = ("garbage-finetune", "lenet-mnist")
+
+_config_option = click.option(
+    "--config", type=click.Path(path_type=Path), metavar="FILE.yaml", help="Read settings from a file."
+)
+_set_option = click.option(
+    "--set", "assignments", multiple=True, metavar="NAME=VALUE", help="Change a setting, such as train.epochs=50."
+)
+_flow_option = click.option(
+    "--flow", type=click.Choice(FLOWS), default=FLOWS[0], show_default=True, help="Which flow: that of run, or of lenet."
+)
+
+
+def _pipeline_options(command: Command) -> Command:
+    """Add the options that ``run``, ``lenet`` and ``status`` share."""
+    for option in (
+        click.option("--json", "as_json", is_flag=True, help="Print one JSON object as the last line of standard output."),
+        click.option("--verify", is_flag=True, help="Compare the digests of kept results too, not their sizes alone."),
+        click.option(
+            "--artifacts", type=click.Path(path_type=Path), help="Folder of all results (GARBAGE_ARTIFACTS, ./artifacts)."
+        ),
+        _config_option,
+        _set_option,
+    ):
+        command = option(command)
+    return command
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="garbage-finetune")
+def main() -> None:
+    """Fine-tune an image classifier on a folder of photographs; stages that are finished are reused."""
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+
+
+@main.command("run")
+@click.option("--dataset", default="sample", show_default=True, help="sample, data_en, or the PATH of a folder or zip file.")
+@_pipeline_options
+def run_command(**options: Any) -> None:
+    """Run the whole pipeline in this process and reuse every stage that is finished."""
+    _execute("garbage-finetune", planning=False, **options)
+
+
+@main.command("lenet")
+@click.option(
+    "--dataset",
+    help="mnist, digits (embedded), or the PATH of a folder of IDX files, an image folder or a zip file.  "
+    "[default: mnist, or digits where it cannot be had]",
+)
+@_pipeline_options
+def lenet_command(**options: Any) -> None:
+    """Train LeNet-5 on small grey images, such as MNIST, and reuse every stage that is finished."""
+    _execute("lenet-mnist", planning=False, **options)
+
+
+@main.command("status")
+@click.option("--dataset", help="As for run or lenet, with the same default.")
+@_flow_option
+@_pipeline_options
+def status_command(flow: str, **options: Any) -> None:
+    """Say for each stage whether a run would reuse it, and if not why. Runs nothing."""
+    _execute(flow, planning=True, **options)
+
+
+@main.command("verify")
+@click.option(
+    "--older-than", type=click.FloatRange(min=0), default=0.0, metavar="DAYS", help="Leave out what was checked since then."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object as the last line of standard output.")
+@click.option("--artifacts", type=click.Path(path_type=Path), help="Folder of all results (GARBAGE_ARTIFACTS, ./artifacts).")
+def verify_command(older_than: float, as_json: bool, artifacts: Path | None) -> None:
+    """Compare kept results with their recorded digests and list those that are damaged; exit code 1 if any is."""
+    _use_artifacts(artifacts)
+    from pipeline_lib.stages.store import Store
+    from pipeline_lib.stages.verification import check_results
+
+    started, told = time.perf_counter(), Console(stderr=True)
+    with _explained(told):
+        results = list(check_results(Store(), older_than))
+    damaged = [result for result in results if result.damage]
+    size, seconds = sum(result.bytes for result in results), time.perf_counter() - started
+    if as_json:
+        named = [{"path": result.path, "damage": result.damage} for result in damaged]
+        click.echo(json.dumps({"results": len(results), "bytes": size, "seconds": round(seconds, 3), "damaged": named}))
+    else:
+        for result in damaged:
+            click.echo(f"{result.path}: {result.damage}")
+        click.echo(f"{len(results)} results, {size / 1e6:,.1f} MB in {seconds:.1f} s: {len(damaged)} damaged")
+    if damaged:
+        told.print(
+            "`garbage run --verify` with the dataset of a damaged result computes it anew", highlight=False, markup=False
+        )
+        sys.exit(1)
+
+
+def _execute(
+    flow_name: str,
+    planning: bool,
+    dataset: str | None,
+    config: Path | None,
+    assignments: tuple[str, ...],
+    artifacts: Path | None,
+    verify: bool,
+    as_json: bool,
+) -> None:
+    _use_artifacts(artifacts)
+    from pipeline_lib.settings.load import load_settings
+    from pipeline_lib.stages.run import Run, watching
+
+    told = Console(stderr=True)
+    _show_warnings(told)
+    run = Run(planning=planning, verify="digests" if verify else "sizes")
+    if not planning:
+        run.listener = lambda row: _announce(told, row)
+        run.tell = lambda line: told.print(f"         {line}", style="dim", markup=False, highlight=False)
+    with _explained(told, lambda error: {"stages": run.stages, "error": error} if as_json else None), watching(run):
+        settings = load_settings(config, assignments, _settings_of(flow_name))
+        flow = _flow(flow_name)
+        if not planning:
+            _start_server()
+        with _without_heartbeats():
+            result = (flow.fn if planning else flow)(**({"dataset": dataset} if dataset is not None else {}), settings=settings)
+    _show(result, told if as_json else Console(), planning)
+    if as_json:
+        click.echo(json.dumps(result))
+
+
+def _start_server() -> None:
+    """Start the temporary Prefect server, unless Prefect is configured to use another one.
+
+    Raises:
+        PipelineError: It does not answer in time.
+    """
+    from prefect.settings import get_current_settings
+
+    settings = get_current_settings()
+    if settings.api.url or not settings.server.ephemeral.enabled:
+        return
+    import httpx
+    from prefect.server.api.server import SubprocessASGIServer
+
+    server = SubprocessASGIServer()
+    try:
+        server.start()
+    except (RuntimeError, httpx.TimeoutException) as error:
+        code = server.server_process and server.server_process.poll()
+        why = "" if code is None else f"; it ended with code {code}, and its own words are above"
+        raise PipelineError(
+            f"The temporary Prefect server did not answer within {settings.server.ephemeral.startup_timeout_seconds} s{why}. "
+            "Run again when the machine is less busy, set PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS to wait longer, "
+            "or let PREFECT_API_URL name a server that runs."
+        ) from error
+
+
+@contextmanager
+def _without_heartbeats() -> Iterator[None]:
+    """Leave out a run's heartbeats: at its end Prefect waits up to a second for their thread.
+
+    The watchman looks after the runs of deployments; whoever sits at a terminal sees that a run died.
+    """
+    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+
+    with nullcontext() if HEARTBEAT in os.environ else temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+        yield
+
+
+def _show_warnings(console: Console) -> None:
+    """Print what the pipeline warns of; Prefect's own console handler keeps silent about it."""
+    from rich.logging import RichHandler
+
+    handler = RichHandler(logging.WARNING, console, show_time=False, show_path=False, highlighter=NullHighlighter())
+    logging.getLogger("pipeline_lib").addHandler(handler)
+
+
+def _settings_of(flow_name: str) -> type[Section]:
+    """Return the settings of a flow without importing it."""
+    from pipeline_lib.settings.sections import LenetSettings, Settings
+
+    return LenetSettings if flow_name == "lenet-mnist" else Settings
+
+
+def _flow(flow_name: str) -> Any:
+    if flow_name == "lenet-mnist":
+        from flows.lenet_mnist import lenet_mnist
+
+        return lenet_mnist
+    from flows.garbage_finetune import garbage_finetune
+
+    return garbage_finetune
+
+
+def _use_artifacts(artifacts: Path | None) -> None:
+    if artifacts:
+        from pipeline_lib.stages.store import ARTIFACTS
+
+        os.environ[ARTIFACTS] = str(artifacts.absolute())
+
+
+def _announce(console: Console, row: dict[str, Any]) -> None:
+    from cli.console import announce
+
+    announce(console, row)
+
+
+def _show(result: dict[str, Any], console: Console, planning: bool) -> None:
+    from cli.console import figures_table, stages_table
+
+    console.print(stages_table(result["stages"], planned=planning))
+    if not planning:
+        console.print(figures_table(result["metrics"]))
+        if "dataset" in result:
+            console.print(f"data    {result['dataset']}", soft_wrap=True, highlight=False, markup=False)
+        console.print(f"report  {result['report']}\nmodel   {result['model']}", soft_wrap=True, highlight=False, markup=False)
+
+
+@contextmanager
+def _explained(console: Console, as_json: Callable[[str], dict[str, Any] | None] = lambda error: None) -> Iterator[None]:
+    """Turn an error into one sentence and exit code 1; what is neither the user's nor the machine's keeps its traceback."""
+    try:
+        yield
+    except Exception as error:
+        if is_defect(error):
+            console.print_exception(max_frames=8)
+        sentence = in_words(error)
+    else:
+        return
+    console.print(f"[bold red]error[/] {escape(sentence)}", soft_wrap=True, highlight=False)
+    if (result := as_json(sentence)) is not None:
+        click.echo(json.dumps(result))
+    sys.exit(1)
+
+
+@main.command()
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="IMAGE|FOLDER ...")
+@click.option("--model", type=click.Path(path_type=Path), help="Folder of a model, instead of the last one of a dataset.")
+@click.option(
+    "--dataset",
+    help="Name or PATH of the dataset whose model predicts.  "
+    "[default: the one trained on last; the embedded sample only if there is no other]",
+)
+@click.option("--flow", type=click.Choice(FLOWS), default=FLOWS[0], show_default=True, help="Which flow has trained the model.")
+@click.option("--top", default=5, show_default=True, type=click.IntRange(min=1), help="Classes listed for each image.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON list as the last line of standard output.")
+@click.option("--csv", "csv_path", type=click.Path(path_type=Path), help="Write the predictions to a CSV file too.")
+@click.option("--artifacts", type=click.Path(path_type=Path), help="Folder of all results (GARBAGE_ARTIFACTS, ./artifacts).")
+def predict(
+    paths: tuple[Path, ...],
+    model: Path | None,
+    dataset: str | None,
+    flow: str,
+    top: int,
+    as_json: bool,
+    csv_path: Path | None,
+    artifacts: Path | None,
+) -> None:
+    """Classify photographs: class, calibrated probability, and the bin it belongs in.
+
+    Which model predicts, the dataset it was trained on and when is printed on standard error. A file that is no image is
+    reported in its row; the others are classified all the same. The exit code is 0 when at least one photograph was
+    classified, else 1.
+    """
+    if model and dataset:
+        raise click.UsageError("--model names a folder and --dataset a dataset's model: give one of them.")
+    _use_artifacts(artifacts)
+    told = Console(stderr=True)
+    with _explained(told):
+        from cli.console import predictions_table, tell_model
+        from pipeline_lib.models.predict import check_answered, predict_paths, write_csv
+        from pipeline_lib.stages.latest import latest_model, named_model
+        from pipeline_lib.stages.store import Store
+
+        chosen = named_model(model) if model else latest_model(Store().root, flow, dataset)
+        tell_model(told, chosen)
+        rows = predict_paths(paths, chosen.folder, top)
+        if csv_path:
+            write_csv(csv_path, rows)
+        (told if as_json else Console()).print(predictions_table(rows))
+        if as_json:
+            click.echo(json.dumps(rows))
+        check_answered(paths, rows)
+
+
+@main.command()
+@_flow_option
+@_config_option
+@_set_option
+def settings(flow: str, config: Path | None, assignments: tuple[str, ...]) -> None:
+    """List every setting with its value and what it is for."""
+    from cli.console import settings_table
+    from pipeline_lib.settings.load import load_settings
+
+    with _explained(Console(stderr=True)):
+        loaded = load_settings(config, assignments, _settings_of(flow))
+    Console().print(settings_table(loaded))
+
+
+if __name__ == "__main__":
+    main()

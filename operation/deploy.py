@@ -1,0 +1,118 @@
+"""Deploy to a Prefect server: the work pool, the deployments of ``prefect.yaml``, where notices go. ``make deploy``.
+
+The server is the one that ``PREFECT_API_URL`` names, else the one that ``make ui`` started. Doing it again changes only
+what differs.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import click
+import httpx
+
+from pipeline_lib.errors import PipelineError
+
+if TYPE_CHECKING:
+    from prefect.client.orchestration import SyncPrefectClient
+
+PROJECT = Path(__file__).parent.parent
+POOL = "garbage"
+NOTIFY = "GARBAGE_NOTIFY_URL"
+
+
+def deploy() -> list[str]:
+    """Deploy to the server of ``PREFECT_API_URL`` and return what is there now, a line each."""
+    from prefect.client.orchestration import get_client
+
+    from operation.notify import keep_address
+
+    with answering(), get_client(sync_client=True) as client:
+        keep_pool(client)
+        deploy_all()
+        ids = deployed(client)
+        notices = keep_address(client, os.environ.get(NOTIFY))
+    return [f"work pool {POOL}", *(f"deployment {name}" for name in ids), *notices]
+
+
+@contextmanager
+def answering() -> Iterator[None]:
+    """Raise PipelineError when the server of ``PREFECT_API_URL`` does not answer, or not to the password it is given."""
+    address = os.environ["PREFECT_API_URL"]
+    try:
+        yield
+    except httpx.TransportError as error:
+        raise PipelineError(f"No Prefect server answers at {address} ({error}); start one with `make ui`") from error
+    except httpx.HTTPStatusError as error:
+        if error.response.status_code != httpx.codes.UNAUTHORIZED:
+            raise
+        wrong = "refuses this password" if os.environ.get("PREFECT_API_AUTH_STRING") else "wants a password"
+        raise PipelineError(f"{address} {wrong}: export PREFECT_API_AUTH_STRING=user:password") from error
+
+
+def deployed(client: SyncPrefectClient) -> dict[str, UUID]:
+    """Return the ids by name of what is deployed to the work pool: whatever takes turns there can hold it up."""
+    from prefect.client.schemas.filters import WorkPoolFilter, WorkPoolFilterName
+
+    pool = WorkPoolFilter(name=WorkPoolFilterName(any_=[POOL]))
+    return {each.name: each.id for each in client.read_deployments(work_pool_filter=pool)}
+
+
+def keep_pool(client: SyncPrefectClient) -> None:
+    """Create the work pool, or set its limit again.
+
+    One run at a time, of whichever deployment: all share the artifacts root and the processor. The pool counts the runs that
+    the server calls Pending or Running, so a second worker, or one that was started anew beside a run that outlived its
+    worker, waits as well.
+    """
+    from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
+    from prefect.exceptions import ObjectNotFound
+
+    try:
+        pool = client.read_work_pool(POOL)
+    except ObjectNotFound:
+        client.create_work_pool(WorkPoolCreate(name=POOL, type="process", concurrency_limit=1))
+        return
+    if pool.concurrency_limit != 1:
+        client.update_work_pool(POOL, WorkPoolUpdate(concurrency_limit=1))
+
+
+def deploy_all() -> None:
+    """Run ``prefect deploy`` in the project's folder; raises PipelineError with its last lines when it fails."""
+    command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"]
+    ended = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)  # noqa: S603  # no shell
+    if ended.returncode:
+        words = " ".join((ended.stdout + ended.stderr).split())
+        raise PipelineError(f"prefect deploy failed: ...{words[-400:]}")
+
+
+@click.command(help="Deploy to the Prefect server of PREFECT_API_URL, else to the one that make ui started.")
+@click.option(
+    "--notify",
+    metavar="URL",
+    help="Send notices (failures, finished nightlies, silence) to this address; '' for none.",
+)
+def main(notify: str | None) -> None:
+    """Deploy and say what is there now."""
+    from operation.ui import local_api
+
+    if notify is not None:
+        os.environ[NOTIFY] = notify
+    try:
+        if not os.environ.get("PREFECT_API_URL"):
+            os.environ["PREFECT_API_URL"] = local_api()
+        click.echo("\n".join(deploy()))
+    except PipelineError as error:
+        click.echo(f"error {error}", err=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,202 @@
+"""The watchman: looks at the Prefect server again and again, ends what is dead, and says what is wrong.
+
+``make ui`` starts it beside server and worker; for a server that is operated in another way: ``python -m operation.watch``
+with ``PREFECT_API_URL``, ``PREFECT_API_AUTH_STRING`` if there is a password, and a ``PREFECT_HOME`` to keep its memory in.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import click
+import httpx
+from prefect.exceptions import PrefectException
+
+from operation.deploy import POOL
+from operation.notify import Notice, Send, sender
+from operation.sight import OVERLAP, Seen, TaskSeen, look
+from operation.verdicts import Limits, Verdict, endings, given_up, in_words, orphaned, silences
+from pipeline_lib.errors import PipelineError
+
+if TYPE_CHECKING:
+    from prefect.client.orchestration import SyncPrefectClient
+
+
+@dataclass
+class Memory:
+    """What has been told, in a file: a watchman that is started again tells nothing twice.
+
+    Attributes:
+        file: Where it is kept.
+        since: Runs that ended before have been told of.
+        told: The moment of each notice that was sent, by its key.
+    """
+
+    file: Path
+    since: datetime | None = None
+    told: dict[str, datetime] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, file: Path) -> Memory:
+        """Return what the file remembers; nothing when it is not there."""
+        if not file.exists():
+            return cls(file)
+        known = json.loads(file.read_text(encoding="utf-8"))
+        told = {key: datetime.fromisoformat(moment) for key, moment in known["told"].items()}
+        return cls(file, datetime.fromisoformat(known["since"]), told)
+
+    def write(self) -> None:
+        """Replace the file, once there is something to remember."""
+        if self.since:
+            told = {key: moment.isoformat() for key, moment in self.told.items()}
+            fresh = self.file.with_suffix(f".{os.getpid()}")
+            fresh.write_text(json.dumps({"since": self.since.isoformat(), "told": told}), encoding="utf-8")
+            fresh.replace(self.file)
+
+    def know(self, notices: Sequence[Notice], now: datetime) -> None:
+        """Count notices as told."""
+        self.told |= {notice.key: now for notice in notices}
+
+    def forget(self, present: Sequence[Notice], now: datetime) -> None:
+        """Forget what is over, and endings that no look will see again."""
+        keys = {notice.key for notice in present}
+        self.told = {
+            key: moment
+            for key, moment in self.told.items()
+            if key in keys or (key.startswith("ended/") and now - moment < 2 * OVERLAP)
+        }
+
+
+@dataclass
+class Watchman:
+    """One who looks, acts and tells.
+
+    Attributes:
+        limits: When a silence is too long.
+        memory: What has been told.
+        answering: Since when the server has been answering.
+        unanswered: Since when it has not.
+        send: How the last server that answered wants notices to be sent; None when nobody wants any.
+    """
+
+    limits: Limits
+    memory: Memory
+    answering: datetime | None = None
+    unanswered: datetime | None = None
+    send: Send | None = None
+
+    def turn(self) -> None:
+        """Look once, end what is dead, and tell what is wrong."""
+        from prefect.client.orchestration import get_client
+
+        try:
+            with get_client(sync_client=True) as client:
+                seen, self.send = look(client, POOL, self.answering, self.memory.since), sender()
+                self._act(client, seen)
+        except (httpx.HTTPError, PrefectException) as error:
+            self._no_answer(error)
+            return
+        if self.unanswered:
+            say(f"The server answers again, for the first time since {self.unanswered:%Y-%m-%d %H:%M:%S}")
+        self.answering, self.unanswered = seen.answering, None
+        if not self.memory.since:  # what ended before there was a watchman is no news
+            self.memory.know(endings(seen), seen.now)
+        present = [*endings(seen), *silences(seen, self.limits)]
+        if self.tell(present):
+            self.memory.since = seen.now
+            self.memory.forget(present, seen.now)
+        self.memory.write()
+
+    def tell(self, notices: Sequence[Notice]) -> bool:
+        """Send what has not been sent, and say whether all of it has now."""
+        fresh = [notice for notice in notices if notice.key not in self.memory.told]
+        for notice in fresh:
+            say(f"{notice.subject} - {notice.body}")
+            try:
+                if self.send:
+                    self.send(notice)
+            except (httpx.HTTPError, httpx.InvalidURL) as error:
+                say(f"The notice was not taken ({error}); it is sent again in {self.limits.watch:g} s")
+            else:
+                self.memory.know([notice], datetime.now(UTC))
+        return all(notice.key in self.memory.told for notice in fresh)
+
+    def _act(self, client: SyncPrefectClient, seen: Seen) -> None:
+        """End what is dead. What the server refuses is tried at each look, and holds up nothing else."""
+        todo = [partial(_give_up, client, verdict) for verdict in given_up(seen, self.limits)]
+        todo += [partial(_end_task, client, task) for task in orphaned(seen, self.limits)]
+        for step in todo:
+            try:
+                step()
+            except (httpx.HTTPError, PrefectException) as error:
+                say(f"The server refused: {error}")
+
+    def _no_answer(self, error: Exception) -> None:
+        """Say once that the server does not answer, and tell it once it has been too long."""
+        now, address = datetime.now(UTC), os.environ.get("PREFECT_API_URL")
+        if not self.unanswered:
+            self.unanswered = now
+            say(f"No answer from {address}: {type(error).__name__} {error}")
+        if isinstance(error, httpx.TransportError):  # not for "busy": a silence would never be long enough
+            self.answering = None
+        if now - self.unanswered > timedelta(seconds=self.limits.server):
+            what = f"The Prefect server at {address} has not answered for {in_words(self.limits.server)}"
+            self.tell([Notice(f"server/{self.unanswered.isoformat()}", what, "`make ui` starts a server that died.")])
+
+
+def _give_up(client: SyncPrefectClient, verdict: Verdict) -> None:
+    """Set a run's state, unless it has got another one meanwhile."""
+    from prefect.client.schemas.objects import State, StateType
+
+    now = client.read_flow_run(UUID(verdict.run.id))
+    if now.state and str(now.state.id) == verdict.run.state_id:
+        say(f"{verdict.run.deployment.name}: {verdict.run.name} is given up: {verdict.message}")
+        state: State[None] = State(type=StateType(verdict.state), message=verdict.message)
+        client.set_flow_run_state(now.id, state)
+
+
+def _end_task(client: SyncPrefectClient, task: TaskSeen) -> None:
+    from prefect.states import Crashed
+
+    message = f"Its run is {task.run.state}: nobody works on this any more"
+    client.set_task_run_state(UUID(task.id), Crashed(message=message), force=True)
+
+
+def say(text: str) -> None:
+    """Write a line with the time to standard output, which is the watchman's log."""
+    click.echo(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} {text}")
+
+
+@click.command(help="Watch the Prefect server of PREFECT_API_URL until stopped; see docs/operating.md, Silence.")
+def main() -> None:
+    """Look at the server every ``GARBAGE_WATCH_SECONDS`` (20)."""
+    from operation.home import home
+    from operation.ui import local_api
+
+    try:
+        if not os.environ.get("PREFECT_API_URL"):
+            os.environ["PREFECT_API_URL"] = local_api()
+        home().mkdir(parents=True, exist_ok=True)
+        watchman = Watchman(Limits.of_environment(), Memory.read(home() / "watch-memory.json"))
+    except PipelineError as error:
+        click.echo(f"error {error}", err=True)
+        sys.exit(1)
+    say(f"watching {os.environ['PREFECT_API_URL']}")
+    pause = threading.Event()
+    while True:
+        watchman.turn()
+        pause.wait(watchman.limits.watch)
+
+
+if __name__ == "__main__":
+    main()

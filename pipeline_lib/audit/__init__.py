@@ -1,0 +1,1 @@
+"""What makes figures lie: duplicates, leaks, label conflicts, oddities."""

@@ -1,0 +1,1 @@
+"""Small grey images for LeNet-5."""

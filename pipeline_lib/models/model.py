@@ -1,0 +1,114 @@
+"""A model on disk: a trained head and beside it its backbone, or a whole trained network. The folder alone predicts."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from pipeline_lib.errors import PipelineError
+from pipeline_lib.files.links import link_or_copy
+from pipeline_lib.stages.kept import Kept
+
+BACKBONE = "backbone"
+BATCH = 16
+"""Images a forward pass: a handful of photographs should not wait for a large batch to be computed."""
+
+
+class Model(Protocol):
+    """Predicts; the folder it was opened from is all it needs.
+
+    Attributes:
+        classes: Names of the classes, in the order of the outputs.
+        batch: Images a forward pass.
+    """
+
+    classes: Sequence[str]
+    batch: int
+
+    def probabilities(self, images: Sequence[Image.Image]) -> NDArray[np.float64]:
+        """Return calibrated probabilities (n, classes), rows that sum to 1, of at most ``batch`` RGB images."""
+        ...
+
+
+def open_model(folder: Path) -> Model:
+    """Return the model in a folder, the result of a stage ``train``; its kind follows from the files.
+
+    Raises:
+        PipelineError: There is no model in the folder, or it is damaged.
+    """
+    if not folder.is_dir():
+        raise PipelineError(
+            f"There is no model at {folder}; train one with 'garbage run' or 'garbage lenet', or name its folder with --model"
+        )
+    return NetworkModel(folder) if (folder / "network.json").is_file() else HeadModel(folder)
+
+
+class HeadModel:
+    """A head with its backbone, labels, preprocessing and temperature; see ``Model`` and ``open_model``."""
+
+    batch = BATCH
+
+    def __init__(self, folder: Path) -> None:
+        from pipeline_lib.features.engines import engine
+        from pipeline_lib.training.head import load_head
+
+        self._head, self._spec = load_head(folder)
+        self._engine = engine(folder / BACKBONE, BATCH, "mindspore")
+        self.classes: Sequence[str] = self._spec.classes
+        if self._engine.width != self._spec.in_features:
+            raise PipelineError(
+                f"The head in {folder} takes {self._spec.in_features} features, but the backbone beside it gives "
+                f"{self._engine.width}; the two do not belong together, train again"
+            )
+
+    def probabilities(self, images: Sequence[Image.Image]) -> NDArray[np.float64]:
+        """See ``Model``."""
+        if not images:
+            return np.empty((0, len(self.classes)))
+        prepared = np.stack([self._engine.preprocessing.array(image) for image in images])
+        return _calibrated(self._head, self._engine(prepared), self._spec.temperature)
+
+
+class NetworkModel:
+    """A whole network for small grey images, with labels, preprocessing and temperature; see ``Model`` and ``open_model``."""
+
+    batch = BATCH
+
+    def __init__(self, folder: Path) -> None:
+        from pipeline_lib.training.network import load_network
+
+        self._network, self._spec = load_network(folder)
+        self.classes: Sequence[str] = self._spec.classes
+
+    def probabilities(self, images: Sequence[Image.Image]) -> NDArray[np.float64]:
+        """See ``Model``."""
+        if not images:
+            return np.empty((0, len(self.classes)))
+        prepared = np.stack([self._spec.preprocessing.array(image) for image in images])
+        return _calibrated(self._network, prepared, self._spec.temperature)
+
+
+def _calibrated(network: Any, inputs: NDArray[np.float32], temperature: float) -> NDArray[np.float64]:
+    """Return the probabilities that a network gives its inputs, after temperature scaling."""
+    from scipy.special import softmax
+
+    from pipeline_lib.training.inference import Predictor
+
+    logits = Predictor(network, BATCH).logits(inputs)
+    probabilities: NDArray[np.float64] = softmax(logits.astype(np.float64) / temperature, axis=1)
+    return probabilities
+
+
+def keep_backbone(model: Path, backbone: Kept) -> None:
+    """Put the backbone's files into a model's folder; raises PipelineError when one is not what was recorded."""
+    target = model / BACKBONE
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir()
+    for name in ("backbone.ckpt", "backbone.json"):
+        link_or_copy(backbone.intact(name), target / name)

@@ -1,0 +1,104 @@
+"""Prediction: photographs in, class, calibrated probability and bin out."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from pipeline_lib.data.classes import bin_of
+from pipeline_lib.data.imagefolder import files_below
+from pipeline_lib.errors import PipelineError
+from pipeline_lib.images.read import ImageProblem, read_image
+from pipeline_lib.models.model import Model, open_model
+
+COLUMNS = ("image", "class", "probability", "bin", "error")
+
+
+def predict_paths(paths: Sequence[Path], model: Path, top: int) -> list[dict[str, Any]]:
+    """Classify images, and all images in folders, in batches; return one row each, in order.
+
+    A row has ``image``, ``class``, ``probability`` (0..1, calibrated), ``bin`` (None for a class without one) and ``top``: the
+    ``top`` likeliest classes with their probabilities. A file that cannot be read has ``image`` and ``error`` instead.
+
+    Raises:
+        PipelineError: There is no model in the folder ``model``, or it is damaged.
+        OSError: A folder cannot be read.
+    """
+    files = iter(list(_files(paths)))  # a folder that cannot be read is told before anything is computed
+    loaded = open_model(model)
+    rows: list[dict[str, Any]] = []
+    while batch := list(islice(files, loaded.batch)):
+        rows += _predict_batch(batch, loaded, top)
+    return rows
+
+
+def _files(paths: Sequence[Path]) -> Iterator[Path]:
+    for path in paths:
+        if path.is_dir():
+            yield from files_below(path)
+        else:
+            yield path
+
+
+def _predict_batch(files: Sequence[Path], model: Model, top: int) -> list[dict[str, Any]]:
+    read = [_read(file) for file in files]
+    images = [image for image in read if isinstance(image, Image.Image)]
+    probabilities = iter(model.probabilities(images))
+    return [
+        _row(file, next(probabilities), model.classes, top)
+        if isinstance(image, Image.Image)
+        else {"image": str(file), "error": image}
+        for file, image in zip(files, read, strict=True)
+    ]
+
+
+def _read(file: Path) -> Image.Image | str:
+    """Return the image, or why there is none."""
+    try:
+        return read_image(file)
+    except ImageProblem as problem:
+        return str(problem)
+
+
+def _row(file: Path, probabilities: NDArray[np.float64], classes: Sequence[str], top: int) -> dict[str, Any]:
+    ranking = np.argsort(-probabilities, kind="stable")[:top]
+    listed = [[classes[number], round(float(probabilities[number]), 4)] for number in ranking]
+    return {"image": str(file), "class": listed[0][0], "probability": listed[0][1], "bin": bin_of(listed[0][0]), "top": listed}
+
+
+def check_answered(paths: Sequence[Path], rows: Sequence[dict[str, Any]]) -> None:
+    """See to it that at least one photograph was classified.
+
+    Raises:
+        PipelineError: ``predict_paths`` has found no file in ``paths``, or could read none of them.
+    """
+    if not rows:
+        raise PipelineError(f"There is no file in {', '.join(map(str, paths))}; give photographs, or folders that hold some")
+    if all("error" in row for row in rows):
+        first = rows[0]
+        raise PipelineError(
+            f"No photograph was classified: of {len(rows)} file{'s' * (len(rows) > 1)} none can be read as an image "
+            f"(first: {first['image']}: {first['error']})"
+        )
+
+
+def write_csv(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+    """Write the rows of ``predict_paths`` without their runners-up.
+
+    Raises:
+        PipelineError: The file cannot be written.
+    """
+    try:
+        with path.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, COLUMNS, extrasaction="ignore", lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
+    except OSError as error:
+        raise PipelineError(f"{path} cannot be written: {error.strerror}") from error

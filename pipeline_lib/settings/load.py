@@ -1,0 +1,146 @@
+"""Settings from a YAML file and from ``name=value`` pairs, refused with the name, the allowed range and the nearest name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from operator import attrgetter
+from pathlib import Path
+from typing import Any, TypeVar, get_args, overload
+
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+
+from pipeline_lib.errors import PipelineError, shortened
+from pipeline_lib.settings.file import read_settings, read_value
+from pipeline_lib.settings.sections import Section, Settings
+
+AnySettings = TypeVar("AnySettings", bound=Section)
+
+
+@overload
+def load_settings(config: Path | None = None, assignments: Sequence[str] = ()) -> Settings: ...
+
+
+@overload
+def load_settings(config: Path | None, assignments: Sequence[str], model: type[AnySettings]) -> AnySettings: ...
+
+
+def load_settings(config: Path | None = None, assignments: Sequence[str] = (), model: type[Section] = Settings) -> Section:
+    """Return the defaults of a flow's settings, changed by a YAML file, then by pairs such as ``train.epochs=50``.
+
+    Raises:
+        PipelineError: The file cannot be read, sets a name twice, or a pair is malformed; a name does not exist, or a value is
+            out of range.
+    """
+    fields = dict(setting_names(model))
+    values = _read(config) if config else {}
+    values |= dict(_pair(assignment, fields) for assignment in assignments)
+    for name in values:
+        if name not in fields:
+            raise PipelineError(_unknown(name, fields))
+    try:
+        return model.model_validate(_nested(values))
+    except ValidationError as error:
+        raise PipelineError(_in_words(error, fields)) from None
+
+
+def setting_names(model: type[BaseModel] = Settings, prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
+    """Yield the dotted name and the field of every setting."""
+    for name, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from setting_names(field.annotation, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", field
+
+
+def changed_settings(settings: Section) -> dict[str, Any]:
+    """Return the settings that are not the default, by dotted name."""
+    defaults = type(settings)()
+    values = {name: attrgetter(name) for name, _ in setting_names(type(settings))}
+    return {name: value(settings) for name, value in values.items() if value(settings) != value(defaults)}
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Return the values of a settings file by dotted name."""
+    try:
+        return read_settings(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise PipelineError(f"The settings file {path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise PipelineError(f"The settings file {path} is not YAML: it is not text in UTF-8") from None
+    except ValueError as error:
+        raise PipelineError(f"The settings file {path} cannot be used: {error}") from None
+
+
+def _pair(assignment: str, fields: Mapping[str, FieldInfo]) -> tuple[str, Any]:
+    """Return the name and the value of ``name=value``; text stays text, all else is read as YAML."""
+    name, equals, text = (part.strip() for part in assignment.partition("="))
+    if not (name and equals):
+        raise PipelineError(f"--set {shortened(assignment)}: write NAME=VALUE, for example --set train.epochs=50")
+    if name in fields and fields[name].annotation is str:
+        return name, text
+    try:
+        return name, read_value(text)
+    except ValueError:
+        raise PipelineError(f"--set {name}={shortened(text)}: the value is not YAML") from None
+
+
+def _nested(flat: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values by section."""
+    values: dict[str, Any] = {}
+    for name, value in flat.items():
+        *sections, last = name.split(".")
+        here = values
+        for section in sections:
+            here = here.setdefault(section, {})
+        here[last] = value
+    return values
+
+
+def _in_words(error: ValidationError, fields: Mapping[str, FieldInfo]) -> str:
+    """Return the first complaint as one sentence."""
+    complaint = error.errors()[0]
+    # The complaint about an item of a list ends with its position.
+    name = ".".join(str(part) for part in complaint["loc"] if not isinstance(part, int))
+    message = complaint["msg"].removeprefix("Value error, ")
+    if name not in fields:
+        return f"{name}: {message}"
+    field = fields[name]
+    if isinstance(complaint["loc"][-1], int):
+        field = FieldInfo.from_annotation(get_args(field.annotation)[0])
+    return f"{name}={_shown(complaint['input'])} is not allowed: {_allowed(field) or message}"
+
+
+def _unknown(name: str, fields: Mapping[str, FieldInfo]) -> str:
+    sections = {each.rpartition(".")[0] for each in fields} - {""}
+    if name in sections:
+        first = next(each for each in fields if each.startswith(f"{name}."))
+        return f"{name} is a section of settings, not a value; write for example {first}=..."
+    last = {each.rpartition(".")[2]: each for each in fields}
+    nearest = get_close_matches(name, fields, n=1) or [
+        last[each] for each in get_close_matches(name.rpartition(".")[2], last, n=1)
+    ]
+    return f"There is no setting {name}" + (f"; did you mean {nearest[0]}?" if nearest else "; garbage settings lists them all")
+
+
+def _shown(value: Any) -> str:
+    return shortened(value if isinstance(value, str) else repr(value))
+
+
+def _allowed(field: FieldInfo) -> str:
+    """Return what a field allows in words: its range, or its choices."""
+    bounds = {}
+    for constraint in field.metadata:
+        for kind in ("ge", "gt", "le", "lt", "multiple_of"):
+            if hasattr(constraint, kind):
+                bounds[kind] = getattr(constraint, kind)
+    words = [f"{_BOUNDS[kind]} {value:,}" for kind, value in bounds.items()]
+    choices = getattr(field.annotation, "__args__", ()) if "Literal" in str(field.annotation) else ()
+    if choices:
+        return "choose " + " or ".join(map(str, choices))
+    return f"a {_TYPES.get(field.annotation, 'value')} {' and '.join(words)}" if words else ""
+
+
+_BOUNDS = {"ge": "of at least", "gt": "above", "le": "at most", "lt": "below", "multiple_of": "divisible by"}
+_TYPES: dict[Any, str] = {int: "whole number", float: "number"}

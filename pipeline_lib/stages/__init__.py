@@ -1,0 +1,1 @@
+"""What a result is, when it counts, and where it is kept."""

@@ -1,0 +1,91 @@
+"""Where people find the last results of a flow on a dataset, ``latest/<flow>/<dataset>/``, and which model predicts."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from pipeline_lib.errors import PipelineError
+from pipeline_lib.stages.publishing import MANIFEST
+from pipeline_lib.stages.store import Ref, Store
+
+EMBEDDED = ("sample", "digits")
+"""Datasets that come with the project, to try it out: a model of any other one is preferred."""
+
+
+class TrainedModel(NamedTuple):
+    """A model that can predict.
+
+    Attributes:
+        folder: Where it is.
+        dataset: What it was trained on, by the name in ``latest/``; "" for a folder that somebody named.
+        trained: When, in local time; None where its folder does not tell.
+        others: Datasets that have a model of the same flow too.
+    """
+
+    folder: Path
+    dataset: str
+    trained: datetime | None
+    others: tuple[str, ...] = ()
+
+
+def keep_latest(store: Store, flow: str, dataset: str, **results: Ref) -> None:
+    """Let ``latest/<flow>/<dataset>/<name>`` lead to each result. Datasets of one name share a place: the last run counts."""
+    for name, ref in results.items():
+        store.point(f"{flow}/{file_name(dataset)}/{name}", ref)
+
+
+def file_name(dataset: str) -> str:
+    """Return a dataset's name as the name of a folder that is easy to type: letters, digits, ``.``, ``_`` and ``-``."""
+    return re.sub(r"[^\w.-]+", "-", dataset).strip("-.") or "dataset"
+
+
+def named_model(folder: Path) -> TrainedModel:
+    """Return the model in a folder that somebody named, be it there or not."""
+    return TrainedModel(folder, "", _trained(folder))
+
+
+def latest_model(root: Path, flow: str, dataset: str | None = None) -> TrainedModel:
+    """Return the model that predicts when no folder is named.
+
+    Args:
+        root: The artifacts root.
+        flow: Which flow has trained it.
+        dataset: Name or path of the dataset it was trained on. Without one it is the model that was trained last on a dataset
+            of the user's; one of an embedded dataset only when there is no other.
+
+    Raises:
+        PipelineError: There is no model, or none of that dataset.
+    """
+    place = root / "latest" / flow
+    found = [TrainedModel(link, link.parent.name, _trained(link)) for link in place.glob("*/model") if link.is_dir()]
+    models = {model.dataset: model for model in found}
+    if not models:
+        raise PipelineError(
+            f"There is no model at {place}; train one with 'garbage run' or 'garbage lenet', or name its folder with --model"
+        )
+    chosen = _newest(models) if dataset is None else _of(dataset, models)
+    return chosen._replace(others=tuple(sorted(models.keys() - {chosen.dataset})))
+
+
+def _newest(models: dict[str, TrainedModel]) -> TrainedModel:
+    candidates = [model for model in models.values() if model.dataset not in EMBEDDED] or list(models.values())
+    return max(candidates, key=lambda model: (model.trained or datetime.min, model.dataset))
+
+
+def _of(dataset: str, models: dict[str, TrainedModel]) -> TrainedModel:
+    path = Path(dataset).expanduser().resolve()
+    for name in (dataset, path.stem if path.is_file() else path.name):
+        if file_name(name) in models:
+            return models[file_name(name)]
+    raise PipelineError(f"There is no model of the dataset {dataset}; there is one of {', '.join(sorted(models))}")
+
+
+def _trained(folder: Path) -> datetime | None:
+    """Return when a model was finished: results hold no dates, so that equal ones are equal, but their files have one."""
+    try:
+        return datetime.fromtimestamp((folder / MANIFEST).stat().st_mtime)
+    except OSError:
+        return None

@@ -1,0 +1,102 @@
+"""One run of a flow as its stages see it: where results live, what is verified, and what came of each stage."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from pipeline_lib.errors import writing_into
+from pipeline_lib.stages.root import check_root
+from pipeline_lib.stages.store import Ref, Store, Verify
+
+Status = Literal["failed", "stale", "computed", "reused"]
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one stage, or of one shard of it."""
+
+    status: Status
+    reason: str
+    key: str
+
+
+@dataclass
+class Run:
+    """A run in progress.
+
+    Attributes:
+        slot: Name of the dataset: two datasets are two histories.
+        planning: Only say what would be reused; compute nothing.
+        verify: Compare outputs with their recorded ``sizes``, or with their ``digests`` too.
+        stage_minutes: Time limit of each stage, in minutes.
+        listener: Called with the row of each stage as it ends.
+        tell: Called with what a stage says while it works, a line at a time.
+        at_end: What is done or waited for when the flow has called its last stage, be it in success or failure.
+        results: The results of each stage, in order: one, or one a shard. While planning, some are still to be computed.
+        stages: One row a stage, in order: name, status, reason, seconds (wall time), key; a stage of several shards also
+            has the count of each status.
+    """
+
+    slot: str = ""
+    planning: bool = False
+    verify: Verify = "sizes"
+    stage_minutes: float = 240.0
+    listener: Callable[[Row], None] = lambda row: None
+    tell: Callable[[str], None] = lambda line: None
+    id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    store: Store = field(default_factory=Store)
+    at_end: ExitStack = field(default_factory=ExitStack)
+    results: dict[str, list[Ref]] = field(default_factory=dict)
+    stages: list[Row] = field(default_factory=list)
+
+    def record(self, stage: str, outcomes: Sequence[Outcome], seconds: float) -> Row:
+        """Keep what came of a stage, its shards summed up, and return the row."""
+        counts = {
+            status: sum(each.status == status for each in outcomes) for status in ("failed", "stale", "computed", "reused")
+        }
+        status = next(name for name, count in counts.items() if count)
+        telling = next(each for each in outcomes if each.status == status)
+        row: Row = {"name": stage, "status": status, "reason": telling.reason, "seconds": round(seconds, 3), "key": telling.key}
+        if len(outcomes) > 1:
+            row |= {name: count for name, count in counts.items() if count}
+        self.stages.append(row)
+        self.listener(row)
+        return row
+
+
+_current: ContextVar[Run] = ContextVar("run")
+
+
+def current_run() -> Run:
+    """Return the run in progress; raises LookupError outside of one."""
+    return _current.get()
+
+
+@contextmanager
+def watching(run: Run) -> Iterator[Run]:
+    """Make ``run`` the run in progress for the flow that is called within."""
+    token = _current.set(run)
+    try:
+        yield run
+    finally:
+        _current.reset(token)
+
+
+@contextmanager
+def running(stage_minutes: float) -> Iterator[Run]:
+    """Begin to work: in the run that somebody watches, or in a new one.
+
+    Raises:
+        PipelineError: The artifacts root is not the one that was deployed, or its file system is full.
+    """
+    check_root()
+    run = _current.get(None) or Run()
+    run.stage_minutes = stage_minutes
+    with watching(run), writing_into(run.store.root), run.at_end:
+        yield run

@@ -1,0 +1,1 @@
+"""Views of images, and the folder data_new."""

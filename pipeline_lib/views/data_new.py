@@ -1,0 +1,81 @@
+"""``data_new``: the augmented views of a dataset as one image folder that a person can open, and its contact sheet."""
+
+from __future__ import annotations
+
+import csv
+import glob
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from PIL import Image, ImageDraw, ImageFont
+
+from pipeline_lib.files.links import link_or_copy
+from pipeline_lib.images.prepare import fit
+from pipeline_lib.images.read import read_image
+from pipeline_lib.stages.kept import Kept
+from pipeline_lib.views.view import INDEX
+
+CONTACT_SHEET = "contact_sheet.jpg"
+TILE, GAP, MARGIN = 132, 6, 24
+"""Pixels of the contact sheet: side of a picture, space between pictures, room for a caption."""
+SHEET_ROWS = 6
+
+
+def link_views(folder: Path, shards: Sequence[Kept]) -> dict[str, int]:
+    """Lay the ``aug`` views of shards out as ``folder/<split>/<class>/<stem>-<view>.jpg``; return images a split.
+
+    Files are hard links where the file system has them: the folder costs no space. ``index.csv`` tells what was drawn for
+    each image.
+
+    Raises:
+        PipelineError: An image is not what was recorded.
+    """
+    counts: dict[str, int] = {}
+    rows = sorted((row for shard in shards for row in _rows(shard)), key=lambda row: row["file"])
+    for row in rows:
+        target = folder / row["file"]
+        target.parent.mkdir(parents=True, exist_ok=True)
+        link_or_copy(Path(row.pop("path")), target)
+        split = row["image"].partition("/")[0]
+        counts[split] = counts.get(split, 0) + 1
+    with (folder / INDEX).open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(rows[0]) if rows else ["image", "file"], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    return counts
+
+
+def _rows(shard: Kept) -> Iterator[dict[str, str]]:
+    for view in sorted(shard.folder.glob("aug*")):
+        with shard.intact(f"{view.name}/{INDEX}").open(newline="", encoding="utf-8") as file:
+            for row in csv.DictReader(file):
+                split, class_name, _ = row["image"].split("/")
+                path = shard.intact(f"{view.name}/{row['file']}")
+                yield {**row, "file": f"{split}/{class_name}/{path.stem}-{view.name}.jpg", "path": str(path)}
+
+
+def draw_contact_sheet(path: Path, dataset: Path, data_new: Path) -> None:
+    """Draw originals beside their noisy and rotated copies: a few classes of train above, the same of test below."""
+    rows = [row for split in ("train", "test") for row in _sheet_rows(split, dataset, data_new)]
+    if not rows:
+        return
+    columns = max(len(pictures) for _, pictures in rows)
+    sheet = Image.new("RGB", (GAP + columns * (TILE + GAP), GAP + len(rows) * (TILE + MARGIN)), "white")
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(13)
+    for number, (caption, pictures) in enumerate(rows):
+        top = GAP + number * (TILE + MARGIN)
+        for column, picture in enumerate(pictures):
+            sheet.paste(fit(read_image(picture), TILE), (GAP + column * (TILE + GAP), top + MARGIN - GAP))
+        draw.text((GAP, top), caption, fill="#333333", font=font)
+    sheet.save(path, "JPEG", quality=88)
+
+
+def _sheet_rows(split: str, dataset: Path, data_new: Path) -> list[tuple[str, list[Path]]]:
+    classes = sorted(folder.name for folder in (data_new / split).glob("*"))
+    chosen = classes[:: max(1, len(classes) // SHEET_ROWS)][: SHEET_ROWS // 2]
+    rows = []
+    for class_name in chosen:
+        original = sorted((dataset / split / class_name).iterdir())[0]
+        copies = sorted((data_new / split / class_name).glob(f"{glob.escape(original.stem)}-aug*.jpg"))
+        rows.append((f"{split} / {class_name}: the original, then its augmented views", [original, *copies]))
+    return rows

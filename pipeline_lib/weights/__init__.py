@@ -1,0 +1,1 @@
+"""Makes a backbone from pretrained weights; never imported by what only loads one."""

@@ -1,0 +1,221 @@
+"""What every stage of every flow is: a function that writes into a folder, run as a cached Prefect task.
+
+``@stage`` makes a ``Stage`` of ``function(folder, **arguments) -> summary``. Calling it inside a flow computes the result or
+reuses it and returns a reference; ``map`` does so for many shards at once.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any
+
+from prefect import Task
+from prefect.cache_policies import CachePolicy
+from prefect.client.schemas import State, TaskRun
+from prefect.context import FlowRunContext, TaskRunContext
+from prefect.task_engine import TaskRunTimeoutError
+from prefect.transactions import IsolationLevel
+from prefect.utilities.annotations import opaque
+
+from pipeline_lib.errors import OutOfReachError, StageError, in_words
+from pipeline_lib.stages.run import Outcome, Run, current_run
+from pipeline_lib.stages.store import Plan, Ref, Store, Summary, Verify, plan, references
+from tasks.contract.failing import fails_in_words
+from tasks.contract.locks import StageLocks
+from tasks.contract.progress import progress_bar
+from tasks.contract.publish import publish
+
+Compute = Callable[..., Summary]
+
+RETRY_DELAYS: list[float] = [10, 60, 300]  # seconds
+
+
+class StageKey(CachePolicy):
+    """Prefect's cache key of a stage is the stage's own key, worked out before the task starts."""
+
+    def compute_key(
+        self, task_ctx: TaskRunContext, inputs: dict[str, Any], flow_parameters: dict[str, Any], **kwargs: Any
+    ) -> str:
+        """Return ``<stage>-<key>`` of the call."""
+        plan: Plan = inputs["call"].plan
+        return f"{plan.stage}-{plan.key}"
+
+
+KEY = StageKey().configure(isolation_level=IsolationLevel.SERIALIZABLE, lock_manager=StageLocks())
+
+
+@dataclass(frozen=True)
+class Call:
+    """One shard of a stage about to run.
+
+    Attributes:
+        label: What it is called.
+        plan: Its key, and what the key is made of.
+        arguments: What its function is given.
+        found: Its result, if that is there.
+        reason: Why it is reused or computed.
+        verify: How the result is judged that may be there by the time this one has its turn.
+    """
+
+    label: str
+    plan: Plan
+    arguments: Mapping[str, Any]
+    found: Ref | None
+    reason: str
+    verify: Verify
+
+    @property
+    def name(self) -> str:
+        """What the task run is called: the stage, and which shard of it."""
+        return self.label if self.label == self.plan.stage else f"{self.plan.stage} {self.label}"
+
+
+class Stage:
+    """A step of a flow whose result is kept.
+
+    Args:
+        function: Computes the result into the folder it is given and returns the summary.
+        name: Name of the stage, also of its Prefect task.
+        resume: Whether the function can go on from the folder that a killed run left.
+        network: Whether it fetches something: a deployed run then tries again when the network fails it.
+        varies: Name of an input that changes by parts. The function is given the ``previous`` result, a ``Kept`` or
+            None, if only that input differs, and takes from there what it would compute again.
+    """
+
+    def __init__(self, function: Compute, name: str, *, resume: bool = False, network: bool = False, varies: str = "") -> None:
+        self.function = function
+        self.name = name
+        self.resume = resume
+        self.network = network
+        self.varies = varies
+        self.__doc__ = function.__doc__
+
+    def __call__(self, **arguments: Any) -> Ref:
+        """Return the result for these arguments, computed or reused.
+
+        References count as inputs, by content; all other arguments are settings, by value.
+        """
+
+        def start(call: Call, task: Task[..., Any], run: Run) -> Any:
+            limited = task.with_options(timeout_seconds=None if call.found else 60 * run.stage_minutes)
+            return limited(call=opaque(call), run=run.id, return_state=True)
+
+        return self._run({self.name: arguments}, start, lambda begun, deadline: [begun[0].result()])[self.name]
+
+    def map(self, shards: Mapping[str, Mapping[str, Any]]) -> dict[str, Ref]:
+        """Return the result of each shard, by label, for its arguments; the flow's task runner works on several at once."""
+        return self._run(shards, lambda call, task, run: task.submit(call=opaque(call), run=run.id), self._gather)
+
+    def _run(
+        self,
+        shards: Mapping[str, Mapping[str, Any]],
+        start: Callable[[Call, Task[..., Any], Run], Any],
+        gather: Callable[[Sequence[Any], float], list[Any]],
+    ) -> dict[str, Ref]:
+        run, started = current_run(), time.perf_counter()
+        calls = [self._prepare(run, label, arguments) for label, arguments in shards.items()]
+        if run.planning:
+            run.record(self.name, [_planned(call) for call in calls], time.perf_counter() - started)
+            run.results[self.name] = [call.found or _pending(call.plan) for call in calls]
+            return dict(zip(shards, run.results[self.name], strict=True))
+        try:
+            begun = [start(call, self._task(run.store.root, call.found is None), run) for call in calls]
+            refs = [Ref.model_validate(found) for found in gather(begun, started + 60 * run.stage_minutes)]
+            run.results[self.name] = refs
+        except Exception as error:
+            told = _over_time(run) if isinstance(error, TaskRunTimeoutError) else in_words(error)
+            run.record(self.name, [Outcome("failed", told, calls[0].plan.key)], time.perf_counter() - started)
+            raise StageError(f"Stage {self.name} failed: {told}") from error
+        for call in calls:
+            run.store.remember(call.plan)
+        outcomes = [_outcome(run, call, ref) for call, ref in zip(calls, refs, strict=True)]
+        publish(run, run.record(self.name, outcomes, time.perf_counter() - started), dict(zip(shards, refs, strict=True)))
+        return dict(zip(shards, refs, strict=True))
+
+    def _gather(self, begun: Sequence[Any], deadline: float) -> list[Any]:
+        """Wait for all shards behind a progress bar.
+
+        Prefect can stop a task in the main thread only. Shards are computed in others, so their time limit is kept here.
+        """
+        refs: list[Any] = []
+        with progress_bar(self.name) as progress:
+            for shard in begun:
+                shard.wait(max(deadline - time.perf_counter(), 0))
+                if not shard.state.is_final():
+                    raise TaskRunTimeoutError
+                refs.append(shard.result())
+                progress(len(refs), len(begun), "shards")
+        return refs
+
+    def _prepare(self, run: Run, label: str, arguments: Mapping[str, Any]) -> Call:
+        planned = plan(self.name, f"{run.slot}/{label}", self.function.__module__, arguments)
+        stale = next((ref.stage for value in arguments.values() for ref in references(value) if ref.pending), None)
+        found, reason = (None, f"follows from `{stale}`") if stale else run.store.find(planned, run.verify)
+        if self.varies and not (found or run.planning):
+            arguments = {**arguments, "previous": run.store.predecessor(planned, self.varies)}
+        return Call(label, planned, arguments, found, reason, run.verify)
+
+    @lru_cache(maxsize=8)  # noqa: B019  # stages live as long as the program
+    def _task(self, root: Path, refresh: bool) -> Task[..., Any]:
+        """Return this stage's Prefect task; ``refresh`` distrusts the cached record, for its outputs are not there."""
+
+        @fails_in_words
+        def compute(call: Call, run: str) -> dict[str, Any]:
+            function = partial(self.function, **call.arguments)
+            store = Store()
+            return store.build(call.plan, call.reason, run, function, resume=self.resume, verify=call.verify).model_dump()
+
+        return Task(
+            compute,
+            name=self.name,
+            task_run_name="{call.name}",
+            description=(self.__doc__ or "").strip(),
+            cache_policy=KEY,
+            refresh_cache=refresh,
+            persist_result=True,
+            result_storage=root / "prefect",
+            result_serializer="json",
+            **(network_retries() if self.network and refresh else {}),
+        )
+
+
+def stage(name: str, **options: Any) -> Callable[[Compute], Stage]:
+    """Make a ``Stage`` of the decorated function; see there."""
+    return lambda function: Stage(function, name, **options)
+
+
+def network_retries() -> dict[str, Any]:
+    """Return how a Prefect task tries again when the network fails it.
+
+    A deployed run has time: it waits 10 s, 1 min and 5 min. Whoever sits at a terminal is told at once and decides.
+    """
+    context = FlowRunContext.get()  # prefect.runtime.deployment would ask the server
+    deployed = context is not None and context.flow_run is not None and context.flow_run.deployment_id is not None
+    delays = RETRY_DELAYS if deployed else []
+    return {"retries": len(delays), "retry_delay_seconds": delays or None, "retry_condition_fn": _is_out_of_reach}
+
+
+def _is_out_of_reach(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
+    return isinstance(state.result(raise_on_failure=False), OutOfReachError)
+
+
+def _over_time(run: Run) -> str:
+    return f"it took longer than {run.stage_minutes:g} minutes; raise the setting stage_minutes, or mend what holds it up"
+
+
+def _planned(call: Call) -> Outcome:
+    return Outcome("reused" if call.found else "stale", call.reason, call.plan.key)
+
+
+def _pending(plan: Plan) -> Ref:
+    return Ref(stage=plan.stage, key=plan.key, digest="", path="")
+
+
+def _outcome(run: Run, call: Call, ref: Ref) -> Outcome:
+    if ref.manifest().run == run.id:
+        return Outcome("computed", call.reason, ref.key)
+    return Outcome("reused", call.reason if call.found else "computed by another run at the same time", ref.key)

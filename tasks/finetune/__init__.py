@@ -1,0 +1,1 @@
+"""The stages of the flow garbage-finetune, one file each."""

@@ -1,0 +1,31 @@
+"""Stage ``backbone``: pretrained weights, downloaded, converted, exported."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline_lib.stages.store import External, Store, Summary
+from tasks.contract.stage import stage
+
+if TYPE_CHECKING:
+    from pipeline_lib.settings.sections import BackboneSettings
+
+COMPARED = 8
+"""Pictures of the sample on which the exported network is compared with MindSpore."""
+
+
+@stage("backbone", network=True)
+def backbone_stage(
+    folder: Path, *, weights: External, backbone: BackboneSettings, image_size: int, seed: int | None = None
+) -> Summary:
+    """Download the pretrained weights, convert them into a checkpoint of MobileNetV2 and into ONNX, and compare the two."""
+    from pipeline_lib.data.embedded import sample_pictures
+    from pipeline_lib.weights.convert import build_backbone
+    from pipeline_lib.weights.export import compare_engines, export_onnx
+
+    summary = build_backbone(
+        folder, weights.location, width=backbone.width, image_size=image_size, seed=seed or 0, cache=Store().downloads
+    )
+    export_onnx(folder)
+    return summary | compare_engines(folder, sample_pictures(COMPARED))

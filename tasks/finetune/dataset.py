@@ -1,0 +1,30 @@
+"""Stage ``dataset``: bring the images, check every one, set broken ones aside."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline_lib.stages.store import Store, Summary
+from tasks.contract.progress import progress_bar
+from tasks.contract.stage import stage
+
+if TYPE_CHECKING:
+    from pipeline_lib.data.sources import Source
+    from pipeline_lib.settings.sections import DataSettings
+
+
+@stage("dataset", network=True)
+def dataset_stage(folder: Path, *, source: Source, data: DataSettings) -> Summary:
+    """Bring the dataset, check every image once, and keep the usable ones as ``train/<class>/`` and ``test/<class>/``."""
+    from pipeline_lib.data.dataset import build_dataset
+
+    with progress_bar("dataset") as progress:
+        return build_dataset(
+            folder,
+            source,
+            data,
+            downloads=Store().downloads,
+            progress=lambda done, total: progress(done, total, "images"),
+            download_progress=lambda done, total: progress(done, total, "bytes"),
+        )

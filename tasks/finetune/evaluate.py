@@ -1,0 +1,34 @@
+"""Stage ``evaluate``: the model on every view of test."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline_lib.stages.store import Ref, Summary
+from tasks.contract.stage import stage
+
+if TYPE_CHECKING:
+    from pipeline_lib.settings.sections import EvaluateSettings
+
+
+@stage("evaluate")
+def evaluate_stage(
+    folder: Path, *, dataset: Ref, audit: Ref, model: Ref, features: Sequence[Ref], evaluate: EvaluateSettings, seed: int
+) -> Summary:
+    """Judge the model on test, on test without leaked images, on data_new/test and on the robustness grid."""
+    from pipeline_lib.audit.findings import read_groups, read_leaked
+    from pipeline_lib.data.classes import bin_of
+    from pipeline_lib.evaluation.evaluate import Subject, bins_of, evaluate_model
+    from pipeline_lib.evaluation.predictions import Predictions
+    from pipeline_lib.features.shards import FeatureSet
+    from pipeline_lib.images.read import read_image
+    from pipeline_lib.training.head import head_logits, load_head
+
+    head, spec = load_head(model.folder)
+    table = FeatureSet([shard.folder for shard in features], spec.classes)
+    predictions = Predictions(table.images, table.labels, table.views, head_logits(head, table), read_groups(audit.folder))
+    bins = bins_of(spec.classes, bin_of)
+    subject = Subject(predictions, spec.classes, spec.temperature, read_leaked(audit.folder), bins)
+    return evaluate_model(folder, subject, evaluate, open_image=lambda image: read_image(dataset.folder / image), seed=seed)

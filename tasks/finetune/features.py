@@ -1,0 +1,26 @@
+"""Stage ``features``: the frozen backbone runs once over one view of one shard."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline_lib.stages.kept import Kept
+from pipeline_lib.stages.store import Ref, Summary
+from tasks.contract.stage import stage
+
+if TYPE_CHECKING:
+    from pipeline_lib.settings.sections import FeaturesSettings
+
+
+@stage("features", varies="images")
+def features_stage(
+    folder: Path, *, images: Ref, backbone: Ref, features: FeaturesSettings, previous: Kept | None = None
+) -> Summary:
+    """Run the frozen backbone over a shard's images in one view; keep their pooled features and an index."""
+    from pipeline_lib.features.engines import engine
+    from pipeline_lib.features.shards import rows_of, write_shard
+
+    rows = rows_of(images)
+    computed = write_shard(folder, rows, engine(backbone.folder, features.batch, features.engine), previous)
+    return {"images": len(rows), "computed": computed, "engine": features.engine}
