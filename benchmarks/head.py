@@ -24,7 +24,7 @@ os.environ.setdefault("GLOG_v", "3")  # before MindSpore is imported, or it prin
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
-from pipeline_lib.features.shards import FeatureSet, read_index
+from pipeline_lib.features.table import FeatureSet, read_index
 from pipeline_lib.settings.sections import TrainSettings
 from pipeline_lib.training import head
 from pipeline_lib.training.dense import DenseStep

@@ -23,14 +23,14 @@ from mindspore import Tensor, nn
 
 from pipeline_lib.images.prepare import GreyPreprocessing
 from pipeline_lib.mnist.arrays import SIDE, Split
+from pipeline_lib.mnist.table import PixelTable
+from pipeline_lib.models.graph import graph_mode
+from pipeline_lib.models.inference import Predictor
 from pipeline_lib.models.lenet5 import LeNet5
 from pipeline_lib.settings.sections import TrainingSettings
 from pipeline_lib.training.batches import Batches
 from pipeline_lib.training.checkpoints import Checkpoints
-from pipeline_lib.training.graph import graph_mode
-from pipeline_lib.training.inference import Predictor
 from pipeline_lib.training.loop import Plan, fit
-from pipeline_lib.training.network import PixelTable
 from pipeline_lib.training.steps import NetworkStep
 
 LR, MOMENTUM, CLASSES = 0.01, 0.9, 10

@@ -303,7 +303,7 @@ def predict(
     told = Console(stderr=True)
     with _explained(told):
         from cli.console import predictions_table, tell_model
-        from pipeline_lib.models.predict import check_answered, predict_paths, write_csv
+        from pipeline_lib.prediction.predict import check_answered, predict_paths, write_csv
         from pipeline_lib.stages.latest import latest_model, named_model
         from pipeline_lib.stages.store import Store
 

@@ -101,7 +101,7 @@ def deploy_all() -> None:
 )
 def main(notify: str | None) -> None:
     """Deploy and say what is there now."""
-    from operation.ui import local_api
+    from operation.processes import local_api
 
     if notify is not None:
         os.environ[NOTIFY] = notify

@@ -25,11 +25,11 @@ from filelock import FileLock
 from operation.background import Background, end
 from operation.deploy import POOL, PROJECT, answering, deploy, deployed
 from operation.home import AUTH, check_operation, home, keep_private, remember_operation
+from operation.processes import ADDRESS, address, local_api, server, watchman, worker
 from pipeline_lib.errors import PipelineError
 
 PORT = 4200
 LOOPBACK = "127.0.0.1"
-ADDRESS = "address.json"
 WORKER = f"garbage-{platform.node()}"
 STOPPED = "Stopped by `make down`; ask for the run again, its finished stages are reused"
 
@@ -41,36 +41,6 @@ SERVER = {
     "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
 }
 WORKER_SETTINGS = {"PREFECT_WORKER_QUERY_SECONDS": "5", "GLOG_v": "3", "DO_NOT_TRACK": "1"}
-
-
-def server() -> Background:
-    """Return the server in the background."""
-    return Background("server", home())
-
-
-def worker() -> Background:
-    """Return the worker in the background."""
-    return Background("worker", home())
-
-
-def watchman() -> Background:
-    """Return the watchman in the background."""
-    return Background("watch", home())
-
-
-def local_api() -> str:
-    """Return the address of the API of the server that ``make ui`` started; raises PipelineError when it does not run."""
-    if not server().find():
-        raise PipelineError("No Prefect server of this project is running; start one with `make ui`, or set PREFECT_API_URL")
-    return _address() or ""
-
-
-def _address() -> str | None:
-    """Return the API's address since the last ``up``; None after ``down``. A server that died comes back there."""
-    try:
-        return str(json.loads((home() / ADDRESS).read_text(encoding="utf-8"))["api"])
-    except FileNotFoundError:
-        return None
 
 
 def up(port: int | None, host: str) -> str:
@@ -97,7 +67,7 @@ def up(port: int | None, host: str) -> str:
 
 def ensure_server(port: int | None, host: str, started: list[Background]) -> str:
     """Return the address of the running server's API, or start one; a server that was asked for elsewhere is an error."""
-    api = _address() or f"http://{LOOPBACK}:{port or PORT}/api"
+    api = address() or f"http://{LOOPBACK}:{port or PORT}/api"
     if port not in (None, httpx.URL(api).port):
         if server().find() or worker().find():
             raise PipelineError(f"The server belongs at {api}; `make down` ends that, then `make ui PORT={port}` moves it")

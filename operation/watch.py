@@ -181,7 +181,7 @@ def say(text: str) -> None:
 def main() -> None:
     """Look at the server every ``GARBAGE_WATCH_SECONDS`` (20)."""
     from operation.home import home
-    from operation.ui import local_api
+    from operation.processes import local_api
 
     try:
         if not os.environ.get("PREFECT_API_URL"):

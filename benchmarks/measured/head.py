@@ -15,8 +15,10 @@ from typing import NamedTuple
 
 from measured.prepared import Prepared, prepared
 from pipeline_lib.audit.findings import read_groups
+from pipeline_lib.models.heads import load_head
+from pipeline_lib.models.inference import logits_of_table
 from pipeline_lib.settings.sections import TrainSettings
-from pipeline_lib.training.head import head_logits, load_head, train_head
+from pipeline_lib.training.head import train_head
 
 EPOCHS = (2, 3, 5, 8, 12, 20, 30, 50, 100)
 RATES = (0.01, 0.03, 0.1, 0.3)
@@ -71,7 +73,7 @@ def train(work: Prepared, epochs: int, rate: float) -> Measured:
         train_head(Path(scratch), table, classes, groups, settings, seed=1)
         seconds = time.perf_counter() - started
         head, _ = load_head(Path(scratch))
-    return Measured(seconds, float((head_logits(head, test).argmax(axis=1) == test.labels).mean()))
+    return Measured(seconds, float((logits_of_table(head, test).argmax(axis=1) == test.labels).mean()))
 
 
 if __name__ == "__main__":

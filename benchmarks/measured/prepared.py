@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from places import RECORD
 
-from pipeline_lib.features.shards import FeatureSet
+from pipeline_lib.features.table import FeatureSet
 from pipeline_lib.settings.sections import Settings
 from pipeline_lib.stages.store import Ref, Store, read_manifest
 

@@ -11,13 +11,12 @@ from pathlib import Path
 from typing import TypeVar
 
 from pipeline_lib.errors import PipelineError, advice_on
+from pipeline_lib.files.clutter import is_clutter
 
 Classes = dict[str, list[Path]]
 """Class name -> its files in file-name order."""
 
 _T = TypeVar("_T")
-
-_CLUTTER = {"__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "@eadir", "$recycle.bin", "system volume information"}
 
 _log = logging.getLogger(__name__)
 
@@ -96,11 +95,6 @@ def set_test_aside(items: Sequence[_T], share: float) -> tuple[list[_T], list[_T
     """
     count = min(max(1, round(share * len(items))), len(items) - 1)
     return list(items[:-count]), list(items[-count:])
-
-
-def is_clutter(name: str) -> bool:
-    """Whether a file or folder of this name belongs to an operating system and not to a dataset."""
-    return name.startswith(".") or name.casefold() in _CLUTTER
 
 
 def _base(root: Path, label: str) -> Path:

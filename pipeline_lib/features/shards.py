@@ -1,11 +1,10 @@
-"""The feature store: one ``features.npy`` a shard, an index beside it, and all shards of a split read as one table."""
+"""A shard of features as it is made: ``features.npy`` and its index. ``features.table`` reads it."""
 
 from __future__ import annotations
 
 import csv
-import mmap
 from collections.abc import Iterator, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,42 +14,14 @@ from numpy.lib.format import open_memmap, write_array_header_1_0
 from numpy.typing import NDArray
 
 from pipeline_lib.features.engines import Engine
+from pipeline_lib.features.table import COLUMNS, FEATURES, INDEX, Row, read_index
 from pipeline_lib.images.read import ImageFile, read_image
 from pipeline_lib.stages.kept import Kept
 from pipeline_lib.stages.store import Ref
 from pipeline_lib.views.folder import ViewFolder
 from pipeline_lib.views.view import CLEAN
 
-FEATURES = "features.npy"
-INDEX = "index.csv"
-COLUMNS = ("image", "sha256", "label", "view", "seen")
-
-RESIDENT = 128 * 2**20
-"""Most bytes of shards that stay in the process's memory while their rows are read in any order."""
-
-READ_AROUND = 64 * 2**10
-"""Bytes that Linux maps around the one that is read (the default of fault_around_bytes)."""
-
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Row:
-    """One row of a shard.
-
-    Attributes:
-        image: The original's key, ``<split>/<class>/<name>``.
-        sha256: Digest of the original's bytes.
-        label: Class name.
-        view: Name of the view.
-        seen: Digest of the bytes that the backbone saw: the original's in the clean view, else the augmented copy's.
-    """
-
-    image: str
-    sha256: str
-    label: str
-    view: str
-    seen: str
 
 
 def rows_of(images: Ref) -> list[tuple[Row, ImageFile]]:
@@ -132,64 +103,3 @@ def _batches(items: Sequence[T], size: int) -> Iterator[list[T]]:
     remaining = iter(items)
     while batch := list(islice(remaining, size)):
         yield batch
-
-
-def read_index(folder: Path) -> list[Row]:
-    """Return the rows of a shard's index, in the order of its features."""
-    with (folder / INDEX).open(newline="", encoding="utf-8") as file:
-        return [Row(**row) for row in csv.DictReader(file)]
-
-
-class FeatureSet:
-    """The rows of many shards as one table; features stay on disk until they are asked for.
-
-    Rows are in the order of (view, image), so the table does not depend on how images fell into shards.
-
-    Attributes:
-        images: Keys of the originals, (n,) str.
-        labels: Class ids, (n,) int64, positions in ``classes``.
-        views: Names of the views, (n,) str.
-        width: Features a row.
-    """
-
-    def __init__(self, folders: Sequence[Path], classes: Sequence[str]) -> None:
-        indexes = [read_index(folder) for folder in folders]
-        filled = [(folder, index) for folder, index in zip(folders, indexes, strict=True) if index]
-        mapped = [np.load(folder / FEATURES, mmap_mode="r") for folder, _ in filled]
-        # Plain arrays over the mapped files: to index NumPy's memmap itself takes five times as long.
-        self._shards = [np.asarray(shard) for shard in mapped]
-        self._maps = [shard.base for shard in mapped] if sum(shard.nbytes for shard in mapped) > RESIDENT else []
-        self._rows_resident = 0
-        rows = [
-            (row.view, row.image, row.label, shard, at)
-            for shard, (_, index) in enumerate(filled)
-            for at, row in enumerate(index)
-        ]
-        rows.sort()
-        ids = {name: number for number, name in enumerate(classes)}
-        self.views = np.array([row[0] for row in rows])
-        self.images = np.array([row[1] for row in rows])
-        self.labels = np.array([ids[row[2]] for row in rows], np.int64)
-        self._shard = np.array([row[3] for row in rows], np.int64)
-        self._at = np.array([row[4] for row in rows], np.int64)
-        self.width = int(self._shards[0].shape[1]) if self._shards else 0
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def take(self, indices: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Return the features of the rows named, float32 (len(indices), width), in that order."""
-        out = np.empty((len(indices), self.width), np.float32)
-        # Row by row: a batch has about as many shards as rows, and to pick the rows of each shard takes longer.
-        for row, shard, at in zip(out, self._shard[indices].tolist(), self._at[indices].tolist(), strict=True):
-            row[:] = self._shards[shard][at]
-        self._release(len(indices))
-        return out
-
-    def _release(self, rows: int) -> None:
-        """Give pages back once many rows were read: the system's cache keeps them, this process need not."""
-        self._rows_resident += rows
-        if self._rows_resident * READ_AROUND > RESIDENT:
-            for mapped in self._maps:
-                mapped.madvise(mmap.MADV_DONTNEED)
-            self._rows_resident = 0

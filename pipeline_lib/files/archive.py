@@ -10,9 +10,9 @@ import zlib
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from pipeline_lib.data.imagefolder import is_clutter
 from pipeline_lib.errors import PipelineError
 from pipeline_lib.files.archive_names import read_names
+from pipeline_lib.files.clutter import is_clutter
 
 _CHUNK = 1 << 16
 _ENCRYPTED = 0x1

@@ -25,6 +25,9 @@ class Convention(Description):
         return Preprocessing(size=size, mean=self.mean, std=self.std)
 
 
+BACKBONE = "backbone"
+"""Folder of the backbone inside that of a model."""
+
 CHECKPOINT = "backbone.ckpt"
 SPEC = "backbone.json"
 ONNX = "backbone.onnx"

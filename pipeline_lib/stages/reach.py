@@ -37,6 +37,8 @@ NOT_COMPUTING = (
 # Ways to run code that no import statement names.
 DYNAMIC = frozenset({"spec_from_file_location", "spec_from_loader", "exec_module", "load_module", "run_path", "run_module"})
 IMPORTERS = frozenset({"import_module", "__import__"})
+NO_CODE = hashlib.sha256(ast.dump(ast.parse("")).encode()).hexdigest()
+"""Digest of a module that holds nothing but its docstring: it is in no key until it holds more."""
 # Where the name to import is not the name to install.
 DISTRIBUTIONS = {"PIL": "pillow", "sklearn": "scikit-learn", "yaml": "PyYAML"}
 
@@ -87,7 +89,8 @@ def _reach(module: str, known: dict[str, Parsed], snapshot: Snapshot) -> Reach:
             continue
         is_package = source.endswith("__init__.py")
         digest, imports = _parsed(source, snapshot.files[source], known)
-        files[_in_project(source, snapshot)] = digest
+        if digest != NO_CODE:
+            files[_in_project(source, snapshot)] = digest
         if is_package:
             files |= {_in_project(data, snapshot): _sha256(snapshot.files[data]) for data in _data_files(source, snapshot)}
         for imported in imports:

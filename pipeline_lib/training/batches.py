@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-Take = Callable[[NDArray[np.int64]], NDArray[np.float32]]
-"""Maps row numbers (n,) to the inputs of those rows (n, ...), a fresh float32 array."""
+from pipeline_lib.models.inference import Take
 
 
 @dataclass(frozen=True)

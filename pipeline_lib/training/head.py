@@ -1,38 +1,24 @@
-"""Training the classifier on cached features, and reading it back."""
+"""Training the classifier on cached features."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from mindspore import nn
-from numpy.typing import NDArray
-from pydantic import Field
 from threadpoolctl import threadpool_limits
 
-from pipeline_lib.files.description import Description, Temperature
+from pipeline_lib.files.links import link_or_copy
+from pipeline_lib.models.heads import NAME, HeadSpec
 from pipeline_lib.models.mobilenetv2 import Classifier
+from pipeline_lib.models.spec import BACKBONE, CHECKPOINT, SPEC
 from pipeline_lib.settings.sections import TrainSettings
+from pipeline_lib.stages.kept import Kept
 from pipeline_lib.training.dense import DenseStep
-from pipeline_lib.training.inference import Predictor, logits_of_rows
 from pipeline_lib.training.loop import Progress, ignore_progress
 from pipeline_lib.training.rows import FeatureTable, split_rows
-from pipeline_lib.training.trainer import Trainer, read_trained, summary_of, write_trained
-
-NAME = "head"
-
-
-class HeadSpec(Description):
-    """All that is needed to rebuild a head around its checkpoint; ``head.json`` beside ``head.ckpt``."""
-
-    classes: tuple[str, ...] = Field(min_length=1, description="Names of the classes in the order of the outputs.")
-    in_features: int = Field(ge=1, le=100_000, description="Length of a pooled feature vector.")
-    hidden: int = Field(ge=0, le=4096, description="Units of the hidden layer; 0 = a single dense layer.")
-    temperature: Temperature
-    best_epoch: int = Field(ge=1, description="Epoch after which the parameters were taken.")
-    parameters: int = Field(ge=1, description="Values in the checkpoint.")
+from pipeline_lib.training.trainer import Trainer, summary_of, write_trained
 
 
 def train_head(
@@ -92,15 +78,10 @@ def train_head(
     return summary_of(trained, rows, settings)
 
 
-def load_head(folder: Path) -> tuple[Classifier, HeadSpec]:
-    """Return the classifier that ``train_head`` wrote into a folder, and what belongs to it.
-
-    Raises:
-        PipelineError: A file is missing or damaged, or the parameters don't fit the description.
-    """
-    return read_trained(folder, NAME, HeadSpec, lambda spec: Classifier(spec.in_features, len(spec.classes), spec.hidden))
-
-
-def head_logits(head: nn.Cell, features: FeatureTable, rows: NDArray[np.int64] | None = None) -> NDArray[np.float32]:
-    """Return a head's logits (n, classes), float32, for rows of a table, all of them by default."""
-    return logits_of_rows(Predictor(head).logits, features.take, np.arange(len(features)) if rows is None else rows)
+def keep_backbone(model: Path, backbone: Kept) -> None:
+    """Put the backbone's files beside the head; raises PipelineError when one is not what was recorded."""
+    target = model / BACKBONE
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir()
+    for name in (CHECKPOINT, SPEC):
+        link_or_copy(backbone.intact(name), target / name)

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline_lib.errors import PipelineError
+from pipeline_lib.models.graph import graph_mode
 from pipeline_lib.training.checkpoints import Arrays, Checkpoints
-from pipeline_lib.training.graph import graph_mode
 from pipeline_lib.training.steps import Step
 
 logger = logging.getLogger(__name__)

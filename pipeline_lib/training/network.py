@@ -1,4 +1,4 @@
-"""Training LeNet-5 on images in memory, and reading it back."""
+"""Training LeNet-5 on images in memory."""
 
 from __future__ import annotations
 
@@ -8,70 +8,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from mindspore import nn
-from numpy.typing import NDArray
-from pydantic import Field, field_validator
 
-from pipeline_lib.files.description import Description, Temperature
 from pipeline_lib.images.prepare import GreyPreprocessing
 from pipeline_lib.mnist.arrays import SIDE, Split
-from pipeline_lib.models.lenet5 import Form, LeNet5
+from pipeline_lib.mnist.table import PixelTable
+from pipeline_lib.models.inference import Logits
+from pipeline_lib.models.lenet5 import LeNet5
+from pipeline_lib.models.networks import NAME, NetworkSpec
 from pipeline_lib.settings.sections import NetworkSettings, NetworkTrainSettings
-from pipeline_lib.training.inference import Logits, Predictor, Validation, logits_of_rows
 from pipeline_lib.training.loop import Epoch, Progress, Watch, ignore_progress
 from pipeline_lib.training.rows import split_rows
 from pipeline_lib.training.steps import NetworkStep
-from pipeline_lib.training.trainer import Trainer, read_trained, summary_of, write_trained
-from pipeline_lib.views.view import CLEAN
-
-NAME = "network"
+from pipeline_lib.training.trainer import Trainer, summary_of, write_trained
+from pipeline_lib.training.validation import Validation
 
 Tell = Callable[[str], None]
 """Called with one line of text an epoch."""
-
-
-class NetworkSpec(Description):
-    """All that is needed to rebuild a network around its checkpoint; ``network.json`` beside ``network.ckpt``."""
-
-    form: Form = Field(description="Form of LeNet-5.")
-    classes: tuple[str, ...] = Field(min_length=1, description="Names of the classes in the order of the outputs.")
-    preprocessing: GreyPreprocessing
-    temperature: Temperature
-    best_epoch: int = Field(ge=1, description="Epoch after which the parameters were taken.")
-    parameters: int = Field(ge=1, description="Values in the checkpoint.")
-
-    @field_validator("preprocessing")
-    @classmethod
-    def _fits(cls, preprocessing: GreyPreprocessing) -> GreyPreprocessing:
-        if preprocessing.size != SIDE:
-            raise ValueError(f"LeNet-5 takes images of {SIDE} x {SIDE} pixels, not {preprocessing.size} x {preprocessing.size}")
-        return preprocessing
-
-
-class PixelTable:
-    """A split as the table that training reads; see ``FeatureTable``. Every image is there once, as it is.
-
-    Attributes:
-        images: Keys, (n,) str.
-        labels: Class ids, (n,) int64.
-        views: ``clean`` n times.
-        width: Pixels an image.
-    """
-
-    def __init__(self, split: Split, preprocessing: GreyPreprocessing) -> None:
-        self._pixels = np.array(split.images)
-        self._preprocessing = preprocessing
-        self.images: NDArray[Any] = np.array(split.keys)
-        self.labels: NDArray[Any] = split.labels
-        self.views: NDArray[Any] = np.full(len(split.keys), CLEAN)
-        self.width = self._pixels[0].size
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def take(self, indices: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Return the images of these rows as the network takes them, a fresh array (len(indices), 1, side, side)."""
-        return self._preprocessing.scaled(self._pixels[indices])
 
 
 def train_network(
@@ -151,17 +103,3 @@ def _watch(test: PixelTable, epochs: int, tell: Tell) -> Callable[[Logits], Watc
         return watch
 
     return watching
-
-
-def load_network(folder: Path) -> tuple[LeNet5, NetworkSpec]:
-    """Return the network that ``train_network`` wrote into a folder, and what belongs to it.
-
-    Raises:
-        PipelineError: A file is missing or damaged, or the parameters don't fit the description.
-    """
-    return read_trained(folder, NAME, NetworkSpec, lambda spec: LeNet5(len(spec.classes), spec.form))
-
-
-def network_logits(network: nn.Cell, table: PixelTable) -> NDArray[np.float32]:
-    """Return a network's logits (n, classes), float32, for all rows of a table."""
-    return logits_of_rows(Predictor(network).logits, table.take, np.arange(len(table)))

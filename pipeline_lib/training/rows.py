@@ -10,8 +10,8 @@ from typing import Any, Literal, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline_lib.models.inference import READ_ROWS
 from pipeline_lib.training.holdout import folds, near_duplicates, validation_images
-from pipeline_lib.training.inference import READ_ROWS
 from pipeline_lib.views.view import CLEAN
 
 FOLDS = 5

@@ -9,9 +9,9 @@ import numpy as np
 from mindspore import Tensor, nn, ops
 from numpy.typing import NDArray
 
+from pipeline_lib.models.inference import Predictor
 from pipeline_lib.settings.sections import TrainingSettings
 from pipeline_lib.training.checkpoints import Arrays
-from pipeline_lib.training.inference import Predictor
 
 
 class Step(Protocol):

@@ -8,25 +8,24 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from mindspore import nn
 from numpy.typing import NDArray
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
-from pipeline_lib.errors import PipelineError
-from pipeline_lib.files.description import first_fault
-from pipeline_lib.models.checkpoint import assign, read_checkpoint, write_checkpoint
+from pipeline_lib.models.checkpoint import write_checkpoint
+from pipeline_lib.models.inference import Logits, logits_of_rows
 from pipeline_lib.settings.sections import TrainingSettings
 from pipeline_lib.training.batches import Batches
 from pipeline_lib.training.calibration import Calibration, calibrate
 from pipeline_lib.training.checkpoints import Checkpoints
-from pipeline_lib.training.inference import Logits, Validation, logits_of_rows
 from pipeline_lib.training.loop import Epoch, Plan, Progress, Training, Watch, fit, ignore_progress
 from pipeline_lib.training.rows import FOLDS, FeatureTable, Fold, Rows, digest
 from pipeline_lib.training.schedules import warmup_cosine
 from pipeline_lib.training.steps import MakeStep, Step
+from pipeline_lib.training.validation import Validation
 from pipeline_lib.views.view import CLEAN
 
 HISTORY = "history.csv"
@@ -35,9 +34,6 @@ CHECKPOINTS = "checkpoints"
 REFIT = "checkpoints-refit"
 FOLD = "checkpoints-fold"
 BEST = "best.ckpt"
-
-Spec = TypeVar("Spec", bound=BaseModel)
-Network = TypeVar("Network", bound=nn.Cell)
 
 
 @dataclass(frozen=True)
@@ -190,26 +186,6 @@ def write_trained(folder: Path, name: str, trained: Trained, spec: BaseModel, ro
     write_checkpoint(trained.network, folder / f"{name}.ckpt")
     (folder / f"{name}.json").write_text(spec.model_dump_json(indent=2) + "\n", encoding="utf-8")
     write_tables(folder, trained.training, rows)
-
-
-def read_trained(folder: Path, name: str, kind: type[Spec], build: Callable[[Spec], Network]) -> tuple[Network, Spec]:
-    """Return the network that ``write_trained`` wrote into a folder, built anew from its description, and that description.
-
-    Raises:
-        PipelineError: A file is missing or damaged, or the parameters don't fit the description.
-    """
-    description, checkpoint = folder / f"{name}.json", folder / f"{name}.ckpt"
-    for file in (description, checkpoint):
-        if not file.is_file():
-            raise PipelineError(f"There is no trained {name} in {folder}: {file.name} is missing; train one")
-    try:
-        spec = kind.model_validate_json(description.read_bytes())
-    except ValidationError as error:
-        raise PipelineError(f"{description} is damaged: {first_fault(error)}; train again") from error
-    network = build(spec)
-    advice = f"train again, {description.name} describes another {name}"
-    assign(network, read_checkpoint(checkpoint), str(checkpoint), advice)
-    return network, spec
 
 
 def summary_of(trained: Trained, rows: Rows, settings: TrainingSettings) -> dict[str, Any]:

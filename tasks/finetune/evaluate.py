@@ -22,13 +22,14 @@ def evaluate_stage(
     from pipeline_lib.data.classes import bin_of
     from pipeline_lib.evaluation.evaluate import Subject, bins_of, evaluate_model
     from pipeline_lib.evaluation.predictions import Predictions
-    from pipeline_lib.features.shards import FeatureSet
+    from pipeline_lib.features.table import FeatureSet
     from pipeline_lib.images.read import read_image
-    from pipeline_lib.training.head import head_logits, load_head
+    from pipeline_lib.models.heads import load_head
+    from pipeline_lib.models.inference import logits_of_table
 
     head, spec = load_head(model.folder)
     table = FeatureSet([shard.folder for shard in features], spec.classes)
-    predictions = Predictions(table.images, table.labels, table.views, head_logits(head, table), read_groups(audit.folder))
+    predictions = Predictions(table.images, table.labels, table.views, logits_of_table(head, table), read_groups(audit.folder))
     bins = bins_of(spec.classes, bin_of)
     subject = Subject(predictions, spec.classes, spec.temperature, read_leaked(audit.folder), bins)
     return evaluate_model(folder, subject, evaluate, open_image=lambda image: read_image(dataset.folder / image), seed=seed)

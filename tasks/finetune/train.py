@@ -20,9 +20,8 @@ def train_stage(
 ) -> Summary:
     """Train the head on the cached features of train; keep the best epoch, and beside it all that a prediction needs."""
     from pipeline_lib.audit.findings import read_groups
-    from pipeline_lib.features.shards import FeatureSet
-    from pipeline_lib.models.model import keep_backbone
-    from pipeline_lib.training.head import train_head
+    from pipeline_lib.features.table import FeatureSet
+    from pipeline_lib.training.head import keep_backbone, train_head
 
     classes = dataset.manifest().summary["classes"]
     table = FeatureSet([shard.folder for shard in features], classes)

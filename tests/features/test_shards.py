@@ -13,7 +13,8 @@ from support import kept
 
 from pipeline_lib.features import shards
 from pipeline_lib.features.engines import engine
-from pipeline_lib.features.shards import FEATURES, INDEX, FeatureSet, Row, read_index, write_shard
+from pipeline_lib.features.shards import write_shard
+from pipeline_lib.features.table import FEATURES, INDEX, FeatureSet, Row, read_index
 from pipeline_lib.images.prepare import Preprocessing
 from pipeline_lib.weights.convert import build_backbone
 from pipeline_lib.weights.export import export_onnx

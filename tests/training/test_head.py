@@ -18,9 +18,11 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from pipeline_lib.errors import PipelineError
 from pipeline_lib.models.checkpoint import assign, read_checkpoint
+from pipeline_lib.models.heads import load_head
+from pipeline_lib.models.inference import logits_of_table
 from pipeline_lib.models.mobilenetv2 import Classifier
 from pipeline_lib.training.calibration import calibration_error_of, fit_temperature
-from pipeline_lib.training.head import head_logits, load_head, train_head
+from pipeline_lib.training.head import train_head
 
 STEPS_PER_EPOCH = 2 * 36 * len(CLASSES) // SETTINGS.batch  # two views of the 36 images a class that are not held out
 
@@ -83,7 +85,7 @@ def test_the_head_has_learned_and_is_the_one_of_the_best_epoch(trained: Path) ->
     features = MemoryTable()
     held_out = [row["image"] for row in table(trained / "holdout.csv") if row["part"] == "validation"]
     rows = np.flatnonzero(np.isin(features.images, held_out))
-    top1 = (head_logits(head, features, rows).argmax(axis=1) == features.labels[rows]).mean()
+    top1 = (logits_of_table(head, features)[rows].argmax(axis=1) == features.labels[rows]).mean()
     history = {int(row["epoch"]): row for row in table(trained / "history.csv")}
     assert top1 == pytest.approx(float(history[spec.best_epoch]["val_top1"]), abs=1e-4)
     assert top1 > 0.8
@@ -95,7 +97,7 @@ def test_without_a_refit_the_temperature_fits_the_clean_views_of_the_validation_
     features = MemoryTable()
     held_out = [row["image"] for row in table(tmp_path / "holdout.csv") if row["part"] == "validation"]
     rows = np.flatnonzero(np.isin(features.images, held_out) & (features.views == "clean"))
-    expected = fit_temperature(head_logits(head, features, rows), features.labels[rows])
+    expected = fit_temperature(logits_of_table(head, features)[rows], features.labels[rows])
     assert spec.temperature == pytest.approx(expected, abs=1e-4) != 1
 
 
@@ -111,7 +113,7 @@ def test_the_shipped_head_is_as_sure_as_it_is_right_whatever_the_validation_part
     summary = train_head(tmp_path, with_odd_validation_images(100), CLASSES, {}, SETTINGS, 1)
     head, spec = load_head(tmp_path)
     fresh = MemoryTable(images=1000, views=("clean",))
-    logits = head_logits(head, fresh)
+    logits = logits_of_table(head, fresh)
     before, after = (calibration_error_of(logits / divisor, fresh.labels) for divisor in (1, spec.temperature))
     assert after < 0.06 < 0.2 < before
     assert summary["held_out_ece_before"] == pytest.approx(before, abs=0.06)
@@ -133,7 +135,7 @@ def test_logits_are_those_of_the_checkpoint(trained: Path) -> None:
     head, _ = load_head(trained)
     features = MemoryTable(images=350)  # more rows than one read
     expected = features.features @ head.output.weight.asnumpy().T + head.output.bias.asnumpy()
-    np.testing.assert_allclose(head_logits(head, features), expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(logits_of_table(head, features), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_a_second_training_writes_the_same_bytes_and_another_seed_does_not(trained: Path, tmp_path: Path) -> None:
@@ -212,7 +214,7 @@ def test_a_head_with_a_hidden_layer_comes_back(tmp_path: Path) -> None:
     head, spec = load_head(tmp_path / "new" / "folder")
     assert spec.hidden == 6
     assert summary["train_rows"] == summary["train_images"] == 36 * len(CLASSES)
-    assert head_logits(head, MemoryTable()).shape == (240, len(CLASSES))
+    assert logits_of_table(head, MemoryTable()).shape == (240, len(CLASSES))
 
 
 def test_a_missing_head_is_told(tmp_path: Path) -> None:

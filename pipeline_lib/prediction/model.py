@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,10 +11,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pipeline_lib.errors import PipelineError
-from pipeline_lib.files.links import link_or_copy
-from pipeline_lib.stages.kept import Kept
+from pipeline_lib.models.spec import BACKBONE
 
-BACKBONE = "backbone"
 BATCH = 16
 """Images a forward pass: a handful of photographs should not wait for a large batch to be computed."""
 
@@ -56,7 +53,7 @@ class HeadModel:
 
     def __init__(self, folder: Path) -> None:
         from pipeline_lib.features.engines import engine
-        from pipeline_lib.training.head import load_head
+        from pipeline_lib.models.heads import load_head
 
         self._head, self._spec = load_head(folder)
         self._engine = engine(folder / BACKBONE, BATCH, "mindspore")
@@ -81,7 +78,7 @@ class NetworkModel:
     batch = BATCH
 
     def __init__(self, folder: Path) -> None:
-        from pipeline_lib.training.network import load_network
+        from pipeline_lib.models.networks import load_network
 
         self._network, self._spec = load_network(folder)
         self.classes: Sequence[str] = self._spec.classes
@@ -98,17 +95,8 @@ def _calibrated(network: Any, inputs: NDArray[np.float32], temperature: float) -
     """Return the probabilities that a network gives its inputs, after temperature scaling."""
     from scipy.special import softmax
 
-    from pipeline_lib.training.inference import Predictor
+    from pipeline_lib.models.inference import Predictor
 
     logits = Predictor(network, BATCH).logits(inputs)
     probabilities: NDArray[np.float64] = softmax(logits.astype(np.float64) / temperature, axis=1)
     return probabilities
-
-
-def keep_backbone(model: Path, backbone: Kept) -> None:
-    """Put the backbone's files into a model's folder; raises PipelineError when one is not what was recorded."""
-    target = model / BACKBONE
-    shutil.rmtree(target, ignore_errors=True)
-    target.mkdir()
-    for name in ("backbone.ckpt", "backbone.json"):
-        link_or_copy(backbone.intact(name), target / name)

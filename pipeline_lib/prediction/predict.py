@@ -16,7 +16,7 @@ from pipeline_lib.data.classes import bin_of
 from pipeline_lib.data.imagefolder import files_below
 from pipeline_lib.errors import PipelineError
 from pipeline_lib.images.read import ImageProblem, read_image
-from pipeline_lib.models.model import Model, open_model
+from pipeline_lib.prediction.model import Model, open_model
 
 COLUMNS = ("image", "class", "probability", "bin", "error")
 

@@ -1,0 +1,41 @@
+"""The processes of ``make ui``, in the background of the project's own Prefect home, and the address of its server."""
+
+from __future__ import annotations
+
+import json
+
+from operation.background import Background
+from operation.home import home
+from pipeline_lib.errors import PipelineError
+
+ADDRESS = "address.json"
+
+
+def server() -> Background:
+    """Return the server in the background."""
+    return Background("server", home())
+
+
+def worker() -> Background:
+    """Return the worker in the background."""
+    return Background("worker", home())
+
+
+def watchman() -> Background:
+    """Return the watchman in the background."""
+    return Background("watch", home())
+
+
+def local_api() -> str:
+    """Return the address of the API of the server that ``make ui`` started; raises PipelineError when it does not run."""
+    if not server().find():
+        raise PipelineError("No Prefect server of this project is running; start one with `make ui`, or set PREFECT_API_URL")
+    return address() or ""
+
+
+def address() -> str | None:
+    """Return the API's address since the last ``up``; None after ``down``. A server that died comes back there."""
+    try:
+        return str(json.loads((home() / ADDRESS).read_text(encoding="utf-8"))["api"])
+    except FileNotFoundError:
+        return None

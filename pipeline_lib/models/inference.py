@@ -1,0 +1,70 @@
+"""A network's outputs for the rows of a table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from mindspore import Tensor, nn
+from numpy.typing import NDArray
+
+from pipeline_lib.models.graph import graph_mode
+
+Take = Callable[[NDArray[np.int64]], NDArray[np.float32]]
+"""Reads the inputs (n, ...) of rows (n,) of a table: a fresh array, float32."""
+
+Logits = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+"""Maps inputs (n, ...), n at least 1, to logits (n, classes), float32."""
+
+READ_ROWS = 1024
+"""Rows read at once: enough for passes of full batches, few enough to stay in the cache."""
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """A network's outputs for any number of rows, computed in batches of one size.
+
+    Attributes:
+        network: Maps inputs (n, ...) to logits (n, classes).
+        batch: Rows a pass; the last pass is padded.
+    """
+
+    network: nn.Cell
+    batch: int = 256
+
+    @graph_mode()
+    def logits(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the logits (n, classes), float32, of inputs (n, ...), n at least 1."""
+        was_training = self.network.training
+        self.network.set_train(False)
+        passes = [self._pass(inputs[at : at + self.batch]) for at in range(0, len(inputs), self.batch)]
+        self.network.set_train(was_training)
+        return np.concatenate(passes)
+
+    def _pass(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+        padding = [(0, self.batch - len(inputs))] + [(0, 0)] * (inputs.ndim - 1)
+        outputs: NDArray[np.float32] = self.network(Tensor(np.pad(inputs, padding))).asnumpy()
+        return outputs[: len(inputs)]
+
+
+def logits_of_rows(logits_of: Logits, take: Take, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Return the logits (n, classes) of rows (n,), n at least 1; memory holds the inputs of one read at a time."""
+    reads = [logits_of(take(rows[at : at + READ_ROWS])) for at in range(0, len(rows), READ_ROWS)]
+    return np.concatenate(reads)
+
+
+class Table(Protocol):
+    """Rows of inputs, read when asked for."""
+
+    def __len__(self) -> int: ...
+
+    def take(self, indices: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return a fresh array of the inputs of these rows, in this order."""
+        ...
+
+
+def logits_of_table(network: nn.Cell, table: Table) -> NDArray[np.float32]:
+    """Return a network's logits (n, classes), float32, for all rows of a table."""
+    return logits_of_rows(Predictor(network).logits, table.take, np.arange(len(table)))

@@ -1,0 +1,1 @@
+"""A model in use: a folder is opened, photographs are answered."""

@@ -1,0 +1,252 @@
+"""The shape of the house: imports point down, and every stage's key reaches what its table says and nothing else."""
+
+from __future__ import annotations
+
+import ast
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support import PROJECT
+
+from pipeline_lib.stages.reach import reach
+
+ROOMS = (
+    "pipeline_lib.errors",
+    "pipeline_lib.files",
+    "pipeline_lib.settings",
+    "pipeline_lib.stages",
+    "pipeline_lib",
+    "pipeline_lib.images",
+    "pipeline_lib.data",
+    "pipeline_lib.audit",
+    "pipeline_lib.views",
+    "pipeline_lib.mnist",
+    "pipeline_lib.models",
+    "pipeline_lib.features",
+    "pipeline_lib.weights",
+    "pipeline_lib.evaluation",
+    "pipeline_lib.training",
+    "pipeline_lib.prediction",
+    "pipeline_lib.reporting",
+    "tasks",
+    "tasks.contract",
+    "tasks.finetune",
+    "tasks.lenet",
+    "flows",
+    "cli",
+    "operation",
+)
+"""From the bottom up: a room imports from rooms before it in this list, and from itself."""
+
+# Stage -> what its key reaches, by room, and the libraries. A new arrow is a decision: whoever draws it writes it down here.
+REACHED: dict[str, tuple[dict[str, str], str]] = {
+    "finetune.dataset": (
+        {
+            "": "__init__ errors",
+            "data": "dataset embedded imagefolder sources",
+            "files": "archive archive_names clutter digest",
+            "images": "read",
+        },
+        "numpy pillow pillow_heif pydantic",
+    ),
+    "finetune.audit": (
+        {
+            "": "__init__ errors",
+            "audit": "audit findings leak_sheet similarity",
+            "images": "read",
+        },
+        "imagehash numpy pandas pillow pillow_heif scipy",
+    ),
+    "finetune.backbone": (
+        {
+            "": "__init__ errors",
+            "data": "embedded",
+            "features": "engines",
+            "files": "description digest",
+            "images": "prepare read",
+            "models": "__init__ backbone checkpoint mobilenetv2 spec",
+            "weights": "convert export keras mindcv sources",
+        },
+        "h5py mindspore numpy onnx onnxruntime pillow pillow_heif pydantic",
+    ),
+    "finetune.augment": (
+        {
+            "": "__init__",
+            "files": "description links",
+            "images": "prepare read",
+            "views": "augment folder view",
+        },
+        "numpy pillow pillow_heif pydantic",
+    ),
+    "finetune.data_new": (
+        {
+            "": "__init__",
+            "files": "description links",
+            "images": "prepare read",
+            "views": "data_new view",
+        },
+        "numpy pillow pillow_heif pydantic",
+    ),
+    "finetune.features": (
+        {
+            "": "__init__ errors",
+            "features": "engines shards table",
+            "files": "description links",
+            "images": "prepare read",
+            "models": "__init__ backbone checkpoint mobilenetv2 spec",
+            "views": "folder view",
+        },
+        "mindspore numpy onnxruntime pillow pillow_heif pydantic",
+    ),
+    "finetune.train": (
+        {
+            "": "__init__ errors",
+            "audit": "findings",
+            "evaluation": "reliability",
+            "features": "table",
+            "files": "description links",
+            "images": "prepare",
+            "models": "__init__ checkpoint graph heads inference mobilenetv2 spec trained",
+            "training": "batches calibration checkpoints dense head holdout loop rows schedules steps trainer validation",
+            "views": "view",
+        },
+        "mindspore numpy pillow pydantic scipy threadpoolctl",
+    ),
+    "finetune.evaluate": (
+        {
+            "": "__init__ errors",
+            "audit": "findings",
+            "data": "classes",
+            "evaluation": "evaluate metrics predictions projection reliability robustness scores selection tables",
+            "features": "table",
+            "files": "description",
+            "images": "prepare read",
+            "models": "__init__ checkpoint graph heads inference mobilenetv2 spec trained",
+            "views": "view",
+        },
+        "mindspore numpy pillow pillow_heif pydantic scikit-learn scipy threadpoolctl",
+    ),
+    "finetune.report": (
+        {
+            "": "__init__ errors",
+            "evaluation": "evaluate examples metrics predictions projection reliability robustness scores selection tables",
+            "reporting": "content evaluation_section facts finetune formats headline "
+            "markdown page pictures provenance report sections",
+            "reporting/figures": "__init__ canvas data evaluation examples projection training",
+            "reporting/templates": "report.css report.html.j2 report.md.j2",
+            "views": "view",
+        },
+        "jinja2 markupsafe matplotlib numpy pillow pydantic scikit-learn scipy threadpoolctl",
+    ),
+    "lenet.dataset": (
+        {
+            "": "__init__ errors",
+            "data": "dataset embedded imagefolder sources",
+            "files": "archive archive_names clutter description digest",
+            "images": "prepare read",
+            "mnist": "arrays dataset idx source",
+        },
+        "numpy pillow pillow_heif pydantic scikit-learn",
+    ),
+    "lenet.train": (
+        {
+            "": "__init__ errors",
+            "evaluation": "reliability",
+            "files": "description",
+            "images": "prepare",
+            "mnist": "arrays table",
+            "models": "__init__ checkpoint graph inference lenet5 networks trained",
+            "training": "batches calibration checkpoints holdout loop network rows schedules steps trainer validation",
+            "views": "view",
+        },
+        "mindspore numpy pillow pydantic scipy",
+    ),
+    "lenet.evaluate": (
+        {
+            "": "__init__ errors",
+            "evaluation": "evaluate examples metrics predictions projection reliability robustness scores selection tables",
+            "files": "description",
+            "images": "prepare",
+            "mnist": "arrays table",
+            "models": "__init__ checkpoint graph inference lenet5 networks trained",
+            "views": "view",
+        },
+        "mindspore numpy pillow pydantic scikit-learn scipy threadpoolctl",
+    ),
+    "lenet.report": (
+        {
+            "": "__init__ errors",
+            "evaluation": "evaluate examples metrics predictions projection reliability robustness scores selection tables",
+            "reporting": "content evaluation_section facts formats headline lenet "
+            "markdown page pictures provenance report sections",
+            "reporting/figures": "__init__ canvas data evaluation examples projection training",
+            "reporting/templates": "report.css report.html.j2 report.md.j2",
+            "views": "view",
+        },
+        "jinja2 markupsafe matplotlib numpy pillow pydantic scikit-learn scipy threadpoolctl",
+    ),
+}
+
+
+def modules() -> dict[str, Path]:
+    """Every module of the project by its dotted name."""
+    files = [file for top in {room.partition(".")[0] for room in ROOMS} for file in (PROJECT / top).rglob("*.py")]
+    dotted = {".".join(file.relative_to(PROJECT).with_suffix("").parts).removesuffix(".__init__"): file for file in files}
+    return dict(sorted(dotted.items()))
+
+
+def imports(file: Path) -> Iterator[str]:
+    """The modules that a file imports when it runs, inside functions too."""
+    known, waiting = modules(), [ast.parse(file.read_text(encoding="utf-8"))]
+    while waiting:
+        node: ast.AST = waiting.pop()
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield from (
+                each if each in known else node.module for each in (f"{node.module}.{alias.name}" for alias in node.names)
+            )
+        elif not (isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)):
+            waiting += ast.iter_child_nodes(node)  # type: ignore[arg-type]
+
+
+def room_of(module: str) -> str:
+    return max((room for room in ROOMS if f"{module}.".startswith(f"{room}.")), key=len)
+
+
+def test_imports_point_down() -> None:
+    known = modules()
+    wrong = [
+        f"{module} imports {imported}"
+        for module, file in known.items()
+        for imported in imports(file)
+        if imported in known and ROOMS.index(room_of(imported)) > ROOMS.index(room_of(module))
+    ]
+    assert not wrong
+
+
+def test_modules_import_one_another_in_no_circle() -> None:
+    known = modules()
+    arrows = {module: {each for each in imports(file) if each in known and each != module} for module, file in known.items()}
+    while free := {module for module, targets in arrows.items() if not targets & arrows.keys()}:
+        arrows = {module: targets for module, targets in arrows.items() if module not in free}
+    assert not arrows
+
+
+@pytest.mark.parametrize("stage", REACHED)
+def test_a_stages_key_reaches_what_the_table_says(stage: str) -> None:
+    reached = reach(f"tasks.{stage}")
+    rooms: defaultdict[str, list[str]] = defaultdict(list)
+    for file in reached.files:
+        if not file.startswith("tasks/"):
+            room, _, name = file.removeprefix("pipeline_lib/").rpartition("/")
+            rooms[room].append(name.removesuffix(".py"))
+    assert {room: " ".join(sorted(names)) for room, names in rooms.items()} == REACHED[stage][0]
+    assert " ".join(reached.libraries) == REACHED[stage][1]
+
+
+def test_the_table_has_every_stage() -> None:
+    files = [file for flow in ("finetune", "lenet") for file in (PROJECT / "tasks" / flow).glob("[!_]*.py")]
+    assert {f"{file.parent.name}.{file.stem}" for file in files} == set(REACHED)
