@@ -94,9 +94,9 @@ def _when_over(client: SyncPrefectClient, run: UUID, pause: threading.Event) -> 
 
 
 def _end_cancelled(client: SyncPrefectClient, run: UUID) -> None:
-    """Call a run Cancelled that is still Cancelling: no worker is there to stop it."""
+    """Call a run Cancelled that is still Cancelling: its worker is not there, or slow to stop it."""
     from prefect.states import Cancelled
 
     state = client.read_flow_run(run).state
     if state and state.is_cancelling():
-        client.set_flow_run_state(run, Cancelled(message="Cancelled; no worker stopped it, so it stopped itself"))
+        client.set_flow_run_state(run, Cancelled(message="Cancelled; its process stopped itself"))

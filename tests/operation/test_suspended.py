@@ -10,7 +10,7 @@ from operated import Operated
 
 def test_a_suspended_run_computes_no_more_and_resume_reuses_what_is_finished(operated: Operated, pictures: Path) -> None:
     before = operated.unfinished("train")
-    run = operated.ask(pictures, train__lr_max=0.041, train__epochs=700, train__patience=9_000)
+    run = operated.ask(pictures, train__lr_max=0.041, train__epochs=4_000, train__patience=9_000)
     operated.trains(run)
     operated.suspend(run)
     operated.gone(run)
@@ -58,5 +58,5 @@ def test_a_run_that_is_cancelled_without_a_worker_stops_itself(operated: Operate
     operated.up()
     assert (ended["state_name"], ended["state"]["message"]) == (
         "Cancelled",
-        "Cancelled; no worker stopped it, so it stopped itself",
+        "Cancelled; its process stopped itself",
     )
