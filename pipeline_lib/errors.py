@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import re
+import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
@@ -11,6 +12,9 @@ from pathlib import Path
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _FULL_IN_WORDS = re.compile(r"\b(ENOSPC|EDQUOT|no space left on device|disk quota exceeded)\b", re.IGNORECASE)
+
+SCANT = 2**16
+"""Bytes: a disk with less room than this is full."""
 
 LONGEST = 200
 """Characters of a word (a path, an address, a value) that a message quotes in full."""
@@ -123,9 +127,14 @@ def writing_into(folder: Path) -> Iterator[None]:
         raise DiskFullError.of(folder) from error  # it was a temporary one, which says nothing to the user
     except Exception as error:
         cause = _cause_in_full_disk(error)
-        if cause is None:
+        if cause is None and not _is_full(folder):
             raise
         raise DiskFullError.of(_folder_written(cause, folder)) from error
+
+
+def _is_full(folder: Path) -> bool:
+    """Whether the disk that holds a folder has no room left: some libraries fail there without a word about it."""
+    return folder.exists() and shutil.disk_usage(folder).free < SCANT
 
 
 def _cause_in_full_disk(error: BaseException | None) -> BaseException | None:
@@ -139,7 +148,7 @@ def _cause_in_full_disk(error: BaseException | None) -> BaseException | None:
     return next(codes, next((each for each in chain if says_disk_full(str(each))), None))
 
 
-def _folder_written(error: BaseException, folder: Path) -> Path:
+def _folder_written(error: BaseException | None, folder: Path) -> Path:
     """Return the folder of the file that an error names, if that is elsewhere than in ``folder``."""
     name = (error.filename2 or error.filename) if isinstance(error, OSError) else None
     if not isinstance(name, str) or Path(name).absolute().is_relative_to(folder.absolute()):

@@ -248,7 +248,7 @@ def test_a_full_disk_is_named_and_leaves_the_store_whole(
     monkeypatch.setenv("GARBAGE_ARTIFACTS", str(small_disk / "artifacts"))
     store = Store()
     before = build(store, planned(seed=1))
-    with pytest.raises(PipelineError, match=f"^No space left on {store.root} - make room there and run again; finished"):
+    with pytest.raises(PipelineError, match=f"^No space left on {store.root} - make room and run again; finished"):
         store.build(planned(seed=2), "first run", "run-2", compute)
     assert store.find(planned(seed=1), "digests")[0] == before
     assert store.find(planned(seed=2))[0] is None
