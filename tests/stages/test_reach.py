@@ -18,7 +18,7 @@ from pipeline_lib import errors
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pipeline_lib.views.augment import augment
+    from pipeline_lib.augment import augment
 
 
 def double(x):
@@ -32,9 +32,9 @@ def double(x):
 def reach(tmp_path: Path):
     """What ``tasks/edited.py`` reaches, with the given source, in a project of a few modules."""
     for module in ("__init__", "errors", "augment", "deep/__init__", "deep/leaf"):
-        write(tmp_path / "pipeline_lib" / f"{module}.py", "")
+        write(tmp_path / "pipeline_lib" / f"{module}.py", "X = 1\n")
     for module in ("__init__", "helper"):
-        write(tmp_path / "tasks" / f"{module}.py", "")
+        write(tmp_path / "tasks" / f"{module}.py", "X = 1\n")
 
     def reached(source: str, module: str = "tasks.edited") -> code.Reach:
         write(tmp_path / f"{module.replace('.', '/')}.py", source)
@@ -130,7 +130,7 @@ def test_relative_imports_count_from_the_package_they_stand_in(reach, tmp_path: 
     write(tmp_path / "pipeline_lib" / "deep" / "__init__.py", "from .leaf import X\nfrom .. import errors")
     write(tmp_path / "pipeline_lib" / "deep" / "leaf.py", "from ..augment import Y")
     leaves = {"pipeline_lib/deep/__init__.py", "pipeline_lib/deep/leaf.py"}
-    others = {"pipeline_lib/errors.py", "pipeline_lib/views/augment.py"}
+    others = {"pipeline_lib/errors.py", "pipeline_lib/augment.py"}
     assert reached_beside(reach("import pipeline_lib.deep").files) == leaves | others
 
 
@@ -183,8 +183,9 @@ STAGES = sorted(
 
 @pytest.mark.parametrize("module", [*STAGES, "pipeline_lib.reporting.exhibits"])
 def test_the_code_of_every_stage_can_be_followed(module: str) -> None:
-    assert len(code.reach(module).files) > 5
-    assert not code.NOT_COMPUTING & {file.removesuffix(".py").replace("/", ".") for file in code.reach(module).files}
+    assert len(code.reach(module).files) > 3
+    kept_out = tuple(f"{name.replace('.', '/')}" for name in code.NOT_COMPUTING)
+    assert not [file for file in code.reach(module).files if file.startswith(kept_out)]
 
 
 def test_libraries_are_named_as_they_are_installed_with_their_versions() -> None:
@@ -207,9 +208,6 @@ def test_what_is_remembered_of_files_changes_no_answer(tmp_path: Path) -> None:
     assert "damaged" not in kept.read_text()  # written anew
 
 
-STAGES = [f"tasks.{name}" for name in ("dataset", "backbone", "features", "train", "evaluate", "lenet.dataset")]
-
-
 @pytest.mark.parametrize("stage", STAGES)
 def test_no_stage_depends_on_how_files_are_downloaded(stage: str) -> None:
     """A source is identified by its fingerprint, weights and packages by pinned digests."""
@@ -219,8 +217,15 @@ def test_no_stage_depends_on_how_files_are_downloaded(stage: str) -> None:
 
 
 @pytest.mark.parametrize("stage", ["tasks.finetune.features", "tasks.finetune.train", "tasks.finetune.evaluate"])
-def test_what_loads_a_backbone_reaches_nothing_that_makes_one(stage: str) -> None:
+def test_what_reads_a_backbone_or_a_head_reaches_nothing_that_makes_one(stage: str) -> None:
     reached = code.reach(stage)
-    assert "pipeline_lib/models/backbone.py" in reached.files
-    assert not {f"pipeline_lib/models/{name}.py" for name in ("pretrained", "sources", "weights_keras")} & reached.files.keys()
+    assert not [file for file in reached.files if file.startswith("pipeline_lib/weights/")]
     assert "h5py" not in reached.libraries
+
+
+def test_a_module_counts_once_it_holds_more_than_a_docstring(reach, tmp_path: Path) -> None:
+    write(tmp_path / "pipeline_lib" / "errors.py", '"""Nothing yet."""')
+    assert "pipeline_lib/errors.py" not in reach("from pipeline_lib import errors").files
+    write(tmp_path / "pipeline_lib" / "errors.py", '"""Something."""\nX = 1')
+    code.reach.cache_clear()
+    assert "pipeline_lib/errors.py" in reach("from pipeline_lib import errors").files
