@@ -75,7 +75,7 @@ def test_it_is_an_archive_like_any_other_and_known_as_synthetic_wherever_it_lies
 
 def test_it_counts_as_a_source_and_not_as_code_that_every_dataset_depends_on() -> None:
     assert resolve("sample", downloads=SAMPLE.parent).fingerprint == hashlib.sha256(SAMPLE.read_bytes()).hexdigest()
-    stages = sorted(f"tasks.{path.stem}" for path in (PROJECT / "tasks").glob("[a-z]*.py"))
+    stages = sorted(f"tasks.finetune.{path.stem}" for path in (PROJECT / "tasks" / "finetune").glob("[a-z]*.py"))
     reached = {file for stage in stages for file in reach(stage).files}
     assert "pipeline_lib/data/dataset.py" in reached
     assert not {file for file in reached if Path(PROJECT, file).parent == SAMPLE.parent}
