@@ -26,6 +26,7 @@ FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 # What the server may log at the level ERROR, and why it does no harm; docs/operating.md says so too.
 HARMLESS = {
     r"OperationalError: database is locked": "SQLite was busy for longer than Prefect waits; each service does it again",
+    r"IntegrityError: NOT NULL constraint failed: events\.occurred": "events that were sent twice and are stored already",
 }
 ERROR = re.compile(r"^\S+ \| (ERROR|CRITICAL)")
 RECORD = re.compile(r"^(?=\d\d:\d\d:\d\d\.\d{3} \| )", re.MULTILINE)
