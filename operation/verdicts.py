@@ -124,8 +124,8 @@ def _missing_nightlies(seen: Seen, limits: Limits) -> Iterator[Notice]:
             yield Notice(
                 f"nightly/{each.name}/{since.isoformat()}",
                 f"{each.name}: no run has completed for {in_words(limits.nightly)}",
-                f"{last}. See that a worker runs, and what became of the last runs: `prefect flow-run ls`. What was due while "
-                f"the server was down is not made up for; `prefect deployment run {each.name}` does it now.",
+                f"{last}. See that a worker runs, and what became of the last runs: `prefect flow-run ls`. "
+                f"`prefect deployment run {each.name}` starts one now.",
             )
 
 

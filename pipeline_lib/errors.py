@@ -125,6 +125,8 @@ def writing_into(folder: Path) -> Iterator[None]:
         if error.folder.exists():
             raise
         raise DiskFullError.of(folder) from error  # it was a temporary one, which says nothing to the user
+    except StageError:
+        raise  # its message names stage and disk already
     except Exception as error:
         cause = _cause_in_full_disk(error)
         if cause is None and not _is_full(folder):

@@ -112,12 +112,12 @@ def test_a_temporary_server_that_does_not_start_is_one_sentence(garbage: Command
 def test_the_temporary_server_has_minutes_to_start(garbage: CommandLine, tiny_dataset: Path) -> None:
     del garbage.environment["PREFECT_API_URL"]
     program = (
-        "from flows import cli\n"
-        "@cli.main.command('told')\n"
+        "from cli.main import main\n"
+        "@main.command('told')\n"
         "def told():\n"
         "    from prefect.settings import get_current_settings\n"
         "    print(get_current_settings().server.ephemeral.startup_timeout_seconds)\n"
-        "cli.main(['told'])"
+        "main(['told'])"
     )
     environment = {**garbage.environment, "PYTHONPATH": str(garbage.source)}
     told = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)

@@ -71,7 +71,7 @@ def test_a_machine_that_fails_a_stage_logs_no_traceback_and_a_defect_does(
     finished = failed(garbage, "--dataset", tiny_dataset)
     run = last_run(api)
     assert run["state"]["message"] == finished.json["error"]
-    assert run["state"]["message"].startswith("Stage audit failed: No space left on device")
+    assert run["state"]["message"].startswith("Stage audit failed: No space left on ")
     assert not [line for line in log_of(api, run) if "Traceback" in line["message"]]
 
     garbage.edit("tasks/finetune/audit.py", "OSError(28, 'No space left on device', 'features.npy')", "ValueError('seven')")

@@ -47,7 +47,7 @@ def test_every_stage_names_the_full_disk_and_leaves_the_store_whole(
         ballast.unlink()
         assert failed.code == 1
         assert failed.json["error"].endswith(
-            f"No space left on {garbage.artifacts} - make room there and run again; finished stages are kept"
+            f"No space left on {garbage.artifacts} - make room and run again; finished stages are kept"
         ), stage
         assert failed.stage(stage)["status"] == "failed"
         assert "Traceback" not in failed.err

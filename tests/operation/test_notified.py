@@ -87,6 +87,8 @@ def test_a_night_without_a_finished_run_is_told_once(operated: Operated, receive
 
     with watching(operated, tmp_path / "memory", nightly=0.5):
         assert "`prefect deployment run garbage-finetune/nightly`" in receiver.first(is_told)
+        memory = tmp_path / "memory" / "watch-memory.json"  # what is sent is noted when the look is over
+        operated.eventually(lambda: memory.exists() and memory.read_text(), lambda text: bool(text) and "nightly/" in text)
     with watching(operated, tmp_path / "memory", nightly=0.5):  # started again, it remembers
         failed = operated.ends(operated.ask("/nowhere"))
         receiver.first(lambda message: failed["id"] in message)

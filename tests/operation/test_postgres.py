@@ -112,7 +112,7 @@ def test_the_deployment_runs_on_postgresql_behind_a_password(tmp_path: Path, pic
 
             check_what_is_refused(operated)
             forgetful = operated.command("operation.ui", "down", **FORGOTTEN)
-            assert forgetful.stdout == "worker stopped\nserver stopped\n"
+            assert forgetful.stdout == "watchman stopped\nworker stopped\nserver stopped\n"
             assert "keeps its runs in postgresql" in refusal(operated, "operation.ui", "up", **FORGOTTEN)
         assert asyncio.run(count_of_runs(database)) == 1
     assert not (operated.home / "prefect.db").exists()

@@ -43,7 +43,8 @@ def start(**environment: str) -> subprocess.Popen[str]:
 
 def test_a_deployed_run_that_hangs_while_it_stops_is_ended() -> None:
     process = start(PREFECT__FLOW_RUN_ID=str(uuid4()), PREFECT_API_URL=f"http://127.0.0.1:{free_port()}/api")
-    assert process.wait(PATIENCE) == 1
+    # By exit code 1, or by the signal that the C library's watchdog meets when it walks the stacks of running threads.
+    assert process.wait(PATIENCE) in (1, -signal.SIGSEGV)
     process.communicate()
 
 

