@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from support import kept
 
-from pipeline_lib.features import shards
+from pipeline_lib.features import table as reading
 from pipeline_lib.features.engines import engine
 from pipeline_lib.features.shards import write_shard
 from pipeline_lib.features.table import FEATURES, INDEX, FeatureSet, Row, read_index
@@ -61,7 +61,7 @@ def test_features_stand_in_the_order_of_the_index(tmp_path: Path) -> None:
 
 
 def test_rows_are_the_same_when_pages_are_given_back_after_each_read(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(shards, "RESIDENT", 0)
+    monkeypatch.setattr(reading, "RESIDENT", 0)
     table = FeatureSet([make_shard(tmp_path, "shard", write_images(tmp_path, 10))], ["A", "B"])
     numbers = np.array([3, 1, 9, 3])
     for _ in range(2):
