@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ import httpx
 import pytest
 from disk import small_disk  # noqa: F401  # a fixture
 from registry import offline_pip  # noqa: F401  # a fixture
-from support import PROJECT, CommandLine, clean_environment, free_port, write_tiny_dataset
+from support import PROJECT, CommandLine, Finished, clean_environment, free_port, write_tiny_dataset
 from waiting import PATIENCE, eventually
 
 
@@ -46,14 +47,42 @@ def _wait_until_healthy(address: str, server: subprocess.Popen[bytes]) -> None:
     eventually(answers, bool)
 
 
+def command_line(folder: Path, prefect_api: str) -> CommandLine:
+    """Return the command line on an empty folder of results, and on a copy of the sources."""
+    environment = {**clean_environment(), "PREFECT_API_URL": prefect_api, "PREFECT_HOME": str(folder / "prefect-home")}
+    for package in ("cli", "flows", "tasks", "pipeline_lib"):
+        shutil.copytree(PROJECT / package, folder / "source" / package)
+    return CommandLine(folder / "artifacts", environment, folder / "source")
+
+
 @pytest.fixture
 def garbage(tmp_path: Path, prefect_api: str) -> CommandLine:
     """The command line on an empty folder of results, and on a copy of the sources that a test may edit."""
-    environment = {**clean_environment(), "PREFECT_API_URL": prefect_api, "PREFECT_HOME": str(tmp_path / "prefect-home")}
-    source = tmp_path / "source"
-    for package in ("cli", "flows", "tasks", "pipeline_lib"):
-        shutil.copytree(PROJECT / package, source / package, ignore=shutil.ignore_patterns("__pycache__"))
-    return CommandLine(tmp_path / "artifacts", environment, source)
+    return command_line(tmp_path, prefect_api)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory, prefect_api: str) -> tuple[CommandLine, Finished]:
+    """A run on the tiny dataset that computed every stage; tests go on from links to its results."""
+    folder = tmp_path_factory.mktemp("finished")
+    line = command_line(folder, prefect_api)
+    return line, line.run(write_tiny_dataset(folder / "pictures"))
+
+
+@pytest.fixture
+def first(garbage: CommandLine, finished: tuple[CommandLine, Finished]) -> Finished:
+    """The first run of a test that begins with one: its results are in place as if the test had run it."""
+    line, run = finished
+    shutil.copytree(line.artifacts, garbage.artifacts, symlinks=True, copy_function=_link_or_copy)
+    return Finished(run.code, run.out.replace(str(line.artifacts), str(garbage.artifacts)), run.err)
+
+
+def _link_or_copy(source: str, target: str) -> None:
+    """Results are read-only and can share their content; notes and Prefect's records are written to."""
+    if Path(source).stat().st_mode & stat.S_IWUSR:
+        shutil.copy2(source, target)
+    else:
+        os.link(source, target)
 
 
 @pytest.fixture

@@ -35,8 +35,9 @@ def digests(artifacts: Path) -> dict[str, set[str]]:
     return {stage: {each.digest for each in manifests if each.stage == stage} for stage in STAGES}
 
 
-def test_a_rerun_reuses_everything_and_a_setting_reruns_what_depends_on_it(garbage: CommandLine, tiny_dataset: Path) -> None:
-    first = garbage.run(tiny_dataset)
+def test_a_rerun_reuses_everything_and_a_setting_reruns_what_depends_on_it(
+    garbage: CommandLine, tiny_dataset: Path, first: Finished
+) -> None:
     assert computed(first) == STAGES
     assert reasons(first) == {"first run"}
     assert_report_times_every_stage(garbage, first)
@@ -63,7 +64,7 @@ def assert_report_times_every_stage(garbage: CommandLine, finished: Finished) ->
     assert [line.split("|")[1].strip().replace("\\", "") for line in table] == STAGES[:-1]
     manifests = [read_manifest(path.parent) for path in garbage.artifacts.glob("stages/*/*/manifest.json")]
     seconds = sum(each.seconds for each in manifests if each.stage in STAGES[:-1])
-    assert f"{duration(seconds)} in all" in text
+    assert any(f"{duration(shown)} in all" in text for shown in (seconds - 0.005, seconds, seconds + 0.005))  # by rounding
 
 
 HEAVY = {"mindspore", "onnxruntime", "matplotlib", "sklearn", "pandas", "scipy"}
@@ -75,16 +76,15 @@ def imported(finished: Finished) -> set[str]:
     return {name.partition(".")[0] for name in lines} & HEAVY
 
 
-def test_what_computes_nothing_imports_no_heavy_library(garbage: CommandLine, tiny_dataset: Path) -> None:
+def test_what_computes_nothing_imports_no_heavy_library(garbage: CommandLine, tiny_dataset: Path, first: Finished) -> None:
     garbage.environment["PYTHONPROFILEIMPORTTIME"] = "1"
-    assert imported(garbage.run(tiny_dataset)) == HEAVY
-    assert imported(garbage.run(tiny_dataset)) == set()
+    assert imported(garbage.run(tiny_dataset, train__epochs=3)) >= {"mindspore", "matplotlib"}
+    assert imported(garbage.run(tiny_dataset, train__epochs=3)) == set()
     assert imported(garbage("status", "--dataset", tiny_dataset)) == set()
     assert imported(garbage("--help")) == set()
 
 
-def test_prefect_shows_every_reused_stage_as_cached(garbage: CommandLine, tiny_dataset: Path) -> None:
-    garbage.run(tiny_dataset)
+def test_prefect_shows_every_reused_stage_as_cached(garbage: CommandLine, tiny_dataset: Path, first: Finished) -> None:
     garbage.run(tiny_dataset)
     wanted = len(STAGES) - 2 + 3 + SHARDS_OF_FEATURES  # augment and features are mapped over shards
     api = Api(garbage.environment["PREFECT_API_URL"])
@@ -105,8 +105,9 @@ def test_prefect_shows_every_reused_stage_as_cached(garbage: CommandLine, tiny_d
     assert {artifact["key"] for artifact in artifacts} == {f"garbage-finetune-{stage.replace('_', '-')}" for stage in STAGES}
 
 
-def test_edits_rerun_the_stages_that_reach_the_edited_code_and_no_others(garbage: CommandLine, tiny_dataset: Path) -> None:
-    garbage.run(tiny_dataset)
+def test_edits_rerun_the_stages_that_reach_the_edited_code_and_no_others(
+    garbage: CommandLine, tiny_dataset: Path, first: Finished
+) -> None:
     garbage.edit("pipeline_lib/views/augment.py", "    area, x, y", "    # seven numbers in one go\n    area, x, y")
     garbage.edit("pipeline_lib/training/loop.py", '"""', '"""Edited: ')
     assert set(garbage.run(tiny_dataset).statuses.values()) == {"reused"}
@@ -128,9 +129,8 @@ def test_edits_rerun_the_stages_that_reach_the_edited_code_and_no_others(garbage
 
 
 def test_how_files_are_downloaded_and_where_weights_come_from_changes_no_result(
-    garbage: CommandLine, tiny_dataset: Path
+    garbage: CommandLine, tiny_dataset: Path, first: Finished
 ) -> None:
-    garbage.run(tiny_dataset)
     garbage.edit("pipeline_lib/files/fetch.py", "ATTEMPTS = 6", "ATTEMPTS = 7")
     garbage.edit("pipeline_lib/files/packages.py", "TIMEOUT = 900", "TIMEOUT = 901")
     assert set(garbage.run(tiny_dataset).statuses.values()) == {"reused"}
@@ -140,11 +140,9 @@ def test_how_files_are_downloaded_and_where_weights_come_from_changes_no_result(
 
 
 def test_code_edited_while_a_run_is_going_counts_from_the_next_run_on(
-    garbage: CommandLine, tiny_dataset: Path, tmp_path: Path
+    garbage: CommandLine, tiny_dataset: Path, finished: tuple[CommandLine, Finished]
 ) -> None:
-    undisturbed = CommandLine(tmp_path / "undisturbed", garbage.environment, garbage.source)
-    undisturbed.run(tiny_dataset)
-
+    undisturbed, _ = finished
     process = garbage.start("run", "--json", "--dataset", tiny_dataset)
     wait_until_it_begins(garbage, "audit", process)
     # A module that is imported later, source that MindSpore reads when it compiles, and a template.
@@ -167,13 +165,11 @@ def digests_by_key(artifacts: Path) -> dict[str, str]:
     return {f"{each.stage}/{each.key}": each.digest for each in manifests if each.stage in STAGES[:-1]}
 
 
-def test_a_missing_or_truncated_output_is_noticed_and_mended(garbage: CommandLine, tiny_dataset: Path) -> None:
-    first = garbage.run(tiny_dataset)
+def test_a_missing_or_truncated_output_is_noticed_and_mended(garbage: CommandLine, tiny_dataset: Path, first: Finished) -> None:
     next(garbage.artifacts.glob("stages/features/*/features.npy")).unlink()
     report = Path(first.json["report"])
     size = report.stat().st_size
-    report.chmod(0o644)
-    report.write_bytes(report.read_bytes()[:100])
+    overwrite(report, report.read_bytes()[:100])
 
     mended = garbage.run(tiny_dataset)
     assert computed(mended) == ["features", "report"]
@@ -184,8 +180,7 @@ def test_a_missing_or_truncated_output_is_noticed_and_mended(garbage: CommandLin
     assert set(garbage.run(tiny_dataset, "--verify").statuses.values()) == {"reused"}
 
 
-def test_one_added_image_recomputes_one_shard_of_each_view(garbage: CommandLine, tiny_dataset: Path) -> None:
-    garbage.run(tiny_dataset)
+def test_one_added_image_recomputes_one_shard_of_each_view(garbage: CommandLine, tiny_dataset: Path, first: Finished) -> None:
     draw_picture((10, 200, 30), np.random.default_rng(99)).save(tiny_dataset / "train" / "Cans" / "new.png")
     added = garbage.run(tiny_dataset)
     assert added.stage("dataset")["reason"] == "input `source` changed"
@@ -205,9 +200,8 @@ def images_computed(artifacts: Path, stage: str) -> list[int]:
 
 @pytest.mark.parametrize("options", [[], ["--verify"]])
 def test_damaged_files_are_not_taken_over_by_other_results(
-    garbage: CommandLine, tiny_dataset: Path, tmp_path: Path, options: list[str]
+    garbage: CommandLine, tiny_dataset: Path, tmp_path: Path, options: list[str], first: Finished
 ) -> None:
-    garbage.run(tiny_dataset)
     draw_picture((10, 200, 30), np.random.default_rng(99)).save(tiny_dataset / "train" / "Cans" / "new.png")
     known = set(garbage.artifacts.glob("stages/*/*"))
     for file in garbage.artifacts.glob("stages/augment/*/aug1/Cans/*.jpg"):
@@ -229,7 +223,7 @@ def test_damaged_files_are_not_taken_over_by_other_results(
 
 
 def overwrite(file: Path, content: bytes) -> None:
-    file.chmod(0o644)
+    file.unlink()  # other tests share what it held
     file.write_bytes(content)
 
 
@@ -239,9 +233,8 @@ def test_a_look_at_results_that_are_not_there_writes_nothing(garbage: CommandLin
 
 
 def test_what_is_taken_from_a_predecessor_has_the_bytes_of_what_is_computed(
-    garbage: CommandLine, tiny_dataset: Path, tmp_path: Path
+    garbage: CommandLine, tiny_dataset: Path, tmp_path: Path, first: Finished
 ) -> None:
-    garbage.run(tiny_dataset)
     train = tiny_dataset / "train"
     (train / "Cans" / "000.png").rename(train / "Paper" / "moved.png")
     (train / "Battery" / "001.png").unlink()
@@ -268,12 +261,11 @@ def test_two_runs_at_once_compute_each_stage_once_and_agree(garbage: CommandLine
         assert sum(shares) == len(list(garbage.artifacts.glob(f"stages/{stage}/*/manifest.json"))), (stage, shares)
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.acceptance) for seed in (2, 3))])
 def test_a_killed_run_leaves_nothing_that_is_mistaken_for_a_result(
-    garbage: CommandLine, tiny_dataset: Path, tmp_path: Path, seed: int
+    garbage: CommandLine, tiny_dataset: Path, finished: tuple[CommandLine, Finished], seed: int
 ) -> None:
-    undisturbed = CommandLine(tmp_path / "undisturbed", garbage.environment, garbage.source)
-    expected = undisturbed.run(tiny_dataset)
+    undisturbed, expected = finished
     generator = random.Random(seed)
     for stage in generator.sample(STAGES, 2):
         kill_when_it_begins(garbage, tiny_dataset, stage)
@@ -286,9 +278,8 @@ def test_a_killed_run_leaves_nothing_that_is_mistaken_for_a_result(
 
 
 def test_a_training_killed_before_its_result_was_in_place_ends_with_the_same_result(
-    garbage: CommandLine, tiny_dataset: Path
+    garbage: CommandLine, tiny_dataset: Path, first: Finished
 ) -> None:
-    garbage.run(tiny_dataset)
     (manifest,) = garbage.artifacts.glob("stages/train/*/manifest.json")
     before = read_manifest(manifest.parent)
     manifest.parent.rename(manifest.parent.with_suffix(".partial"))  # all is written and read-only; only the rename is missing
@@ -316,9 +307,11 @@ def wait_until_it_begins(garbage: CommandLine, stage: str, process: subprocess.P
     return False
 
 
-def test_two_cold_runs_give_the_same_digests_and_metrics(garbage: CommandLine, tiny_dataset: Path, tmp_path: Path) -> None:
-    other = CommandLine(tmp_path / "other", garbage.environment, garbage.source)
-    first, second = garbage.run(tiny_dataset), other.run(tiny_dataset)
+def test_two_cold_runs_give_the_same_digests_and_metrics(
+    garbage: CommandLine, tiny_dataset: Path, finished: tuple[CommandLine, Finished]
+) -> None:
+    other, first = finished
+    second = garbage.run(tiny_dataset)
     assert first.json["metrics"] == second.json["metrics"]
     ours, theirs = digests(garbage.artifacts), digests(other.artifacts)
     assert {stage for stage in STAGES if ours[stage] != theirs[stage]} <= {"report"}

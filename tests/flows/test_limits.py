@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from disk import left_on, resize
-from support import CommandLine, free_port
+from support import CommandLine, Finished, free_port
 from waiting import Api, eventually
 
 OVER = "it took longer than 0.0001 minutes; raise the setting stage_minutes, or mend what holds it up"
@@ -19,8 +19,7 @@ def test_a_stage_over_its_time_ends_the_run_and_says_which_and_what_to_do(garbag
     assert garbage.run(tiny_dataset).stage("dataset")["status"] == "computed"
 
 
-def test_shards_have_a_time_limit_together(garbage: CommandLine, tiny_dataset: Path) -> None:
-    garbage.run(tiny_dataset)
+def test_shards_have_a_time_limit_together(garbage: CommandLine, tiny_dataset: Path, first: Finished) -> None:
     finished = garbage("run", "--json", "--dataset", tiny_dataset, stage_minutes=0.0001, augment_train__views=2)
     assert finished.code == 1
     done = dict.fromkeys(["dataset", "audit", "backbone"], "reused")

@@ -55,7 +55,7 @@ def postgres(folder: Path) -> Iterator[str]:
             )
 
     call("initdb", "-D", str(data), "-U", "garbage", "-A", "scram-sha-256", f"--pwfile={password}", "-E", "UTF8", "--no-sync")
-    options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1"
+    options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off"
     call("pg_ctl", "-D", str(data), "-w", "-t", str(PATIENCE), "-l", str(folder / "postgres.log"), "-o", options, "start")
     try:
         yield f"postgresql+asyncpg://garbage:swordfish@127.0.0.1:{port}/postgres"

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import psutil
+import pytest
 from operated import Operated, alive
 from support import free_port
 from waiting import PATIENCE
@@ -103,6 +104,7 @@ def test_a_stale_record_never_stops_another_process(tmp_path: Path) -> None:
         bystander.communicate(b"\n", timeout=PATIENCE)
 
 
+@pytest.mark.acceptance
 def test_a_server_that_died_comes_back_where_it_was_and_the_run_goes_on(operated: Operated, pictures: Path) -> None:
     run = operated.ask(pictures, train__lr_max=0.023, train__epochs=1_000, train__patience=9_000)
     operated.trains(run)
@@ -116,6 +118,7 @@ def test_a_server_that_died_comes_back_where_it_was_and_the_run_goes_on(operated
     assert set(operated.slots()) == {0}
 
 
+@pytest.mark.acceptance
 def test_make_down_stops_a_server_that_does_not_answer(operated: Operated) -> None:
     server, worker, watchman = operated.server, operated.worker, operated.watchman
     (operated.home / "address.json").write_text(json.dumps({"api": f"http://127.0.0.1:{free_port()}/api"}))

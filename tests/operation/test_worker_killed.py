@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from operated import SILENCE, Operated
 
 
+@pytest.mark.acceptance
 def test_a_run_outlives_its_worker_and_the_next_one_waits_for_it(operated: Operated, pictures: Path) -> None:
     run = operated.ask(pictures, train__lr_max=0.031, train__epochs=1_500, train__patience=9_000)
     following = operated.ask(pictures)
@@ -20,6 +22,7 @@ def test_a_run_outlives_its_worker_and_the_next_one_waits_for_it(operated: Opera
     assert runs[0]["end_time"] <= runs[1]["start_time"]
 
 
+@pytest.mark.acceptance
 def test_a_run_that_died_with_its_worker_is_given_up_and_frees_the_queue(operated: Operated, pictures: Path) -> None:
     suspended = operated.ask(pictures, train__lr_max=0.033, train__epochs=9_000, train__patience=9_000)
     operated.trains(suspended)
