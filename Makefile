@@ -32,7 +32,7 @@ test: ## Set up and run every check: ruff, mypy, the test suite
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses 2 --dist loadgroup
 
 acceptance: ## Repeat the tests of flows and operation, shuffled, beside one busy loop a core; REPEAT=10
 	@operation/setup requirements-dev.lock

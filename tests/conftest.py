@@ -19,6 +19,15 @@ from support import PROJECT, CommandLine, Finished, clean_environment, free_port
 from waiting import PATIENCE, eventually
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep what shares a server in one of the processes of `make test`: the folder ``operation``, and what drives flows."""
+    for item in items:
+        fixtures = getattr(item, "fixturenames", ())
+        group = next((name for name in ("operation", "prefect_api") if name in fixtures), None)
+        if group:
+            item.add_marker(pytest.mark.xdist_group(group))
+
+
 @pytest.fixture(scope="session")
 def prefect_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a Prefect server that lives as long as the test session, in a home of its own."""
