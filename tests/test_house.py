@@ -46,7 +46,7 @@ REACHED: dict[str, tuple[dict[str, str], str]] = {
         {
             "": "__init__ errors",
             "data": "dataset embedded imagefolder sources",
-            "files": "archive archive_names clutter digest",
+            "files": "archive archive_names clutter digest table",
             "images": "read",
         },
         "numpy pillow pillow_heif pydantic",
@@ -55,6 +55,7 @@ REACHED: dict[str, tuple[dict[str, str], str]] = {
         {
             "": "__init__ errors",
             "audit": "audit findings leak_sheet similarity",
+            "files": "table",
             "images": "read",
         },
         "imagehash numpy pandas pillow pillow_heif scipy",
@@ -74,7 +75,7 @@ REACHED: dict[str, tuple[dict[str, str], str]] = {
     "finetune.augment": (
         {
             "": "__init__",
-            "files": "description links",
+            "files": "description links table",
             "images": "prepare read",
             "views": "augment folder view",
         },
@@ -83,7 +84,7 @@ REACHED: dict[str, tuple[dict[str, str], str]] = {
     "finetune.data_new": (
         {
             "": "__init__",
-            "files": "description links",
+            "files": "description links table",
             "images": "prepare read",
             "views": "data_new view",
         },
@@ -93,7 +94,7 @@ REACHED: dict[str, tuple[dict[str, str], str]] = {
         {
             "": "__init__ errors",
             "features": "engines shards table",
-            "files": "description links",
+            "files": "description links table",
             "images": "prepare read",
             "models": "__init__ backbone checkpoint mobilenetv2 spec",
             "views": "folder view",
@@ -106,7 +107,7 @@ REACHED: dict[str, tuple[dict[str, str], str]] = {
             "audit": "findings",
             "evaluation": "reliability",
             "features": "table",
-            "files": "description links",
+            "files": "description links table",
             "images": "prepare",
             "models": "__init__ checkpoint graph heads inference mobilenetv2 spec trained",
             "training": "batches calibration checkpoints dense head holdout loop rows schedules steps trainer validation",
@@ -121,7 +122,7 @@ REACHED: dict[str, tuple[dict[str, str], str]] = {
             "data": "classes",
             "evaluation": "evaluate metrics predictions projection reliability robustness scores selection tables",
             "features": "table",
-            "files": "description",
+            "files": "description table",
             "images": "prepare read",
             "models": "__init__ checkpoint graph heads inference mobilenetv2 spec trained",
             "views": "view",
@@ -132,6 +133,7 @@ REACHED: dict[str, tuple[dict[str, str], str]] = {
         {
             "": "__init__ errors",
             "evaluation": "evaluate examples metrics predictions projection reliability robustness scores selection tables",
+            "files": "table",
             "reporting": "content evaluation_section facts finetune formats headline "
             "markdown page pictures provenance report sections",
             "reporting/figures": "__init__ canvas data evaluation examples projection training",
@@ -144,7 +146,7 @@ REACHED: dict[str, tuple[dict[str, str], str]] = {
         {
             "": "__init__ errors",
             "data": "dataset embedded imagefolder sources",
-            "files": "archive archive_names clutter description digest",
+            "files": "archive archive_names clutter description digest table",
             "images": "prepare read",
             "mnist": "arrays dataset idx source",
         },
@@ -154,7 +156,7 @@ REACHED: dict[str, tuple[dict[str, str], str]] = {
         {
             "": "__init__ errors",
             "evaluation": "reliability",
-            "files": "description",
+            "files": "description table",
             "images": "prepare",
             "mnist": "arrays table",
             "models": "__init__ checkpoint graph inference lenet5 networks trained",
@@ -167,7 +169,7 @@ REACHED: dict[str, tuple[dict[str, str], str]] = {
         {
             "": "__init__ errors",
             "evaluation": "evaluate examples metrics predictions projection reliability robustness scores selection tables",
-            "files": "description",
+            "files": "description table",
             "images": "prepare",
             "mnist": "arrays table",
             "models": "__init__ checkpoint graph inference lenet5 networks trained",
@@ -179,6 +181,7 @@ REACHED: dict[str, tuple[dict[str, str], str]] = {
         {
             "": "__init__ errors",
             "evaluation": "evaluate examples metrics predictions projection reliability robustness scores selection tables",
+            "files": "table",
             "reporting": "content evaluation_section facts formats headline lenet "
             "markdown page pictures provenance report sections",
             "reporting/figures": "__init__ canvas data evaluation examples projection training",

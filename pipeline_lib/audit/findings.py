@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator
 from pathlib import Path
+
+from pipeline_lib.files.table import read_table
 
 IMAGES = "images.csv"
 """One row an image: split, class, name, what it is, and what was found about it."""
@@ -12,17 +12,12 @@ IMAGES = "images.csv"
 
 def read_groups(folder: Path) -> dict[str, int]:
     """Return the group of each image by its key ``<split>/<class>/<name>``; images of one group show one picture."""
-    return {_key(row): int(row["group"]) for row in _rows(folder)}
+    return {_key(row): int(row["group"]) for row in read_table(folder / IMAGES)}
 
 
 def read_leaked(folder: Path) -> frozenset[str]:
     """Return the keys ``test/<class>/<name>`` of the test images whose picture also stands in train."""
-    return frozenset(_key(row) for row in _rows(folder) if row["leaked"] == "1")
-
-
-def _rows(folder: Path) -> Iterator[dict[str, str]]:
-    with (folder / IMAGES).open(newline="", encoding="utf-8") as file:
-        yield from csv.DictReader(file)
+    return frozenset(_key(row) for row in read_table(folder / IMAGES) if row["leaked"] == "1")
 
 
 def _key(row: dict[str, str]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import itertools
 import os
 import shutil
@@ -20,6 +19,7 @@ from pipeline_lib.errors import PipelineError
 from pipeline_lib.files import fetch
 from pipeline_lib.files.archive import extract_zip
 from pipeline_lib.files.digest import file_sha256
+from pipeline_lib.files.table import write_table
 from pipeline_lib.images.read import ImageFacts, ImageProblem, decode_image
 from pipeline_lib.settings.sections import DataSettings
 
@@ -97,7 +97,7 @@ def build_dataset(
         _check_unchanged(source)
     finally:
         shutil.rmtree(unpacked, ignore_errors=True)
-    _write_table(folder / SET_ASIDE, ("path", "reason"), set_aside)
+    write_table(folder / SET_ASIDE, ("path", "reason"), set_aside)
     digest = file_sha256(archive) if archive else None
     return {
         "name": source.name,
@@ -233,7 +233,7 @@ def _lay_out(folder: Path, found: ImageFolder, splits: _Splits, *, move: bool) -
             facts = image.facts
             source = _relative(image.path, found.root)
             rows.append((split, name, target, source, facts.width, facts.height, facts.mode, facts.format))
-    _write_table(folder / IMAGES, ("split", "class", "name", "source", "width", "height", "mode", "format"), rows)
+    write_table(folder / IMAGES, ("split", "class", "name", "source", "width", "height", "mode", "format"), rows)
     return size
 
 
@@ -257,10 +257,3 @@ def _check_unchanged(source: Source) -> None:
         fingerprint = file_sha256(Path(source.location))
     if fingerprint != source.fingerprint:
         raise PipelineError(f"{source.location} changed while it was read; run again when nothing writes to it.")
-
-
-def _write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(header)
-        writer.writerows(rows)

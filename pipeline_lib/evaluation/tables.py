@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,14 +13,12 @@ from pipeline_lib.evaluation import metrics
 from pipeline_lib.evaluation.predictions import Predictions
 from pipeline_lib.evaluation.reliability import probabilities
 from pipeline_lib.evaluation.robustness import CellResult
+from pipeline_lib.files import table
 
 
 def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Write one CSV file: UTF-8, lines ending in a newline on every system, floats rounded to six decimals."""
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(header)
-        writer.writerows([round(cell, 6) if isinstance(cell, float) else cell for cell in row] for row in rows)
+    """Write one table, its floats rounded to six decimals."""
+    table.write_table(path, header, ([round(cell, 6) if isinstance(cell, float) else cell for cell in row] for row in rows))
 
 
 def write_predictions(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import astuple
 from itertools import islice
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from pipeline_lib.features.engines import Engine
 from pipeline_lib.features.table import COLUMNS, FEATURES, INDEX, Row, read_index
+from pipeline_lib.files.table import write_table
 from pipeline_lib.images.read import ImageFile, read_image
 from pipeline_lib.stages.kept import Kept
 from pipeline_lib.stages.store import Ref
@@ -64,10 +64,7 @@ def write_shard(folder: Path, images: Sequence[tuple[Row, ImageFile]], engine: E
             missing.append((at, path))
     _compute(features, missing, engine)
     features.flush()
-    with (folder / INDEX).open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        writer.writerows(astuple(row) for row, _ in images)
+    write_table(folder / INDEX, COLUMNS, (astuple(row) for row, _ in images))
     return len(missing)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import mmap
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
+from pipeline_lib.files.table import read_table
 
 FEATURES = "features.npy"
 INDEX = "index.csv"
@@ -43,8 +44,7 @@ class Row:
 
 def read_index(folder: Path) -> list[Row]:
     """Return the rows of a shard's index, in the order of its features."""
-    with (folder / INDEX).open(newline="", encoding="utf-8") as file:
-        return [Row(**row) for row in csv.DictReader(file)]
+    return [Row(**row) for row in read_table(folder / INDEX)]
 
 
 class FeatureSet:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
+from pipeline_lib.files.table import read_table, write_table
 
 SIDE = 28
 """Pixels: side of every image."""
@@ -33,15 +34,11 @@ def write_split(folder: Path, name: str, split: Split) -> None:
     """Write ``<name>-images.npy``, ``<name>-labels.npy`` and ``<name>.csv``, the key of each image."""
     np.save(folder / f"{name}-images.npy", split.images)
     np.save(folder / f"{name}-labels.npy", split.labels)
-    with (folder / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["image"])
-        writer.writerows([key] for key in split.keys)
+    write_table(folder / f"{name}.csv", ["image"], ([key] for key in split.keys))
 
 
 def read_split(folder: Path, name: str) -> Split:
     """Return what `write_split` wrote; the images stay on disk until they are asked for."""
-    with (folder / f"{name}.csv").open(newline="", encoding="utf-8") as file:
-        keys = [row["image"] for row in csv.DictReader(file)]
+    keys = [row["image"] for row in read_table(folder / f"{name}.csv")]
     images = np.load(folder / f"{name}-images.npy", mmap_mode="r")
     return Split(images, np.load(folder / f"{name}-labels.npy"), keys)

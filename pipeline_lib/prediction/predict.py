@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -15,6 +14,7 @@ from PIL import Image
 from pipeline_lib.data.classes import bin_of
 from pipeline_lib.data.imagefolder import files_below
 from pipeline_lib.errors import PipelineError
+from pipeline_lib.files.table import write_table
 from pipeline_lib.images.read import ImageProblem, read_image
 from pipeline_lib.prediction.model import Model, open_model
 
@@ -96,9 +96,6 @@ def write_csv(path: Path, rows: Sequence[dict[str, Any]]) -> None:
         PipelineError: The file cannot be written.
     """
     try:
-        with path.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, COLUMNS, extrasaction="ignore", lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
+        write_table(path, COLUMNS, rows)
     except OSError as error:
         raise PipelineError(f"{path} cannot be written: {error.strerror}") from error

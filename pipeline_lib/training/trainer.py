@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from mindspore import nn
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
+from pipeline_lib.files.table import write_table
 from pipeline_lib.models.checkpoint import write_checkpoint
 from pipeline_lib.models.inference import Logits, logits_of_rows
 from pipeline_lib.settings.sections import TrainingSettings
@@ -170,15 +170,8 @@ def write_tables(folder: Path, training: Training, rows: Rows) -> None:
     history = [[row.epoch, *(f"{figure:.6g}" for figure in row[1:])] for row in training.history]
     for cells, top1 in zip(history, training.watched, strict=False):
         cells.append(f"{top1:.6g}")
-    _write_csv(folder / HISTORY, columns, history)
-    _write_csv(folder / HOLDOUT, ("image", "part"), rows.part_of.items())
-
-
-def _write_csv(path: Path, columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(columns)
-        writer.writerows(rows)
+    write_table(folder / HISTORY, columns, history)
+    write_table(folder / HOLDOUT, ("image", "part"), rows.part_of.items())
 
 
 def write_trained(folder: Path, name: str, trained: Trained, spec: BaseModel, rows: Rows) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import glob
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 
 from pipeline_lib.files.links import link_or_copy
+from pipeline_lib.files.table import read_table, write_table
 from pipeline_lib.images.prepare import fit
 from pipeline_lib.images.read import read_image
 from pipeline_lib.stages.kept import Kept
@@ -38,20 +38,16 @@ def link_views(folder: Path, shards: Sequence[Kept]) -> dict[str, int]:
         link_or_copy(Path(row.pop("path")), target)
         split = row["image"].partition("/")[0]
         counts[split] = counts.get(split, 0) + 1
-    with (folder / INDEX).open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(rows[0]) if rows else ["image", "file"], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    write_table(folder / INDEX, list(rows[0]) if rows else ["image", "file"], rows)
     return counts
 
 
 def _rows(shard: Kept) -> Iterator[dict[str, str]]:
     for view in sorted(shard.folder.glob("aug*")):
-        with shard.intact(f"{view.name}/{INDEX}").open(newline="", encoding="utf-8") as file:
-            for row in csv.DictReader(file):
-                split, class_name, _ = row["image"].split("/")
-                path = shard.intact(f"{view.name}/{row['file']}")
-                yield {**row, "file": f"{split}/{class_name}/{path.stem}-{view.name}.jpg", "path": str(path)}
+        for row in read_table(shard.intact(f"{view.name}/{INDEX}")):
+            split, class_name, _ = row["image"].split("/")
+            path = shard.intact(f"{view.name}/{row['file']}")
+            yield {**row, "file": f"{split}/{class_name}/{path.stem}-{view.name}.jpg", "path": str(path)}
 
 
 def draw_contact_sheet(path: Path, dataset: Path, data_new: Path) -> None:

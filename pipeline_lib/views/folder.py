@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import zipfile
 from collections.abc import Mapping
@@ -12,6 +11,7 @@ from types import TracebackType
 from typing import Any
 
 from pipeline_lib.files.links import link_or_copy
+from pipeline_lib.files.table import read_table, write_table
 from pipeline_lib.views.view import ARCHIVE, INDEX
 
 COLUMNS = ["image", "file", "sha256", "copy_sha256", "sigma", "angle", "flip", "crop", "brightness"]
@@ -48,8 +48,7 @@ class ViewFolder:
     @classmethod
     def read(cls, path: Path) -> ViewFolder:
         """Return a view that was written before."""
-        with (path / INDEX).open(newline="", encoding="utf-8") as file:
-            rows: list[Row] = [dict(row) for row in csv.DictReader(file)]
+        rows: list[Row] = [*read_table(path / INDEX)]
         return cls(path, (path / ARCHIVE).exists(), {row["sha256"]: row for row in rows}, rows)
 
     def __enter__(self) -> ViewFolder:
@@ -60,10 +59,7 @@ class ViewFolder:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self._archive:
             self._archive.close()
-        with (self.path / INDEX).open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(self._in_order)
+        write_table(self.path / INDEX, COLUMNS, self._in_order)
 
     def images(self) -> list[tuple[Row, Path | zipfile.Path]]:
         """Return the rows of a view that was written before, in their order, each with its image's file."""
