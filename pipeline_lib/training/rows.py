@@ -100,7 +100,7 @@ def split_rows(
     for first, *copies in near_duplicates(held_out, groups):
         part_of[first] = "validation"
         part_of.update((copy, "copy") for copy in copies)
-    in_use = np.isin(features.views, CLEAN) if views == "clean" else np.ones(len(features), np.bool_)
+    in_use = (features.views == CLEAN.name) if views == "clean" else np.ones(len(features), np.bool_)
     parts = np.array([part_of[str(image)] for image in features.images])
     train, validation = (np.flatnonzero(in_use & (parts == part)) for part in ("train", "validation"))
     return Rows(train, validation, np.flatnonzero(in_use), part_of, _folds(features, class_of, groups, in_use))
@@ -112,7 +112,7 @@ def _folds(
     """Return the folds that hold out anything."""
     fold_of = folds(class_of, groups, FOLDS)
     firsts = [group[0] for group in near_duplicates(fold_of, groups)]
-    judging = (features.views == CLEAN) & np.isin(features.images, firsts)
+    judging = (features.views == CLEAN.name) & np.isin(features.images, firsts)
     number = np.array([fold_of.get(str(image), -1) for image in features.images])
     return tuple(
         Fold(np.flatnonzero(in_use & (number != fold)), np.flatnonzero(judging & (number == fold)))

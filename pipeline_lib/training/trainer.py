@@ -110,7 +110,7 @@ class Trainer:
 
         Predictions are asked for photographs as they are; noisy views are harder, and would make the network too doubtful.
         """
-        clean = self.table.views[validation.rows] == CLEAN
+        clean = self.table.views[validation.rows] == CLEAN.name
         labels = validation.labels[clean]
         return calibrate(validation.logits()[clean], labels, np.arange(len(labels)) % FOLDS)
 

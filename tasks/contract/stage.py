@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from prefect import Task
 from prefect.cache_policies import CachePolicy
@@ -30,6 +30,18 @@ from tasks.contract.progress import progress_bar
 from tasks.contract.publish import publish
 
 Compute = Callable[..., Summary]
+
+
+class Named(Protocol):
+    """What a stage is mapped over: its name is what people see of it, nothing reads it back."""
+
+    @property
+    def name(self) -> str:
+        """Different from those of the others."""
+        ...
+
+
+Shard = TypeVar("Shard", bound=Named)
 
 RETRY_DELAYS: list[float] = [10, 60, 300]  # seconds
 
@@ -106,9 +118,11 @@ class Stage:
 
         return self._run({self.name: arguments}, start, lambda begun, deadline: [begun[0].result()])[self.name]
 
-    def map(self, shards: Mapping[str, Mapping[str, Any]]) -> dict[str, Ref]:
-        """Return the result of each shard, by label, for its arguments; the flow's task runner works on several at once."""
-        return self._run(shards, lambda call, task, run: task.submit(call=opaque(call), run=run.id), self._gather)
+    def map(self, shards: Mapping[Shard, Mapping[str, Any]]) -> dict[Shard, Ref]:
+        """Return the result of each shard for its arguments; the flow's task runner works on several at once."""
+        calls = {shard.name: arguments for shard, arguments in shards.items()}
+        refs = self._run(calls, lambda call, task, run: task.submit(call=opaque(call), run=run.id), self._gather)
+        return dict(zip(shards, refs.values(), strict=True))
 
     def _run(
         self,
