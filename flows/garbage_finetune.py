@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from pipeline_lib.data.sources import Source, resolve
+from pipeline_lib.data.sources import resolve
 from pipeline_lib.settings.sections import Settings, TestViewSettings, TrainViewSettings
-from pipeline_lib.stages.latest import keep_latest
-from pipeline_lib.stages.run import Run, running
+from pipeline_lib.stages.latest import conclude
+from pipeline_lib.stages.run import running
 from pipeline_lib.stages.store import External, Ref
 from pipeline_lib.views.shard import Shard, ShardView, shards_of
 from pipeline_lib.views.view import CLEAN, views_of
 from pipeline_lib.weights.sources import source_fingerprint
-from tasks.contract.endings import ends_in_words, run_name
+from tasks.contract.endings import ends_in_words, run_name, top1
 from tasks.contract.source import find_source
-from tasks.contract.stopping import stop_within
 from tasks.finetune.audit import audit_stage
 from tasks.finetune.augment import augment_stage
 from tasks.finetune.backbone import backbone_stage
@@ -46,12 +46,9 @@ def garbage_finetune(dataset: str = "sample", settings: Settings = Settings()) -
         settings: All settings.
 
     Returns:
-        ``stages`` (one row each), ``metrics``, and the paths of ``report`` and ``model``.
+        See ``conclude``.
     """
-    stop_within()
-    with running(settings.stage_minutes) as run:
-        source = find_source(resolve, dataset)
-        run.slot = source.name
+    with running(garbage_finetune.name, partial(find_source, resolve, dataset), settings.stage_minutes) as (run, source):
         data = dataset_stage(source=source, data=settings.data)
         audit = audit_stage(dataset=data, audit=settings.audit)
         backbone = backbone_stage(**_weights(settings))
@@ -70,7 +67,7 @@ def garbage_finetune(dataset: str = "sample", settings: Settings = Settings()) -
         judging = {"augment_test": settings.augment_test, "evaluate": settings.evaluate}
         scores = evaluate_stage(**base, model=model, features=_of("test", features), **judging)
         report = report_stage(**run.results, name=source.name, settings=settings)
-        return _results(run, source, model, scores, report)
+        return conclude(run, top1, scores, model=model, evaluation=scores, report=report)
 
 
 def _weights(settings: Settings) -> dict[str, Any]:
@@ -106,16 +103,3 @@ def _drawn(shard: Shard, settings: Settings) -> TrainViewSettings | TestViewSett
 def _of(split: str, results: Mapping[Any, Ref]) -> list[Ref]:
     """Return the results of the shards of a split, or of their views."""
     return [ref for each, ref in results.items() if each.split == split]
-
-
-def _results(run: Run, source: Source, model: Ref, scores: Ref, report: Ref) -> dict[str, Any]:
-    """Return what the flow tells its caller, and let ``latest/`` lead to the results that people look for."""
-    if run.planning:
-        return {"stages": run.stages}
-    keep_latest(run.store, "garbage-finetune", source.name, model=model, evaluation=scores, report=report)
-    return {
-        "stages": run.stages,
-        "metrics": scores.manifest().summary,
-        "report": str(report.folder / "report.html"),
-        "model": str(model.folder),
-    }
