@@ -248,5 +248,5 @@ def test_a_stages_key_reaches_what_the_table_says(stage: str) -> None:
 
 
 def test_the_table_has_every_stage() -> None:
-    files = [file for flow in ("finetune", "lenet") for file in (PROJECT / "tasks" / flow).glob("[!_]*.py")]
+    files = [file for file in (PROJECT / "tasks").glob("*/[!_]*.py") if file.parent.name != "contract"]
     assert {f"{file.parent.name}.{file.stem}" for file in files} == set(REACHED)

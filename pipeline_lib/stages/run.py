@@ -78,11 +78,11 @@ class Run:
 
 
 class Named(Protocol):
-    """A dataset that was found: stages see more of it than its name."""
+    """A dataset, a shard, a view of one: a value with a name that people see and nothing reads back."""
 
     @property
     def name(self) -> str:
-        """What people call it."""
+        """What people see."""
         ...
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from prefect import Task
 from prefect.cache_policies import CachePolicy
@@ -22,7 +22,7 @@ from prefect.transactions import IsolationLevel
 from prefect.utilities.annotations import opaque
 
 from pipeline_lib.errors import OutOfReachError, StageError, in_words
-from pipeline_lib.stages.run import Outcome, Run, current_run
+from pipeline_lib.stages.run import Named, Outcome, Run, current_run
 from pipeline_lib.stages.store import Plan, Ref, Store, Summary, Verify, plan, references
 from tasks.contract.failing import fails_in_words
 from tasks.contract.locks import StageLocks
@@ -31,17 +31,8 @@ from tasks.contract.publish import publish
 
 Compute = Callable[..., Summary]
 
-
-class Named(Protocol):
-    """What a stage is mapped over: its name is what people see of it, nothing reads it back."""
-
-    @property
-    def name(self) -> str:
-        """Different from those of the others."""
-        ...
-
-
 Shard = TypeVar("Shard", bound=Named)
+"""What a stage is mapped over."""
 
 RETRY_DELAYS: list[float] = [10, 60, 300]  # seconds
 
