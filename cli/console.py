@@ -11,7 +11,7 @@ from rich.table import Table
 from pipeline_lib.evaluation.selection import Selection, selections
 from pipeline_lib.settings.load import setting_names
 from pipeline_lib.settings.sections import Section
-from pipeline_lib.stages.latest import EMBEDDED, TrainedModel
+from pipeline_lib.stages.latest import TrainedModel
 from pipeline_lib.stages.run import Row
 
 STYLES = {"computed": "green", "reused": "cyan", "stale": "yellow", "failed": "bold red"}
@@ -74,7 +74,7 @@ def tell_model(console: Console, model: TrainedModel) -> None:
     when = f"trained {model.trained:%Y-%m-%d %H:%M}, " if model.trained else ""
     dataset = f"dataset {model.dataset}, " if model.dataset else ""
     lines = [f"model   {dataset}{when}{model.folder}"]
-    if model.dataset in EMBEDDED:
+    if model.embedded:
         lines.append("        trained on what comes with the project to try it out; train on photographs of your own")
     if model.others:
         lines.append(f"        --dataset chooses another one: {', '.join(model.others)}")

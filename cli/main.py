@@ -10,17 +10,15 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import click
 from rich.console import Console
 from rich.highlighter import NullHighlighter
 from rich.markup import escape
 
+from flows.table import DEFAULT, FLOWS
 from pipeline_lib.errors import PipelineError, in_words, is_defect
-
-if TYPE_CHECKING:
-    from pipeline_lib.settings.sections import Section
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -35,8 +33,6 @@ QUIET = {
 
 HEARTBEAT = "PREFECT_FLOWS_HEARTBEAT_FREQUENCY"
 
-FLOWS = ("garbage-finetune", "lenet-mnist")
-
 _config_option = click.option(
     "--config", type=click.Path(path_type=Path), metavar="FILE.yaml", help="Read settings from a file."
 )
@@ -44,12 +40,12 @@ _set_option = click.option(
     "--set", "assignments", multiple=True, metavar="NAME=VALUE", help="Change a setting, such as train.epochs=50."
 )
 _flow_option = click.option(
-    "--flow", type=click.Choice(FLOWS), default=FLOWS[0], show_default=True, help="Which flow: that of run, or of lenet."
+    "--flow", type=click.Choice(list(FLOWS)), default=DEFAULT.name, show_default=True, help="Which flow."
 )
 
 
 def _pipeline_options(command: Command) -> Command:
-    """Add the options that ``run``, ``lenet`` and ``status`` share."""
+    """Add the options that ``run`` and ``status`` share."""
     for option in (
         click.option("--json", "as_json", is_flag=True, help="Print one JSON object as the last line of standard output."),
         click.option("--verify", is_flag=True, help="Compare the digests of kept results too, not their sizes alone."),
@@ -58,6 +54,8 @@ def _pipeline_options(command: Command) -> Command:
         ),
         _config_option,
         _set_option,
+        click.option("--dataset", help="  ".join(f"{row.name}: {row.datasets}." for row in FLOWS.values())),
+        _flow_option,
     ):
         command = option(command)
     return command
@@ -72,32 +70,17 @@ def main() -> None:
 
 
 @main.command("run")
-@click.option("--dataset", default="sample", show_default=True, help="sample, data_en, or the PATH of a folder or zip file.")
 @_pipeline_options
 def run_command(**options: Any) -> None:
-    """Run the whole pipeline in this process and reuse every stage that is finished."""
-    _execute("garbage-finetune", planning=False, **options)
-
-
-@main.command("lenet")
-@click.option(
-    "--dataset",
-    help="mnist, digits (embedded), or the PATH of a folder of IDX files, an image folder or a zip file.  "
-    "[default: mnist, or digits where it cannot be had]",
-)
-@_pipeline_options
-def lenet_command(**options: Any) -> None:
-    """Train LeNet-5 on small grey images, such as MNIST, and reuse every stage that is finished."""
-    _execute("lenet-mnist", planning=False, **options)
+    """Run a whole flow in this process and reuse every stage that is finished."""
+    _execute(planning=False, **options)
 
 
 @main.command("status")
-@click.option("--dataset", help="As for run or lenet, with the same default.")
-@_flow_option
 @_pipeline_options
-def status_command(flow: str, **options: Any) -> None:
+def status_command(**options: Any) -> None:
     """Say for each stage whether a run would reuse it, and if not why. Runs nothing."""
-    _execute(flow, planning=True, **options)
+    _execute(planning=True, **options)
 
 
 @main.command("verify")
@@ -132,8 +115,8 @@ def verify_command(older_than: float, as_json: bool, artifacts: Path | None) -> 
 
 
 def _execute(
-    flow_name: str,
     planning: bool,
+    flow: str,
     dataset: str | None,
     config: Path | None,
     assignments: tuple[str, ...],
@@ -152,12 +135,13 @@ def _execute(
         run.listener = lambda row: _announce(told, row)
         run.tell = lambda line: told.print(f"         {line}", style="dim", markup=False, highlight=False)
     with _explained(told, lambda error: {"stages": run.stages, "error": error} if as_json else None), watching(run):
-        settings = load_settings(config, assignments, _settings_of(flow_name))
-        flow = _flow(flow_name)
+        settings = load_settings(config, assignments, FLOWS[flow].settings)
+        function = FLOWS[flow].load()
         if not planning:
             _start_server()
         with _without_heartbeats():
-            result = (flow.fn if planning else flow)(**({"dataset": dataset} if dataset is not None else {}), settings=settings)
+            chosen = {"dataset": dataset} if dataset is not None else {}
+            result = (function.fn if planning else function)(**chosen, settings=settings)
     _show(result, told if as_json else Console(), planning)
     if as_json:
         click.echo(json.dumps(result))
@@ -210,23 +194,6 @@ def _show_warnings(console: Console) -> None:
     logging.getLogger("pipeline_lib").addHandler(handler)
 
 
-def _settings_of(flow_name: str) -> type[Section]:
-    """Return the settings of a flow without importing it."""
-    from pipeline_lib.settings.sections import LenetSettings, Settings
-
-    return LenetSettings if flow_name == "lenet-mnist" else Settings
-
-
-def _flow(flow_name: str) -> Any:
-    if flow_name == "lenet-mnist":
-        from flows.lenet_mnist import lenet_mnist
-
-        return lenet_mnist
-    from flows.garbage_finetune import garbage_finetune
-
-    return garbage_finetune
-
-
 def _use_artifacts(artifacts: Path | None) -> None:
     if artifacts:
         from pipeline_lib.stages.store import ARTIFACTS
@@ -244,11 +211,11 @@ def _show(result: dict[str, Any], console: Console, planning: bool) -> None:
     from cli.console import figures_table, stages_table
 
     console.print(stages_table(result["stages"], planned=planning))
-    if not planning:
+    if "evaluation" in result:
         console.print(figures_table(result["metrics"]))
-        if "dataset" in result:
-            console.print(f"data    {result['dataset']}", soft_wrap=True, highlight=False, markup=False)
-        console.print(f"report  {result['report']}\nmodel   {result['model']}", soft_wrap=True, highlight=False, markup=False)
+    for name, text in result.items():
+        if isinstance(text, str):
+            console.print(f"{name:<10} {text}", soft_wrap=True, highlight=False, markup=False)
 
 
 @contextmanager
@@ -276,7 +243,7 @@ def _explained(console: Console, as_json: Callable[[str], dict[str, Any] | None]
     help="Name or PATH of the dataset whose model predicts.  "
     "[default: the one trained on last; the embedded sample only if there is no other]",
 )
-@click.option("--flow", type=click.Choice(FLOWS), default=FLOWS[0], show_default=True, help="Which flow has trained the model.")
+@_flow_option
 @click.option("--top", default=5, show_default=True, type=click.IntRange(min=1), help="Classes listed for each image.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON list as the last line of standard output.")
 @click.option("--csv", "csv_path", type=click.Path(path_type=Path), help="Write the predictions to a CSV file too.")
@@ -307,7 +274,7 @@ def predict(
         from pipeline_lib.stages.latest import latest_model, named_model
         from pipeline_lib.stages.store import Store
 
-        chosen = named_model(model) if model else latest_model(Store().root, flow, dataset)
+        chosen = named_model(model) if model else latest_model(Store().root, flow, dataset, embedded=FLOWS[flow].embedded)
         tell_model(told, chosen)
         rows = predict_paths(paths, chosen.folder, top)
         if csv_path:
@@ -328,7 +295,7 @@ def settings(flow: str, config: Path | None, assignments: tuple[str, ...]) -> No
     from pipeline_lib.settings.load import load_settings
 
     with _explained(Console(stderr=True)):
-        loaded = load_settings(config, assignments, _settings_of(flow))
+        loaded = load_settings(config, assignments, FLOWS[flow].settings)
     Console().print(settings_table(loaded))
 
 

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from pipeline_lib.data.sources import Source, resolve
-from pipeline_lib.settings.sections import Settings
-from pipeline_lib.stages.latest import keep_latest
-from pipeline_lib.stages.run import Run, running
+from pipeline_lib.data.sources import resolve
+from pipeline_lib.settings.sections import Settings, TestViewSettings, TrainViewSettings
+from pipeline_lib.stages.latest import conclude
+from pipeline_lib.stages.run import running
 from pipeline_lib.stages.store import External, Ref
+from pipeline_lib.views.shard import Shard, ShardView, shards_of
 from pipeline_lib.views.view import CLEAN, views_of
 from pipeline_lib.weights.sources import source_fingerprint
-from tasks.contract.endings import ends_in_words, run_name
+from tasks.contract.endings import ends_in_words, run_name, top1
 from tasks.contract.source import find_source
-from tasks.contract.stopping import stop_within
 from tasks.finetune.audit import audit_stage
 from tasks.finetune.augment import augment_stage
 from tasks.finetune.backbone import backbone_stage
@@ -44,29 +46,28 @@ def garbage_finetune(dataset: str = "sample", settings: Settings = Settings()) -
         settings: All settings.
 
     Returns:
-        ``stages`` (one row each), ``metrics``, and the paths of ``report`` and ``model``.
+        See ``conclude``.
     """
-    stop_within()
-    with running(settings.stage_minutes) as run:
-        source = find_source(resolve, dataset)
-        run.slot = source.name
+    with running(garbage_finetune.name, partial(find_source, resolve, dataset), settings.stage_minutes) as (run, source):
         data = dataset_stage(source=source, data=settings.data)
         audit = audit_stage(dataset=data, audit=settings.audit)
         backbone = backbone_stage(**_weights(settings))
 
-        shards = _shards(data, settings)
+        augmentation = {"augment_train": settings.augment_train, "augment_test": settings.augment_test}
+        shards = {shard: data.part(f"{shard.split}/", shard.bucket, shard.buckets) for shard in shards_of(settings.shards)}
         augmented = augment_stage.map({shard: _augmentation(shard, images, settings) for shard, images in shards.items()})
-        data_new_stage(dataset=data, augmented=list(augmented.values()))
+        data_new_stage(dataset=data, train=_of("train", augmented), test=_of("test", augmented), **augmentation)
 
-        views = _views(shards, augmented, settings)
         inputs = {"backbone": backbone, "features": settings.features}
-        features = features_stage.map({view: {"images": images, **inputs} for view, images in views.items()})
+        views = _views(shards, augmented, settings)
+        features = features_stage.map({each: {"images": images, "view": each.view, **inputs} for each, images in views.items()})
 
         base = {"dataset": data, "audit": audit, "seed": settings.seed}
         model = train_stage(**base, backbone=backbone, features=_of("train", features), train=settings.train)
-        scores = evaluate_stage(**base, model=model, features=_of("test", features), evaluate=settings.evaluate)
+        judging = {"augment_test": settings.augment_test, "evaluate": settings.evaluate}
+        scores = evaluate_stage(**base, model=model, features=_of("test", features), **judging)
         report = report_stage(**run.results, name=source.name, settings=settings)
-        return _results(run, source, model, scores, report)
+        return conclude(run, top1, scores, model=model, evaluation=scores, report=report)
 
 
 def _weights(settings: Settings) -> dict[str, Any]:
@@ -80,43 +81,25 @@ def _weights(settings: Settings) -> dict[str, Any]:
     }
 
 
-def _shards(dataset: Ref, settings: Settings) -> dict[str, Ref]:
-    """Return every shard of the originals by its label, such as ``train 3/8``."""
-    counts = {"train": settings.shards.train, "test": settings.shards.test}
-    return {
-        f"{split} {bucket + 1}/{count}": dataset.part(f"{split}/", bucket, count)
-        for split, count in counts.items()
-        for bucket in range(count)
-    }
-
-
-def _augmentation(shard: str, images: Ref, settings: Settings) -> dict[str, Any]:
-    views = {"augment_train": settings.augment_train} if shard.startswith("train") else {"augment_test": settings.augment_test}
+def _augmentation(shard: Shard, images: Ref, settings: Settings) -> dict[str, Any]:
+    views = {f"augment_{shard.split}": _drawn(shard, settings)}
     return {"images": images, "seed": settings.seed, "image_size": settings.image_size, **views}
 
 
-def _views(shards: dict[str, Ref], augmented: dict[str, Ref], settings: Settings) -> dict[str, Ref]:
-    """Return every view of every shard by its label, such as ``train 3/8 aug1``."""
+def _views(shards: dict[Shard, Ref], augmented: dict[Shard, Ref], settings: Settings) -> dict[ShardView, Ref]:
+    """Return every view of every shard, the clean one first."""
     views = {}
     for shard, images in shards.items():
-        views[f"{shard} {CLEAN}"] = images
-        for view in views_of(settings.augment_train if shard.startswith("train") else settings.augment_test):
-            views[f"{shard} {view.name}"] = augmented[shard].part(f"{view.name}/")
+        views[ShardView(shard, CLEAN)] = images
+        for view in views_of(_drawn(shard, settings)):
+            views[ShardView(shard, view)] = augmented[shard].part(f"{view.name}/")
     return views
 
 
-def _of(split: str, shards: dict[str, Ref]) -> list[Ref]:
-    return [ref for label, ref in shards.items() if label.startswith(split)]
+def _drawn(shard: Shard, settings: Settings) -> TrainViewSettings | TestViewSettings:
+    return settings.augment_train if shard.split == "train" else settings.augment_test
 
 
-def _results(run: Run, source: Source, model: Ref, scores: Ref, report: Ref) -> dict[str, Any]:
-    """Return what the flow tells its caller, and let ``latest/`` lead to the results that people look for."""
-    if run.planning:
-        return {"stages": run.stages}
-    keep_latest(run.store, "garbage-finetune", source.name, model=model, evaluation=scores, report=report)
-    return {
-        "stages": run.stages,
-        "metrics": scores.manifest().summary,
-        "report": str(report.folder / "report.html"),
-        "model": str(model.folder),
-    }
+def _of(split: str, results: Mapping[Any, Ref]) -> list[Ref]:
+    """Return the results of the shards of a split, or of their views."""
+    return [ref for each, ref in results.items() if each.split == split]

@@ -7,14 +7,12 @@ from typing import Any
 from prefect import flow
 
 from pipeline_lib.data.sources import Source
-from pipeline_lib.mnist.dataset import resolve
+from pipeline_lib.mnist.dataset import WHAT, resolve
 from pipeline_lib.settings.sections import LenetSettings
-from pipeline_lib.stages.latest import keep_latest
+from pipeline_lib.stages.latest import conclude
 from pipeline_lib.stages.run import Run, running
-from pipeline_lib.stages.store import Ref
-from tasks.contract.endings import ends_in_words, run_name
+from tasks.contract.endings import ends_in_words, run_name, top1
 from tasks.contract.source import find_source
-from tasks.contract.stopping import stop_within
 from tasks.lenet.dataset import dataset_stage
 from tasks.lenet.evaluate import evaluate_stage
 from tasks.lenet.report import report_stage
@@ -32,33 +30,20 @@ def lenet_mnist(dataset: str | None = None, settings: LenetSettings = LenetSetti
         settings: All settings.
 
     Returns:
-        ``stages`` (one row each), ``dataset`` (what it is, in words), ``metrics``, and the paths of ``report`` and ``model``.
+        See ``conclude``.
     """
-    stop_within()
-    with running(settings.stage_minutes) as run:
-        source = find_source(resolve, dataset, fetch=not run.planning)
-        run.slot = f"lenet/{source.name}"
+
+    def find(run: Run) -> Source:
+        return find_source(resolve, dataset, run, fetch=not run.planning)
+
+    with running(lenet_mnist.name, find, settings.stage_minutes) as (run, source):
         data = dataset_stage(source=source, **_limits(source, settings))
         model = train_stage(dataset=data, network=settings.network, train=settings.train, seed=settings.seed)
         scores = evaluate_stage(dataset=data, model=model, evaluate=settings.evaluate, seed=settings.seed)
         report = report_stage(**run.results, settings=settings)
-        return _results(run, source, data, model, scores, report)
+        return conclude(run, top1, scores, data=WHAT[source.kind], model=model, evaluation=scores, report=report)
 
 
 def _limits(source: Source, settings: LenetSettings) -> dict[str, Any]:
     """Return the limits on datasets; what is complete as it is depends on none."""
     return {} if source.kind in ("mnist", "idx") else {"data": settings.data}
-
-
-def _results(run: Run, source: Source, data: Ref, model: Ref, scores: Ref, report: Ref) -> dict[str, Any]:
-    """Return what the flow tells its caller, and let ``latest/`` lead to the results that people look for."""
-    if run.planning:
-        return {"stages": run.stages}
-    keep_latest(run.store, "lenet-mnist", source.name, model=model, evaluation=scores, report=report)
-    return {
-        "stages": run.stages,
-        "dataset": data.manifest().summary["what"],
-        "metrics": scores.manifest().summary,
-        "report": str(report.folder / "report.html"),
-        "model": str(model.folder),
-    }

@@ -1,4 +1,4 @@
-"""Deploy to a Prefect server: the work pool, the deployments of ``prefect.yaml``, where notices go. ``make deploy``.
+"""Deploy to a Prefect server: the work pool, every flow and what ``prefect.yaml`` adds, where notices go. ``make deploy``.
 
 The server is the one that ``PREFECT_API_URL`` names, else the one that ``make ui`` started. Doing it again changes only
 what differs.
@@ -9,15 +9,18 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import click
 import httpx
+import yaml
 
+from flows.table import FLOWS
 from pipeline_lib.errors import PipelineError
 
 if TYPE_CHECKING:
@@ -84,10 +87,21 @@ def keep_pool(client: SyncPrefectClient) -> None:
         client.update_work_pool(POOL, WorkPoolUpdate(concurrency_limit=1))
 
 
+def plan() -> dict[str, Any]:
+    """Return what ``prefect deploy`` is told: ``prefect.yaml``, and a deployment of each flow by the flow's name."""
+    wanted: dict[str, Any] = yaml.safe_load((PROJECT / "prefect.yaml").read_text(encoding="utf-8"))
+    every = wanted["definitions"]["run"]
+    flows = [{**every, "name": row.name, "entrypoint": row.entrypoint, "description": row.summary} for row in FLOWS.values()]
+    return {**wanted, "deployments": [*flows, *wanted["deployments"]]}
+
+
 def deploy_all() -> None:
     """Run ``prefect deploy`` in the project's folder; raises PipelineError with its last lines when it fails."""
-    command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"]
-    ended = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)  # noqa: S603  # no shell
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml", encoding="utf-8") as file:
+        yaml.safe_dump(plan(), file)
+        file.flush()
+        command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all", "--prefect-file", file.name]
+        ended = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)  # noqa: S603  # no shell
     if ended.returncode:
         words = " ".join((ended.stdout + ended.stderr).split())
         raise PipelineError(f"prefect deploy failed: ...{words[-400:]}")

@@ -19,11 +19,11 @@ from typing import Any
 import click
 import httpx
 import psutil
-import yaml
 from filelock import FileLock
 
+from flows.table import DEFAULT
 from operation.background import Background, end
-from operation.deploy import POOL, PROJECT, answering, deploy, deployed
+from operation.deploy import POOL, PROJECT, answering, deploy, deployed, plan
 from operation.home import AUTH, check_operation, home, keep_private, remember_operation
 from operation.processes import ADDRESS, address, local_api, server, watchman, worker
 from pipeline_lib.errors import PipelineError
@@ -236,12 +236,11 @@ def _online(since: datetime) -> bool:
 
 
 def _deployed() -> bool:
-    """Whether the server has all deployments of ``prefect.yaml``."""
+    """Whether the server has all that is to be deployed."""
     from prefect.client.orchestration import get_client
 
-    wanted = yaml.safe_load((PROJECT / "prefect.yaml").read_text(encoding="utf-8"))["deployments"]
     with get_client(sync_client=True) as client:
-        return {each["name"] for each in wanted} <= deployed(client).keys()
+        return {each["name"] for each in plan()["deployments"]} <= deployed(client).keys()
 
 
 def _deployable() -> str:
@@ -285,7 +284,7 @@ def _told(api: str) -> str:
             f"logs         {place / 'server.log'}, {place / 'worker.log'}",
             f"start a run  export PREFECT_API_URL={api}",
             *login,
-            f"             {prefect} deployment run garbage-finetune/garbage-finetune -p dataset=data_en --watch",
+            f"             {prefect} deployment run {DEFAULT.name}/{DEFAULT.name} -p dataset=data_en --watch",
             "stop all     make down",
         ]
     )

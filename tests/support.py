@@ -20,7 +20,9 @@ from PIL import Image, ImageDraw
 from waiting import PATIENCE
 
 from pipeline_lib.files.digest import file_sha256
+from pipeline_lib.settings.sections import TestViewSettings
 from pipeline_lib.stages.kept import Kept
+from pipeline_lib.views.view import CLEAN, views_of
 
 PROJECT = Path(__file__).parent.parent
 PHOTOGRAPHS = PROJECT.parent / "shared" / "datasets" / "data_en.zip"
@@ -41,6 +43,9 @@ TINY = {
     "train.checkpoint_every": 1,
     "evaluate.mistakes": 2,
 }
+
+# The views of test that made-up evaluations have rows of.
+TEST_VIEWS = [CLEAN, *views_of(TestViewSettings(views=2, grid_sigmas=(0, 25), grid_angles=(0, 30)))]
 
 
 def free_port() -> int:

@@ -14,6 +14,7 @@ import numpy as np
 from measured.prepared import Prepared, prepared
 from pipeline_lib.features.engines import engine
 from pipeline_lib.features.shards import rows_of, write_shard
+from pipeline_lib.views.view import CLEAN
 
 
 def main() -> None:
@@ -26,7 +27,7 @@ def main() -> None:
     for split in ("train", "test"):
         folder = work.folder / "features" / split
         folder.mkdir(parents=True, exist_ok=True)
-        write_shard(folder, rows_of(work.result("dataset").part(f"{split}/")), runner)
+        write_shard(folder, rows_of(work.result("dataset").part(f"{split}/"), CLEAN), runner)
     write_maps(work)
 
 

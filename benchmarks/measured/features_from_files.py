@@ -16,7 +16,9 @@ from pipeline_lib.features.engines import engine
 from pipeline_lib.features.shards import Row, rows_of, write_shard
 from pipeline_lib.images.read import ImageFile
 from pipeline_lib.stages.store import Ref, Store, read_manifest
+from pipeline_lib.views.view import CLEAN, View
 
+AUG1 = View(number=1)
 THREADS = os.cpu_count() or 1  # as the flow's task runner has
 
 
@@ -30,7 +32,7 @@ def main() -> None:
     options = parser.parse_args()
     work = prepared(options.work)
     batch = work.settings.features.batch
-    rows = views() if options.views else rows_of(work.result("dataset").part("train/"))
+    rows = views() if options.views else rows_of(work.result("dataset").part("train/"), CLEAN)
     shards = [rows[each::THREADS][: options.images // THREADS] for each in range(THREADS)]
     for _, path in chain(*shards):
         path.read_bytes()  # what is measured is not the disk
@@ -51,7 +53,7 @@ def views() -> list[tuple[Row, ImageFile]]:
     manifests = [read_manifest(folder) for folder in sorted((Store().root / "stages" / "augment").glob("[!.]*"))]
     train = [each for each in manifests if any(name.startswith("augment_train") for name in each.parts["settings"])]
     refs = [Ref(stage=each.stage, key=each.key, digest=each.digest, path=f"stages/augment/{each.key}") for each in train]
-    return [row for ref in refs for row in rows_of(ref.part("aug1/"))]
+    return [row for ref in refs for row in rows_of(ref.part(f"{AUG1.name}/"), AUG1)]
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from mindspore import Tensor, nn
 
 from measured.prepared import prepared
 from pipeline_lib.models.mobilenetv2 import MobileNetV2Head
-from pipeline_lib.training.schedules import warmup_cosine
+from pipeline_lib.training.loop import warmup_cosine
 
 
 def main() -> None:

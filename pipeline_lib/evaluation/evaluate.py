@@ -16,11 +16,11 @@ from pipeline_lib.evaluation import tables
 from pipeline_lib.evaluation.predictions import Predictions
 from pipeline_lib.evaluation.projection import project, sample
 from pipeline_lib.evaluation.reliability import probabilities
-from pipeline_lib.evaluation.robustness import is_augmented, robustness
+from pipeline_lib.evaluation.robustness import robustness
 from pipeline_lib.evaluation.scores import TOP_K, calibration, confusion, most_confused, per_bin, scores
 from pipeline_lib.evaluation.selection import WITHOUT_LEAKS
 from pipeline_lib.settings.sections import EvaluateSettings
-from pipeline_lib.views.view import CLEAN
+from pipeline_lib.views.view import CLEAN, View
 
 _THUMBNAIL = 160  # pixels; a gallery shows four in a row
 
@@ -35,6 +35,7 @@ class Subject:
         temperature: What the outputs are divided by to calibrate them, above 0; 1 changes nothing.
         leaked: Keys ``test/<class>/<name>`` of the test images that also stand in train.
         bins: (C,) the bin that each class belongs in; None when the classes have no bins.
+        views: The views that the predictions are of.
     """
 
     predictions: Predictions
@@ -42,6 +43,7 @@ class Subject:
     temperature: float = 1.0
     leaked: Collection[str] = frozenset()
     bins: Sequence[str] | None = None
+    views: Sequence[View] = (CLEAN,)
 
     def __post_init__(self) -> None:
         outputs = self.predictions.logits.shape[1]
@@ -51,6 +53,9 @@ class Subject:
             raise PipelineError(
                 f"The model has {outputs} outputs but the dataset has {len(self.classes)} classes; train again."
             )
+        unknown = set(self.predictions.views.tolist()) - {view.name for view in self.views}
+        if unknown:
+            raise PipelineError(f"There are predictions of views that are not in the settings: {', '.join(sorted(unknown))}.")
         if not self.temperature > 0:
             raise PipelineError(f"Temperature {self.temperature:g} is not above 0; train again.")
 
@@ -113,19 +118,19 @@ def evaluate_model(
 
 
 def _clean(predictions: Predictions) -> Predictions:
-    return predictions.where(predictions.views == CLEAN)
+    return predictions.where(predictions.views == CLEAN.name)
 
 
 def _figures(subject: Subject, predictions: Predictions, settings: EvaluateSettings) -> dict[str, Any]:
     """Return all figures of one set of images: on its clean views, on its augmented views, and on the robustness grid."""
     bins, level, clean = subject.bins, settings.confidence, _clean(predictions)
-    augmented = predictions.where(np.array([is_augmented(view) for view in predictions.views.tolist()], np.bool_))
+    augmented = predictions.where(np.isin(predictions.views, [view.name for view in subject.views if view.kind == "augmented"]))
     test = scores(clean, bins, level)
     if test is not None:
         test |= calibration(clean, subject.temperature, settings.ece_bins)
         test["bins"] = per_bin(clean, bins, level) if bins else None
         test["most_confused"] = most_confused(clean, subject.classes)
-    cells = [cell._asdict() for cell in robustness(predictions, level)]
+    cells = [cell._asdict() for cell in robustness(predictions, subject.views, level)]
     return {"test": test, "data_new_test": scores(augmented, bins, level), "robustness": cells or None}
 
 

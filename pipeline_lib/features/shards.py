@@ -19,27 +19,29 @@ from pipeline_lib.images.read import ImageFile, read_image
 from pipeline_lib.stages.kept import Kept
 from pipeline_lib.stages.store import Ref
 from pipeline_lib.views.folder import ViewFolder
-from pipeline_lib.views.view import CLEAN
+from pipeline_lib.views.view import CLEAN, View
 
 T = TypeVar("T")
 
 
-def rows_of(images: Ref) -> list[tuple[Row, ImageFile]]:
-    """Return the images of a part of a result, each with its file, in the order of their keys.
+def rows_of(images: Ref, view: View) -> list[tuple[Row, ImageFile]]:
+    """Return the images of a shard in a view, each with its file, in the order of their keys.
 
-    A part of the dataset is seen in the clean view; one of an augmented shard in the view that its index names.
+    Args:
+        images: The shard's originals for the clean view; for any other one the view's folder in an augmented shard.
+        view: How the images are seen.
     """
-    if images.stage == "dataset":
+    if view == CLEAN:
         outputs = images.outputs()
         rows: list[tuple[Row, ImageFile]] = [
-            (Row(output.path, output.sha256, _label(output.path), CLEAN, output.sha256), images.folder / output.path)
+            (Row(output.path, output.sha256, _label(output.path), view.name, output.sha256), images.folder / output.path)
             for output in outputs
         ]
     else:
-        view = ViewFolder.read(images.folder / images.prefix)
+        drawn = ViewFolder.read(images.folder / images.prefix)
         rows = [
-            (Row(row["image"], row["sha256"], _label(row["image"]), view.path.name, row["copy_sha256"]), file)
-            for row, file in view.images()
+            (Row(row["image"], row["sha256"], _label(row["image"]), view.name, row["copy_sha256"]), file)
+            for row, file in drawn.images()
         ]
     return sorted(rows, key=lambda row: row[0].image)
 

@@ -31,13 +31,14 @@ NAMES = ("mnist", "digits")
 Progress = Callable[[int, "int | None", str], None]
 """Called with what is done, of how much (None where that is not known), and of what."""
 
-_WHAT = {
+WHAT = {
     "mnist": "MNIST, the official files: 70,000 handwritten digits",
     "digits": "the 1,797 handwritten digits that scikit-learn ships (UCI, 8 x 8 pixels), scaled to 28 x 28; this is not MNIST",
     "idx": "IDX files of a folder",
     "folder": "an image folder, as grey images of 28 x 28",
     "archive": "a zip archive of images, as grey images of 28 x 28",
 }
+"""What a dataset is, in words, by the kind of its source."""
 _IMAGES = ".images"
 
 _Read = tuple[dict[str, Split], list[str], dict[str, Any]]
@@ -115,7 +116,7 @@ def build_arrays(
         name: dict(zip(classes, np.bincount(split.labels, minlength=len(classes)).tolist(), strict=True))
         for name, split in splits.items()
     }
-    told = {"name": source.name, "kind": source.kind, "what": _WHAT[source.kind], "classes": classes, "counts": counts}
+    told = {"name": source.name, "kind": source.kind, "what": WHAT[source.kind], "classes": classes, "counts": counts}
     return told | {"test_split": "given", "set_aside": 0} | found
 
 

@@ -27,7 +27,7 @@ class PixelTable:
         self._preprocessing = preprocessing
         self.images: NDArray[Any] = np.array(split.keys)
         self.labels: NDArray[Any] = split.labels
-        self.views: NDArray[Any] = np.full(len(split.keys), CLEAN)
+        self.views: NDArray[Any] = np.full(len(split.keys), CLEAN.name)
         self.width = self._pixels[0].size
 
     def __len__(self) -> int:

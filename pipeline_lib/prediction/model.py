@@ -40,9 +40,7 @@ def open_model(folder: Path) -> Model:
         PipelineError: There is no model in the folder, or it is damaged.
     """
     if not folder.is_dir():
-        raise PipelineError(
-            f"There is no model at {folder}; train one with 'garbage run' or 'garbage lenet', or name its folder with --model"
-        )
+        raise PipelineError(f"There is no model at {folder}; train one with 'garbage run', or name its folder with --model")
     return NetworkModel(folder) if (folder / "network.json").is_file() else HeadModel(folder)
 
 

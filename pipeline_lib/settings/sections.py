@@ -266,7 +266,7 @@ class NetworkTrainSettings(TrainingSettings):
 
 
 class LenetSettings(Section):
-    """All sections of the flow ``lenet-mnist``. ``garbage lenet --set train.epochs=5`` changes one value."""
+    """All sections of the flow ``lenet-mnist``. ``--set train.epochs=5`` changes one value."""
 
     seed: int = Field(1, ge=0, le=2**31 - 1, description="Seed of everything random.")
     stage_minutes: StageMinutes = 240.0

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Collection
 from datetime import datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pipeline_lib.errors import PipelineError
 from pipeline_lib.stages.publishing import MANIFEST
-from pipeline_lib.stages.store import Ref, Store
-
-EMBEDDED = ("sample", "digits")
-"""Datasets that come with the project, to try it out: a model of any other one is preferred."""
+from pipeline_lib.stages.run import Run
+from pipeline_lib.stages.store import Ref, Store, Summary
 
 
 class TrainedModel(NamedTuple):
@@ -22,13 +21,38 @@ class TrainedModel(NamedTuple):
         folder: Where it is.
         dataset: What it was trained on, by the name in ``latest/``; "" for a folder that somebody named.
         trained: When, in local time; None where its folder does not tell.
+        embedded: Whether that dataset comes with the project, to try it out.
         others: Datasets that have a model of the same flow too.
     """
 
     folder: Path
     dataset: str
     trained: datetime | None
+    embedded: bool = False
     others: tuple[str, ...] = ()
+
+
+def conclude(run: Run, headline: Callable[[Summary], str], figures: Ref, *, data: str = "", **kept: Ref) -> dict[str, Any]:
+    """Let ``latest/`` lead to the results that people look for, and return what a flow tells its caller.
+
+    Args:
+        run: The run whose last stage was called.
+        headline: Says in a few words what the figures come to.
+        figures: The result whose summary is the run's figures.
+        data: What the dataset is, in words; its name if not given.
+        **kept: Results by name: the ``report``, the ``model``, and the ``evaluation`` if figures are those of a classifier.
+
+    Returns:
+        ``stages`` (one row each) and, unless the run is only planned, ``metrics``, ``data``, ``headline`` and the path of each
+        result that is kept: of its page, if it has one.
+    """
+    if run.planning:
+        return {"stages": run.stages}
+    keep_latest(run.store, run.flow, run.dataset, **kept)
+    metrics = figures.manifest().summary
+    words = {"data": data or run.dataset, "headline": headline(metrics)}
+    paths = {name: str(ref.folder / ref.manifest().summary.get("html", "")) for name, ref in kept.items()}
+    return {"stages": run.stages, "metrics": metrics, **words, **paths}
 
 
 def keep_latest(store: Store, flow: str, dataset: str, **results: Ref) -> None:
@@ -47,7 +71,7 @@ def named_model(folder: Path) -> TrainedModel:
     return TrainedModel(folder, "", _trained(folder))
 
 
-def latest_model(root: Path, flow: str, dataset: str | None = None) -> TrainedModel:
+def latest_model(root: Path, flow: str, dataset: str | None = None, *, embedded: Collection[str] = ()) -> TrainedModel:
     """Return the model that predicts when no folder is named.
 
     Args:
@@ -55,23 +79,24 @@ def latest_model(root: Path, flow: str, dataset: str | None = None) -> TrainedMo
         flow: Which flow has trained it.
         dataset: Name or path of the dataset it was trained on. Without one it is the model that was trained last on a dataset
             of the user's; one of an embedded dataset only when there is no other.
+        embedded: Datasets that come with the project.
 
     Raises:
         PipelineError: There is no model, or none of that dataset.
     """
     place = root / "latest" / flow
-    found = [TrainedModel(link, link.parent.name, _trained(link)) for link in place.glob("*/model") if link.is_dir()]
-    models = {model.dataset: model for model in found}
+    links = {link.parent.name: link for link in place.glob("*/model") if link.is_dir()}
+    models = {name: TrainedModel(link, name, _trained(link), name in embedded) for name, link in links.items()}
     if not models:
         raise PipelineError(
-            f"There is no model at {place}; train one with 'garbage run' or 'garbage lenet', or name its folder with --model"
+            f"There is no model at {place}; train one with 'garbage run --flow {flow}', or name its folder with --model"
         )
     chosen = _newest(models) if dataset is None else _of(dataset, models)
     return chosen._replace(others=tuple(sorted(models.keys() - {chosen.dataset})))
 
 
 def _newest(models: dict[str, TrainedModel]) -> TrainedModel:
-    candidates = [model for model in models.values() if model.dataset not in EMBEDDED] or list(models.values())
+    candidates = [model for model in models.values() if not model.embedded] or list(models.values())
     return max(candidates, key=lambda model: (model.trained or datetime.min, model.dataset))
 
 

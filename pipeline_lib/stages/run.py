@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, TypeVar
 
 from pipeline_lib.errors import writing_into
 from pipeline_lib.stages.root import check_root
@@ -31,7 +31,8 @@ class Run:
     """A run in progress.
 
     Attributes:
-        slot: Name of the dataset: two datasets are two histories.
+        flow: Name of the flow.
+        dataset: Name of the dataset.
         planning: Only say what would be reused; compute nothing.
         verify: Compare outputs with their recorded ``sizes``, or with their ``digests`` too.
         stage_minutes: Time limit of each stage, in minutes.
@@ -43,7 +44,8 @@ class Run:
             has the count of each status.
     """
 
-    slot: str = ""
+    flow: str = ""
+    dataset: str = ""
     planning: bool = False
     verify: Verify = "sizes"
     stage_minutes: float = 240.0
@@ -54,6 +56,11 @@ class Run:
     at_end: ExitStack = field(default_factory=ExitStack)
     results: dict[str, list[Ref]] = field(default_factory=dict)
     stages: list[Row] = field(default_factory=list)
+
+    @property
+    def slot(self) -> str:
+        """The flow on the dataset: two datasets are two histories."""
+        return f"{self.flow}/{self.dataset}"
 
     def record(self, stage: str, outcomes: Sequence[Outcome], seconds: float) -> Row:
         """Keep what came of a stage, its shards summed up, and return the row."""
@@ -69,6 +76,17 @@ class Run:
         self.listener(row)
         return row
 
+
+class Named(Protocol):
+    """A dataset, a shard, a view of one: a value with a name that people see and nothing reads back."""
+
+    @property
+    def name(self) -> str:
+        """What people see."""
+        ...
+
+
+Found = TypeVar("Found", bound=Named)
 
 _current: ContextVar[Run] = ContextVar("run")
 
@@ -89,14 +107,20 @@ def watching(run: Run) -> Iterator[Run]:
 
 
 @contextmanager
-def running(stage_minutes: float) -> Iterator[Run]:
-    """Begin to work: in the run that somebody watches, or in a new one.
+def running(flow: str, find: Callable[[Run], Found], stage_minutes: float) -> Iterator[tuple[Run, Found]]:
+    """Begin to work on a dataset, in the run that somebody watches or in a new one; yield the run and the dataset.
+
+    Args:
+        flow: Name of the flow.
+        find: Returns the dataset.
+        stage_minutes: Time limit of each stage, in minutes.
 
     Raises:
         PipelineError: The artifacts root is not the one that was deployed, or its file system is full.
     """
     check_root()
     run = _current.get(None) or Run()
-    run.stage_minutes = stage_minutes
     with watching(run), writing_into(run.store.root), run.at_end:
-        yield run
+        found = find(run)
+        run.flow, run.dataset, run.stage_minutes = flow, found.name, stage_minutes
+        yield run, found

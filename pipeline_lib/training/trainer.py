@@ -18,14 +18,12 @@ from pipeline_lib.files.table import write_table
 from pipeline_lib.models.checkpoint import write_checkpoint
 from pipeline_lib.models.inference import Logits, logits_of_rows
 from pipeline_lib.settings.sections import TrainingSettings
-from pipeline_lib.training.batches import Batches
+from pipeline_lib.training.batches import Batches, Validation
 from pipeline_lib.training.calibration import Calibration, calibrate
 from pipeline_lib.training.checkpoints import Checkpoints
-from pipeline_lib.training.loop import Epoch, Plan, Progress, Training, Watch, fit, ignore_progress
+from pipeline_lib.training.loop import Epoch, Plan, Progress, Training, Watch, fit, ignore_progress, warmup_cosine
 from pipeline_lib.training.rows import FOLDS, FeatureTable, Fold, Rows, digest
-from pipeline_lib.training.schedules import warmup_cosine
 from pipeline_lib.training.steps import MakeStep, Step
-from pipeline_lib.training.validation import Validation
 from pipeline_lib.views.view import CLEAN
 
 HISTORY = "history.csv"
@@ -110,7 +108,7 @@ class Trainer:
 
         Predictions are asked for photographs as they are; noisy views are harder, and would make the network too doubtful.
         """
-        clean = self.table.views[validation.rows] == CLEAN
+        clean = self.table.views[validation.rows] == CLEAN.name
         labels = validation.labels[clean]
         return calibrate(validation.logits()[clean], labels, np.arange(len(labels)) % FOLDS)
 

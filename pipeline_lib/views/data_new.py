@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import glob
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
@@ -13,7 +12,7 @@ from pipeline_lib.files.table import read_table, write_table
 from pipeline_lib.images.prepare import fit
 from pipeline_lib.images.read import read_image
 from pipeline_lib.stages.kept import Kept
-from pipeline_lib.views.view import INDEX
+from pipeline_lib.views.view import INDEX, View
 
 CONTACT_SHEET = "contact_sheet.jpg"
 TILE, GAP, MARGIN = 132, 6, 24
@@ -21,8 +20,8 @@ TILE, GAP, MARGIN = 132, 6, 24
 SHEET_ROWS = 6
 
 
-def link_views(folder: Path, shards: Sequence[Kept]) -> dict[str, int]:
-    """Lay the ``aug`` views of shards out as ``folder/<split>/<class>/<stem>-<view>.jpg``; return images a split.
+def link_views(folder: Path, shards: Sequence[tuple[Kept, Sequence[View]]]) -> dict[str, int]:
+    """Lay these views of shards out as ``folder/<split>/<class>/<stem>-<view>.jpg``; return images a split.
 
     Files are hard links where the file system has them: the folder costs no space. ``index.csv`` tells what was drawn for
     each image.
@@ -31,7 +30,7 @@ def link_views(folder: Path, shards: Sequence[Kept]) -> dict[str, int]:
         PipelineError: An image is not what was recorded.
     """
     counts: dict[str, int] = {}
-    rows = sorted((row for shard in shards for row in _rows(shard)), key=lambda row: row["file"])
+    rows = sorted((row for shard, views in shards for row in _rows(shard, views)), key=lambda row: row["file"])
     for row in rows:
         target = folder / row["file"]
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -42,17 +41,24 @@ def link_views(folder: Path, shards: Sequence[Kept]) -> dict[str, int]:
     return counts
 
 
-def _rows(shard: Kept) -> Iterator[dict[str, str]]:
-    for view in sorted(shard.folder.glob("aug*")):
+def _rows(shard: Kept, views: Sequence[View]) -> Iterator[dict[str, str]]:
+    for view in views:
         for row in read_table(shard.intact(f"{view.name}/{INDEX}")):
             split, class_name, _ = row["image"].split("/")
             path = shard.intact(f"{view.name}/{row['file']}")
             yield {**row, "file": f"{split}/{class_name}/{path.stem}-{view.name}.jpg", "path": str(path)}
 
 
-def draw_contact_sheet(path: Path, dataset: Path, data_new: Path) -> None:
-    """Draw originals beside their noisy and rotated copies: a few classes of train above, the same of test below."""
-    rows = [row for split in ("train", "test") for row in _sheet_rows(split, dataset, data_new)]
+def draw_contact_sheet(path: Path, dataset: Path, data_new: Path, views: Mapping[str, Sequence[View]]) -> None:
+    """Draw originals beside their noisy and rotated copies: a few classes of each split.
+
+    Args:
+        path: Where the picture goes; there is none without views.
+        dataset: The originals.
+        data_new: The views as ``link_views`` has laid them out.
+        views: Which there are, by split, from the top down.
+    """
+    rows = [row for split, drawn in views.items() for row in _sheet_rows(split, dataset, data_new, drawn)]
     if not rows:
         return
     columns = max(len(pictures) for _, pictures in rows)
@@ -66,12 +72,12 @@ def draw_contact_sheet(path: Path, dataset: Path, data_new: Path) -> None:
     sheet.save(path, "JPEG", quality=88)
 
 
-def _sheet_rows(split: str, dataset: Path, data_new: Path) -> list[tuple[str, list[Path]]]:
+def _sheet_rows(split: str, dataset: Path, data_new: Path, views: Sequence[View]) -> list[tuple[str, list[Path]]]:
     classes = sorted(folder.name for folder in (data_new / split).glob("*"))
     chosen = classes[:: max(1, len(classes) // SHEET_ROWS)][: SHEET_ROWS // 2]
     rows = []
     for class_name in chosen:
         original = sorted((dataset / split / class_name).iterdir())[0]
-        copies = sorted((data_new / split / class_name).glob(f"{glob.escape(original.stem)}-aug*.jpg"))
+        copies = [data_new / split / class_name / f"{original.stem}-{view.name}.jpg" for view in views]
         rows.append((f"{split} / {class_name}: the original, then its augmented views", [original, *copies]))
     return rows

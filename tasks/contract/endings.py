@@ -16,6 +16,7 @@ from pipeline_lib.reporting.telling import top1_in_words
 from pipeline_lib.settings.load import changed_settings
 from pipeline_lib.stages.run import Row
 from tasks.contract.failing import fails_in_words, keep_the_log_readable
+from tasks.contract.stopping import stop_within
 
 Arguments = ParamSpec("Arguments")
 Results = dict[str, Any]
@@ -25,10 +26,10 @@ NAME_LENGTH = 80
 
 
 def run_name() -> str:
-    """Return the name of the run in progress: its dataset, and the settings that are not the default."""
+    """Return the name of the run in progress: its dataset, else its flow, and the settings that are not the default."""
     parameters = prefect.runtime.flow_run.parameters
-    dataset = parameters["dataset"]
-    name = "mnist" if dataset is None else Path(dataset).expanduser().resolve().name.removesuffix(".zip")
+    dataset, flow = parameters["dataset"], str(prefect.runtime.flow_run.flow_name)
+    name = flow if dataset is None else Path(dataset).expanduser().resolve().name.removesuffix(".zip")
     changes = [f"{setting}={value}" for setting, value in changed_settings(parameters["settings"]).items()]
     shown = changes
     while shown and len(" ".join([name, *shown])) > NAME_LENGTH:
@@ -38,7 +39,7 @@ def run_name() -> str:
 
 
 def ends_in_words(function: Callable[Arguments, Results]) -> Callable[Arguments, Results]:
-    """Let a flow's function end with a message that says what came of the run, be it *Completed* or *Failed*.
+    """Let a flow's function end with a message that says what came of the run, be it *Completed* or *Failed*, and in time.
 
     Callers within the process get the function's result or its exception, for Prefect hands on what a state holds.
     """
@@ -48,6 +49,7 @@ def ends_in_words(function: Callable[Arguments, Results]) -> Callable[Arguments,
         if FlowRunContext.get() is None:
             return function(*args, **kwargs)
         keep_the_log_readable()
+        stop_within()
         results = function(*args, **kwargs)
         return cast(Results, Completed(message=_completed(results), data=results))
 
@@ -57,8 +59,14 @@ def ends_in_words(function: Callable[Arguments, Results]) -> Callable[Arguments,
 
 
 def _completed(results: Mapping[str, Any]) -> str:
-    """Return what came of a run: top-1, what was computed, and where the report is."""
-    return f"top-1 {top1_in_words(results['metrics'])}; {_computed(results['stages'])}; report {results['report']}"
+    """Return what came of a run: its headline, what was computed, and where the report is, if there is one."""
+    report = [f"report {results['report']}"] if "report" in results else []
+    return "; ".join([results["headline"], _computed(results["stages"]), *report])
+
+
+def top1(metrics: Mapping[str, Any]) -> str:
+    """Return the headline of a flow that evaluates a classifier: top-1 with its interval."""
+    return f"top-1 {top1_in_words(metrics)}"
 
 
 def _computed(stages: list[Row]) -> str:

@@ -8,11 +8,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from uuid import UUID
 
+from prefect import get_run_logger
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.context import FlowRunContext, TaskRunContext
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from pipeline_lib.stages.run import current_run
 from tasks.contract.publish import artifact_key
 
 Report = Callable[[int, int | None, str], None]
@@ -32,6 +34,12 @@ def progress_bar(stage: str) -> Iterator[Report]:
 
         yield report
     shown.finish()
+
+
+def tell(line: str) -> None:
+    """Report a line of text, where the run is watched and in the log that the Prefect UI shows."""
+    current_run().tell(line)
+    get_run_logger().info(line)
 
 
 class _UiProgress:

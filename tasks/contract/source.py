@@ -9,17 +9,17 @@ from prefect import Task
 from prefect.context import FlowRunContext
 
 from pipeline_lib.data.sources import Source
-from pipeline_lib.stages.store import Store
+from pipeline_lib.stages.run import Run
 from tasks.contract.failing import fails_in_words
 from tasks.contract.stage import network_retries
 
 
-def find_source(resolve: Callable[..., Source], dataset: str | None, **options: Any) -> Source:
+def find_source(resolve: Callable[..., Source], dataset: str | None, run: Run, **options: Any) -> Source:
     """Return ``resolve(dataset, downloads=..., **options)``.
 
     Within a flow's run it is the task ``source``: asked anew each time, and again when the network fails it.
     """
-    options["downloads"] = Store().downloads
+    options["downloads"] = run.store.downloads
     if FlowRunContext.get() is None:
         return resolve(dataset, **options)
     task = Task(fails_in_words(resolve), name="source", task_run_name="source", persist_result=False, **network_retries())

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from prefect import Task
 from prefect.cache_policies import CachePolicy
@@ -22,7 +22,7 @@ from prefect.transactions import IsolationLevel
 from prefect.utilities.annotations import opaque
 
 from pipeline_lib.errors import OutOfReachError, StageError, in_words
-from pipeline_lib.stages.run import Outcome, Run, current_run
+from pipeline_lib.stages.run import Named, Outcome, Run, current_run
 from pipeline_lib.stages.store import Plan, Ref, Store, Summary, Verify, plan, references
 from tasks.contract.failing import fails_in_words
 from tasks.contract.locks import StageLocks
@@ -30,6 +30,9 @@ from tasks.contract.progress import progress_bar
 from tasks.contract.publish import publish
 
 Compute = Callable[..., Summary]
+
+Shard = TypeVar("Shard", bound=Named)
+"""What a stage is mapped over."""
 
 RETRY_DELAYS: list[float] = [10, 60, 300]  # seconds
 
@@ -106,9 +109,11 @@ class Stage:
 
         return self._run({self.name: arguments}, start, lambda begun, deadline: [begun[0].result()])[self.name]
 
-    def map(self, shards: Mapping[str, Mapping[str, Any]]) -> dict[str, Ref]:
-        """Return the result of each shard, by label, for its arguments; the flow's task runner works on several at once."""
-        return self._run(shards, lambda call, task, run: task.submit(call=opaque(call), run=run.id), self._gather)
+    def map(self, shards: Mapping[Shard, Mapping[str, Any]]) -> dict[Shard, Ref]:
+        """Return the result of each shard for its arguments; the flow's task runner works on several at once."""
+        calls = {shard.name: arguments for shard, arguments in shards.items()}
+        refs = self._run(calls, lambda call, task, run: task.submit(call=opaque(call), run=run.id), self._gather)
+        return dict(zip(shards, refs.values(), strict=True))
 
     def _run(
         self,

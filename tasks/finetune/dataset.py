@@ -1,4 +1,4 @@
-"""Stage ``dataset``: bring the images, check every one, set broken ones aside."""
+"""Stage ``dataset``: get the images, check every one, set broken ones aside."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @stage("dataset", network=True)
 def dataset_stage(folder: Path, *, source: Source, data: DataSettings) -> Summary:
-    """Bring the dataset, check every image once, and keep the usable ones as ``train/<class>/`` and ``test/<class>/``."""
+    """Get the dataset, check every image once, and keep the usable ones as ``train/<class>/`` and ``test/<class>/``."""
     from pipeline_lib.data.dataset import build_dataset
 
     with progress_bar("dataset") as progress:

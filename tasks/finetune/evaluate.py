@@ -10,12 +10,20 @@ from pipeline_lib.stages.store import Ref, Summary
 from tasks.contract.stage import stage
 
 if TYPE_CHECKING:
-    from pipeline_lib.settings.sections import EvaluateSettings
+    from pipeline_lib.settings.sections import EvaluateSettings, TestViewSettings
 
 
 @stage("evaluate")
 def evaluate_stage(
-    folder: Path, *, dataset: Ref, audit: Ref, model: Ref, features: Sequence[Ref], evaluate: EvaluateSettings, seed: int
+    folder: Path,
+    *,
+    dataset: Ref,
+    audit: Ref,
+    model: Ref,
+    features: Sequence[Ref],
+    augment_test: TestViewSettings,
+    evaluate: EvaluateSettings,
+    seed: int,
 ) -> Summary:
     """Judge the model on test, on test without leaked images, on data_new/test and on the robustness grid."""
     from pipeline_lib.audit.findings import read_groups, read_leaked
@@ -26,10 +34,13 @@ def evaluate_stage(
     from pipeline_lib.images.read import read_image
     from pipeline_lib.models.heads import load_head
     from pipeline_lib.models.inference import logits_of_table
+    from pipeline_lib.views.view import CLEAN, views_of
 
     head, spec = load_head(model.folder)
     table = FeatureSet([shard.folder for shard in features], spec.classes)
     predictions = Predictions(table.images, table.labels, table.views, logits_of_table(head, table), read_groups(audit.folder))
     bins = bins_of(spec.classes, bin_of)
-    subject = Subject(predictions, spec.classes, spec.temperature, read_leaked(audit.folder), bins)
+    subject = Subject(
+        predictions, spec.classes, spec.temperature, read_leaked(audit.folder), bins, [CLEAN, *views_of(augment_test)]
+    )
     return evaluate_model(folder, subject, evaluate, open_image=lambda image: read_image(dataset.folder / image), seed=seed)

@@ -11,16 +11,17 @@ from tasks.contract.stage import stage
 
 if TYPE_CHECKING:
     from pipeline_lib.settings.sections import FeaturesSettings
+    from pipeline_lib.views.view import View
 
 
 @stage("features", varies="images")
 def features_stage(
-    folder: Path, *, images: Ref, backbone: Ref, features: FeaturesSettings, previous: Kept | None = None
+    folder: Path, *, images: Ref, view: View, backbone: Ref, features: FeaturesSettings, previous: Kept | None = None
 ) -> Summary:
     """Run the frozen backbone over a shard's images in one view; keep their pooled features and an index."""
     from pipeline_lib.features.engines import engine
     from pipeline_lib.features.shards import rows_of, write_shard
 
-    rows = rows_of(images)
+    rows = rows_of(images, view)
     computed = write_shard(folder, rows, engine(backbone.folder, features.batch, features.engine), previous)
     return {"images": len(rows), "computed": computed, "engine": features.engine}

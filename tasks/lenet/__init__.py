@@ -1,1 +1,1 @@
-"""The stages of ``lenet-mnist``, one a module."""
+"""The stages of the flow lenet-mnist, one file each."""

@@ -1,4 +1,4 @@
-"""Stage ``dataset`` of ``lenet-mnist``: bring the images, check them, keep them as arrays."""
+"""Stage ``dataset`` of ``lenet-mnist``: get the images, check them, keep them as arrays."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @stage("dataset", network=True)
 def dataset_stage(folder: Path, *, source: Source, data: DataSettings | None = None) -> Summary:
-    """Bring the dataset and keep it as arrays of 28 x 28 grey images: ``train-*.npy`` and ``test-*.npy``."""
+    """Get the dataset and keep it as arrays of 28 x 28 grey images: ``train-*.npy`` and ``test-*.npy``."""
     from pipeline_lib.mnist.dataset import build_arrays
     from pipeline_lib.settings.sections import DataSettings
 

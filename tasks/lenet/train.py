@@ -5,11 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from prefect import get_run_logger
-
-from pipeline_lib.stages.run import current_run
 from pipeline_lib.stages.store import Ref, Summary
-from tasks.contract.progress import progress_bar
+from tasks.contract.progress import progress_bar, tell
 from tasks.contract.stage import stage
 
 if TYPE_CHECKING:
@@ -25,10 +22,4 @@ def train_stage(folder: Path, *, dataset: Ref, network: NetworkSettings, train: 
     classes = dataset.manifest().summary["classes"]
     images, test = (read_split(dataset.folder, name) for name in ("train", "test"))
     with progress_bar("train") as progress:
-        return train_network(folder, images, test, classes, network, train, seed, progress=progress, tell=_tell)
-
-
-def _tell(line: str) -> None:
-    """Say how an epoch went, where the run is watched and in the log that the Prefect UI shows."""
-    current_run().tell(line)
-    get_run_logger().info(line)
+        return train_network(folder, images, test, classes, network, train, seed, progress=progress, tell=tell)

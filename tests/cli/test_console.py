@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from rich.console import Console
+from support import TEST_VIEWS
 
 from cli.console import figures_table
 from pipeline_lib.evaluation.evaluate import Subject, evaluate_model
@@ -24,7 +25,8 @@ def evaluated(folder: Path, classes: int, leaked: Sequence[str] = (), temperatur
     images, labels, views = (np.array(column) for column in zip(*rows, strict=True))
     logits = np.eye(classes)[labels] + np.random.default_rng(0).normal(size=(len(rows), classes))
     names = [str(label) for label in range(classes)]
-    subject = Subject(Predictions(images, labels, views, logits.astype(np.float32)), names, temperature, leaked)
+    predictions = Predictions(images, labels, views, logits.astype(np.float32))
+    subject = Subject(predictions, names, temperature, leaked, views=TEST_VIEWS)
     return evaluate_model(folder, subject, EvaluateSettings(mistakes=0), open_image=lambda key: Image.new("L", (8, 8)), seed=1)
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from PIL import Image
+from support import TEST_VIEWS
 
 from pipeline_lib.errors import PipelineError
 from pipeline_lib.evaluation.evaluate import Subject, bins_of, evaluate_model
@@ -14,14 +15,14 @@ from pipeline_lib.settings.sections import EvaluateSettings
 
 CLASSES = ("Bottle", "Can", "NA", 'a,"b"\n<i>')
 BINS = ("dry", "dry", "wet", "wet")
-GRID = ("sigma25-angle0", "sigma0-angle30", "sigma25-angle30")
+VIEWS = tuple(view.name for view in TEST_VIEWS)
 
 
 def open_image(key):
     return Image.new("RGBA", (300, 200), (len(key) * 5 % 256, 80, 80, 255))
 
 
-def make_subject(classes=CLASSES, views=("clean", "aug1", "aug2", *GRID), images=6, noise=1.5, **changes):
+def make_subject(classes=CLASSES, views=VIEWS, images=6, noise=1.5, **changes):
     """Return a network that is right more often the clearer the view, on `images` images of each class."""
     rng = np.random.default_rng(0)
     rows = [
@@ -33,7 +34,7 @@ def make_subject(classes=CLASSES, views=("clean", "aug1", "aug2", *GRID), images
     keys, labels, names = (np.array(column) for column in zip(*rows, strict=True))
     strength = np.where(names == "clean", 3.0, 1.5)[:, None]
     logits = strength * np.eye(len(classes))[labels] + noise * rng.normal(size=(len(rows), len(classes)))
-    subject = Subject(Predictions(keys, labels, names, logits.astype(np.float32)), classes, temperature=0.7)
+    subject = Subject(Predictions(keys, labels, names, logits.astype(np.float32)), classes, 0.7, views=TEST_VIEWS)
     return replace(subject, **changes)
 
 

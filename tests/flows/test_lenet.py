@@ -13,11 +13,17 @@ from support import CommandLine, Finished
 from waiting import PATIENCE
 
 STAGES = ["dataset", "train", "evaluate", "report"]
+RUN = ("run", "--flow", "lenet-mnist")
 SETTINGS = ("--set=train.epochs=4", "--set=evaluate.mistakes=2", "--set=evaluate.tsne_images=100")
 
 
+@pytest.fixture(autouse=True)
+def _settings_of_its_own(garbage: CommandLine) -> None:
+    garbage.settings = {}
+
+
 def lenet(garbage: CommandLine, *options: str, dataset: str = "digits") -> Finished:
-    finished = garbage("lenet", "--json", "--dataset", dataset, *SETTINGS, *options)
+    finished = garbage(*RUN, "--json", "--dataset", dataset, *SETTINGS, *options)
     assert finished.code == 0, finished.err
     return finished
 
@@ -42,7 +48,6 @@ def test_a_run_tells_its_epochs_a_rerun_reuses_all_and_the_model_predicts(garbag
     assert second.statuses == dict.fromkeys(STAGES, "reused")
     assert second.json["metrics"] == first.json["metrics"]
 
-    garbage.settings = {}
     planned = garbage(
         "status", "--flow", "lenet-mnist", "--json", "--dataset", "digits", *plain(SETTINGS), "--set=train.epochs=3"
     )
@@ -64,7 +69,7 @@ def plain(settings: tuple[str, ...]) -> list[str]:
 
 
 def test_a_killed_run_goes_on_from_its_last_epoch_and_ends_the_same(garbage: CommandLine, tmp_path: Path) -> None:
-    process = garbage.start("lenet", "--dataset", "digits", *SETTINGS)
+    process = garbage.start(*RUN, "--dataset", "digits", *SETTINGS)
     assert process.stderr is not None
     for line in process.stderr:
         if "epoch 3/4" in line:
@@ -95,14 +100,16 @@ def undisturbed(folder: Path) -> bytes:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["lenet", "--dataset", "mnits"], "did you mean mnist?"),
-        (["lenet", "--set", "network.form=modern"], "network.form=modern is not allowed: choose report or classic"),
-        (["lenet", "--set", "backbone.width=1"], "There is no setting backbone.width"),
+        ([*RUN, "--dataset", "mnits"], "did you mean mnist?"),
+        (
+            [*RUN, "--set", "network.form=modern"],
+            "network.form=modern is not allowed: choose report or classic",
+        ),
+        ([*RUN, "--set", "backbone.width=1"], "There is no setting backbone.width"),
         (["status", "--flow", "lenet-mnist", "--dataset", "/nowhere"], "There is no dataset '/nowhere'"),
     ],
 )
 def test_bad_input_gets_one_sentence(garbage: CommandLine, arguments: list[str], sentence: str) -> None:
-    garbage.settings = {}
     finished = garbage(*arguments)
     assert finished.code == 1
     assert sentence in finished.err

@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from support import TEST_VIEWS
 
 from pipeline_lib.evaluation.evaluate import Subject, evaluate_model
 from pipeline_lib.evaluation.predictions import Predictions
 from pipeline_lib.reporting.content import Picture, ReportContent, Timing
 from pipeline_lib.settings.sections import EvaluateSettings
 
-VIEWS = ("clean", "aug1", "aug2", "sigma25-angle0", "sigma0-angle30", "sigma25-angle30")
+VIEWS = tuple(view.name for view in TEST_VIEWS)
 
 
 def _write_evaluation(
@@ -32,7 +33,8 @@ def _write_evaluation(
     ]
     keys, labels, names = (np.array(column) for column in zip(*rows, strict=True))
     logits = 3 * np.eye(len(classes))[labels] + noise * rng.normal(size=(len(rows), len(classes)))
-    evaluated = Subject(Predictions(keys, labels, names, logits.astype(np.float32)), classes, temperature, **subject)
+    predictions = Predictions(keys, labels, names, logits.astype(np.float32))
+    evaluated = Subject(predictions, classes, temperature, views=TEST_VIEWS, **subject)
     evaluate_model(folder, evaluated, EvaluateSettings(), open_image=lambda key: Image.new("RGB", (40, 40), "teal"), seed=1)
     return folder
 

@@ -8,7 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from pipeline_lib.errors import PipelineError
-from pipeline_lib.training.holdout import folds, near_duplicates, validation_images
+from pipeline_lib.training.rows import folds, near_duplicates, validation_images
 
 
 def images_of(name: str, count: int) -> dict[str, str]:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline_lib.training.schedules import warmup_cosine
+from pipeline_lib.training.loop import warmup_cosine
 
 rates = st.floats(1e-6, 1.0)
 

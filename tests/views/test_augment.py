@@ -20,7 +20,7 @@ from pipeline_lib.settings.sections import TestViewSettings, TrainViewSettings
 from pipeline_lib.views.augment import augment, generator, write_views
 from pipeline_lib.views.data_new import draw_contact_sheet, link_views
 from pipeline_lib.views.folder import Original, ViewFolder
-from pipeline_lib.views.view import View, grid_views, views_of
+from pipeline_lib.views.view import CLEAN, View, augmented_views, grid_views, views_of
 
 GREY = Image.new("RGB", (96, 96), (128, 128, 128))
 
@@ -65,28 +65,28 @@ def test_seed_image_and_view_each_change_what_is_drawn() -> None:
 
 @pytest.mark.parametrize("sigma", [10.0, 25.0, 40.0])
 def test_noise_has_the_standard_deviation_it_says(sigma: float) -> None:
-    noisy, drawn = augment(GREY, View(name="v", sigma=(sigma, sigma), angle_max=0), np.random.default_rng(3), 96)
+    noisy, drawn = augment(GREY, View(sigma=(sigma, sigma), angle_max=0), np.random.default_rng(3), 96)
     assert drawn["sigma"] == sigma
     assert np.std(np.asarray(noisy, float)) == pytest.approx(sigma, rel=0.03)
     assert np.mean(np.asarray(noisy, float)) == pytest.approx(128, abs=1.5)
 
 
 def test_noise_is_as_strong_on_a_large_original_as_on_a_small_one() -> None:
-    view = View(name="v", sigma=(25, 25), angle_max=0)
+    view = View(sigma=(25, 25), angle_max=0)
     large, _ = augment(GREY.resize((900, 900)), view, np.random.default_rng(3), 96)
     assert np.std(np.asarray(large, float)) == pytest.approx(25, rel=0.03)
 
 
 def test_rotation_turns_the_picture_by_the_angle_it_says() -> None:
     image = picture(5, 64)
-    turned, drawn = augment(image, View(name="v", sigma=(0, 0), angle_max=30), np.random.default_rng(8), 64)
+    turned, drawn = augment(image, View(sigma=(0, 0), angle_max=30), np.random.default_rng(8), 64)
     assert abs(drawn["angle"]) > 1
     assert np.array_equal(np.asarray(turned), np.asarray(image.rotate(drawn["angle"], Image.Resampling.BILINEAR)))
 
 
 def test_a_view_without_noise_and_rotation_is_the_image_itself() -> None:
     image = picture(6)
-    same, _ = augment(image, View(name="v", sigma=(0, 0), angle_max=0), np.random.default_rng(1), 40)
+    same, _ = augment(image, View(sigma=(0, 0), angle_max=0), np.random.default_rng(1), 40)
     assert np.array_equal(np.asarray(same), np.asarray(image))
 
 
@@ -103,7 +103,7 @@ def test_a_view_without_noise_and_rotation_is_the_image_itself() -> None:
 def test_any_view_of_any_image_has_the_size_asked_for_and_draws_within_its_ranges(
     seed, sigma, angle, crop, light, width, height
 ) -> None:
-    view = View(name="v", sigma=(0, sigma), angle_max=angle, flip=0.5, crop_min=crop, brightness=light)
+    view = View(sigma=(0, sigma), angle_max=angle, flip=0.5, crop_min=crop, brightness=light)
     result, drawn = augment(Image.new("RGB", (width, height), "red"), view, np.random.default_rng(seed), 32)
     assert result.size == (32, 32)
     assert 0 <= drawn["sigma"] <= sigma
@@ -123,6 +123,12 @@ def test_the_index_says_what_was_drawn_for_each_image(tmp_path: Path) -> None:
     assert len({row["angle"] for row in rows}) == 2
 
 
+def test_no_two_views_of_a_split_have_one_name() -> None:
+    settings = TestViewSettings(views=12, grid_sigmas=(0, 12.5, 1e-3, 50), grid_angles=(0, 7.25, 180))
+    names = [view.name for view in [CLEAN, *views_of(settings)]]
+    assert len(set(names)) == len(names) == 1 + 12 + 4 * 3 - 1
+
+
 def test_the_grid_pairs_every_noise_with_every_angle_but_for_the_clean_view() -> None:
     assert [view.name for view in grid_views(TestViewSettings(grid_sigmas=(0, 25), grid_angles=(0, 15)))] == [
         "sigma0-angle15",
@@ -133,18 +139,19 @@ def test_the_grid_pairs_every_noise_with_every_angle_but_for_the_clean_view() ->
 
 def test_data_new_is_one_image_folder_without_the_grid(tmp_path: Path) -> None:
     sources = write_originals(tmp_path / "originals", 3)
-    views = views_of(TestViewSettings(views=2))
-    write_views(tmp_path / "shard1", sources[:2], views, seed=1, size=32)
-    write_views(tmp_path / "shard2", sources[2:], views, seed=1, size=32)
+    views = augmented_views(TestViewSettings(views=2))
+    shards = [tmp_path / "shard1", tmp_path / "shard2"]
+    for shard, images in zip(shards, (sources[:2], sources[2:]), strict=True):
+        write_views(shard, images, [*views, *grid_views(TestViewSettings())], seed=1, size=32)
     folder = tmp_path / "data_new"
     folder.mkdir()
-    assert link_views(folder, [kept(tmp_path / "shard1"), kept(tmp_path / "shard2")]) == {"train": 6}
+    assert link_views(folder, [(kept(shard), views) for shard in shards]) == {"train": 6}
     assert sorted(path.name for path in (folder / "train" / "Cans").iterdir()) == [
         f"{n}-aug{v}.jpg" for n in range(3) for v in (1, 2)
     ]
     with (folder / "index.csv").open() as file:
         assert next(csv.DictReader(file))["file"] == "train/Cans/0-aug1.jpg"
-    draw_contact_sheet(folder / "sheet.jpg", tmp_path / "originals", folder)
+    draw_contact_sheet(folder / "sheet.jpg", tmp_path / "originals", folder, {"train": views})
     with Image.open(folder / "sheet.jpg") as sheet:
         assert sheet.width > 3 * 100
 
@@ -185,13 +192,12 @@ def flipped(content: bytes) -> bytes:
 
 
 def test_data_new_links_no_damaged_copy(tmp_path: Path) -> None:
-    write_views(
-        tmp_path / "shard", write_originals(tmp_path / "originals", 2), views_of(TestViewSettings(views=1)), seed=1, size=32
-    )
+    views = augmented_views(TestViewSettings(views=1))
+    write_views(tmp_path / "shard", write_originals(tmp_path / "originals", 2), views, seed=1, size=32)
     shard, file = kept(tmp_path / "shard"), tmp_path / "shard" / "aug1" / "Cans" / "1.jpg"
     file.write_bytes(flipped(file.read_bytes()))
     with pytest.raises(PipelineError, match=rf"{file} is missing or not what was recorded - run again with --verify"):
-        link_views(tmp_path / "data_new", [shard])
+        link_views(tmp_path / "data_new", [(shard, views)])
 
 
 def test_the_grid_needs_one_archive_a_view_and_no_file_an_image(tmp_path: Path) -> None:

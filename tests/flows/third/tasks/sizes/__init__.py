@@ -1,0 +1,1 @@
+"""The stages of the flow picture-sizes, one file each."""
