@@ -21,6 +21,7 @@ from pipeline_lib.errors import PipelineError, in_words, is_defect
 
 if TYPE_CHECKING:
     from pipeline_lib.settings.sections import Section
+    from pipeline_lib.stages.run import Run
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -158,7 +159,7 @@ def _execute(
             _start_server()
         with _without_heartbeats():
             result = (flow.fn if planning else flow)(**({"dataset": dataset} if dataset is not None else {}), settings=settings)
-    _show(result, told if as_json else Console(), planning)
+    _show(result, told if as_json else Console(), run)
     if as_json:
         click.echo(json.dumps(result))
 
@@ -240,12 +241,14 @@ def _announce(console: Console, row: dict[str, Any]) -> None:
     announce(console, row)
 
 
-def _show(result: dict[str, Any], console: Console, planning: bool) -> None:
-    from cli.console import figures_table, stages_table
+def _show(result: dict[str, Any], console: Console, run: Run) -> None:
+    from cli.console import figures_tables, stages_table
+    from pipeline_lib.reporting.blocks import read_shown
 
-    console.print(stages_table(result["stages"], planned=planning))
-    if not planning:
-        console.print(figures_table(result["metrics"]))
+    console.print(stages_table(result["stages"], planned=run.planning))
+    if not run.planning:
+        for table in figures_tables(read_shown(ref.folder) for ref in run.shown.values()):
+            console.print(table)
         if "dataset" in result:
             console.print(f"data    {result['dataset']}", soft_wrap=True, highlight=False, markup=False)
         console.print(f"report  {result['report']}\nmodel   {result['model']}", soft_wrap=True, highlight=False, markup=False)

@@ -65,7 +65,7 @@ def garbage_finetune(dataset: str = "sample", settings: Settings = Settings()) -
         base = {"dataset": data, "audit": audit, "seed": settings.seed}
         model = train_stage(**base, backbone=backbone, features=_of("train", features), train=settings.train)
         scores = evaluate_stage(**base, model=model, features=_of("test", features), evaluate=settings.evaluate)
-        report = report_stage(**run.results, name=source.name, settings=settings)
+        report = report_stage(**run.shown, name=source.name)
         return _results(run, source, model, scores, report)
 
 
