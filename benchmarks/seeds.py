@@ -14,7 +14,9 @@ import subprocess
 import sys
 from typing import Any
 
-KEYS = ("test_without_leaks", "test", "data_new_test_without_leaks", "data_new_test")
+from pipeline_lib.evaluation.selection import SETS, WITHOUT_LEAKS
+
+KEYS = tuple(f"{key}{suffix}" for key in SETS for suffix in (WITHOUT_LEAKS, ""))
 HEADINGS = (*(f"{key} top-1" for key in KEYS), "  top-5", "unscaled ece", "    ece", "train s")
 
 

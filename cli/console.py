@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from pipeline_lib.evaluation.selection import Selection, selections
+from pipeline_lib.reporting import blocks
 from pipeline_lib.settings.load import setting_names
 from pipeline_lib.settings.sections import Section
 from pipeline_lib.stages.latest import TrainedModel
@@ -26,16 +26,18 @@ def announce(console: Console, row: Row) -> None:
 
 
 def stages_table(stages: Iterable[Row], *, planned: bool = False) -> Table:
-    """Return the table of stages: computed or reused, seconds, and why."""
+    """Return the table of stages: computed or reused, seconds, what each has come to, and why."""
     table = Table(title="Stages", title_justify="left", title_style="bold")
     table.add_column("stage")
     table.add_column("status")
     if not planned:
         table.add_column("seconds", justify="right")
+        table.add_column("result", overflow="fold")
     table.add_column("why", overflow="fold")
     for row in stages:
         status = f"[{STYLES[row['status']]}]{row['status']}[/]"
-        table.add_row(row["name"], status, *([] if planned else [f"{row['seconds']:.1f}"]), _text(_why(row)))
+        came_of_it = [] if planned else [f"{row['seconds']:.1f}", _text(row["figure"])]
+        table.add_row(row["name"], status, *came_of_it, _text(_why(row)))
     return table
 
 
@@ -51,22 +53,16 @@ def _text(text: str) -> Any:
     return Text(text)  # never markup: reasons quote file names
 
 
-def figures_table(metrics: Mapping[str, Any]) -> Table:
-    """Return the table of figures: top-1 and top-k in percent, without leaks first once images leak; below, the calibration."""
-    table = Table(title="Figures", title_justify="left", title_style="bold")
-    table.add_column("on")
-    for heading in ("top-1 %", "interval", f"top-{metrics['top_k']} %", "images"):
-        table.add_column(heading, justify="right")
-    sets = selections(metrics)
-    for key, name in (("test", "test"), ("data_new_test", "data_new/test")):
-        for suffix, words in sets:
-            if scores := metrics[f"{key}{suffix}"]:
-                interval = f"{100 * scores['top1_low']:.1f}..{100 * scores['top1_high']:.1f}"
-                shares = (f"{100 * scores['top1']:.1f}", interval, f"{100 * scores['top5']:.1f}")
-                table.add_row(f"{name}{words}", *shares, str(scores["images"]))
-    table.caption = "\n".join(_calibration(metrics, each) for each in sets if metrics[f"test{each.suffix}"])
-    table.caption_justify = "left"
-    return table
+def figures_tables(stages: Iterable[blocks.Shown]) -> Iterator[Table]:
+    """Yield the tables of figures among all that the stages show."""
+    for block in (block for shown in stages for block in shown.blocks):
+        if isinstance(block, blocks.Table) and block.role == "figures":
+            table = Table(title=_text(block.title), title_justify="left", title_style="bold")
+            for number, column in enumerate(block.columns):
+                table.add_column(_text(column), justify="right" if number else "left")
+            for row in block.rows:
+                table.add_row(*(_text(f"{cell.text} ({cell.interval})" if cell.interval else cell.text) for cell in row))
+            yield table
 
 
 def tell_model(console: Console, model: TrainedModel) -> None:
@@ -79,13 +75,6 @@ def tell_model(console: Console, model: TrainedModel) -> None:
     if model.others:
         lines.append(f"        --dataset chooses another one: {', '.join(model.others)}")
     console.print("\n".join(lines), soft_wrap=True, highlight=False, markup=False)
-
-
-def _calibration(metrics: Mapping[str, Any], each: Selection) -> str:
-    """Return the calibration error on one set of test images in words."""
-    test = metrics[f"test{each.suffix}"]
-    unscaled = "" if metrics["temperature"] == 1 else f", unscaled {test['ece_before']:.3f}"
-    return f"calibration error{each.words} {test['ece']:.3f}{unscaled}, by chance {test['ece_of_chance']:.3f}"
 
 
 def predictions_table(rows: Sequence[Mapping[str, Any]]) -> Table:

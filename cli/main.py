@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from rich.console import Console
@@ -19,6 +19,9 @@ from rich.markup import escape
 
 from flows.table import DEFAULT, FLOWS
 from pipeline_lib.errors import PipelineError, in_words, is_defect
+
+if TYPE_CHECKING:
+    from pipeline_lib.stages.run import Run
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -142,7 +145,7 @@ def _execute(
         with _without_heartbeats():
             chosen = {"dataset": dataset} if dataset is not None else {}
             result = (function.fn if planning else function)(**chosen, settings=settings)
-    _show(result, told if as_json else Console(), planning)
+    _show(result, told if as_json else Console(), run)
     if as_json:
         click.echo(json.dumps(result))
 
@@ -207,12 +210,14 @@ def _announce(console: Console, row: dict[str, Any]) -> None:
     announce(console, row)
 
 
-def _show(result: dict[str, Any], console: Console, planning: bool) -> None:
-    from cli.console import figures_table, stages_table
+def _show(result: dict[str, Any], console: Console, run: Run) -> None:
+    from cli.console import figures_tables, stages_table
+    from pipeline_lib.reporting.blocks import read_shown
 
-    console.print(stages_table(result["stages"], planned=planning))
-    if "evaluation" in result:
-        console.print(figures_table(result["metrics"]))
+    console.print(stages_table(result["stages"], planned=run.planning))
+    if not run.planning:
+        for table in figures_tables(read_shown(ref.folder) for ref in run.shown.values()):
+            console.print(table)
     for name, text in result.items():
         if isinstance(text, str):
             console.print(f"{name:<10} {text}", soft_wrap=True, highlight=False, markup=False)

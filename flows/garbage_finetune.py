@@ -66,7 +66,7 @@ def garbage_finetune(dataset: str = "sample", settings: Settings = Settings()) -
         model = train_stage(**base, backbone=backbone, features=_of("train", features), train=settings.train)
         judging = {"augment_test": settings.augment_test, "evaluate": settings.evaluate}
         scores = evaluate_stage(**base, model=model, features=_of("test", features), **judging)
-        report = report_stage(**run.results, name=source.name, settings=settings)
+        report = report_stage(**run.shown, name=source.name)
         return conclude(run, top1, scores, model=model, evaluation=scores, report=report)
 
 

@@ -40,7 +40,7 @@ def lenet_mnist(dataset: str | None = None, settings: LenetSettings = LenetSetti
         data = dataset_stage(source=source, **_limits(source, settings))
         model = train_stage(dataset=data, network=settings.network, train=settings.train, seed=settings.seed)
         scores = evaluate_stage(dataset=data, model=model, evaluate=settings.evaluate, seed=settings.seed)
-        report = report_stage(**run.results, settings=settings)
+        report = report_stage(**run.shown, name=source.name, kind=source.kind)
         return conclude(run, top1, scores, data=WHAT[source.kind], model=model, evaluation=scores, report=report)
 
 

@@ -131,16 +131,12 @@ REACHED: dict[str, tuple[dict[str, str], str]] = {
     ),
     "finetune.report": (
         {
-            "": "__init__ errors",
-            "evaluation": "evaluate examples metrics predictions projection reliability robustness scores selection tables",
-            "files": "table",
-            "reporting": "content evaluation_section facts finetune formats headline "
-            "markdown page pictures provenance report sections",
-            "reporting/figures": "__init__ canvas data evaluation examples projection training",
-            "reporting/templates": "report.css report.html.j2 report.md.j2",
-            "views": "view",
+            "": "__init__",
+            "reporting": "blocks formats",
+            "reporting/pages": "markdown provenance report",
+            "reporting/pages/templates": "report.css report.html.j2 report.md.j2",
         },
-        "jinja2 markupsafe matplotlib numpy pillow pydantic scikit-learn scipy threadpoolctl",
+        "jinja2 markupsafe pydantic",
     ),
     "lenet.dataset": (
         {
@@ -179,16 +175,12 @@ REACHED: dict[str, tuple[dict[str, str], str]] = {
     ),
     "lenet.report": (
         {
-            "": "__init__ errors",
-            "evaluation": "evaluate examples metrics predictions projection reliability robustness scores selection tables",
-            "files": "table",
-            "reporting": "content evaluation_section facts formats headline lenet "
-            "markdown page pictures provenance report sections",
-            "reporting/figures": "__init__ canvas data evaluation examples projection training",
-            "reporting/templates": "report.css report.html.j2 report.md.j2",
-            "views": "view",
+            "": "__init__",
+            "reporting": "blocks formats",
+            "reporting/pages": "markdown provenance report",
+            "reporting/pages/templates": "report.css report.html.j2 report.md.j2",
         },
-        "jinja2 markupsafe matplotlib numpy pillow pydantic scikit-learn scipy threadpoolctl",
+        "jinja2 markupsafe pydantic",
     ),
 }
 

@@ -1,10 +1,14 @@
-"""The figures of one set of rows, as they stand in ``metrics.json``: shares are 0..1, a figure without rows is None."""
+"""The figures of one set of rows, as they are in ``metrics.json``: shares are 0..1, a figure without rows is None.
+
+`FIGURES` lists them once, for all that computes and shows them: another one is another row.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +23,74 @@ _MOST_CONFUSED = 10
 _DRAWS = 100  # the mean of an error of 0.07 is then known to 0.002
 
 
+@dataclass(frozen=True)
+class Judged:
+    """Rows that are judged, and the bin of each class (C,), None when the classes have none."""
+
+    predictions: Predictions
+    bins: Sequence[str] | None
+
+    @cached_property
+    def ranks(self) -> NDArray[np.int64]:
+        """(n,) the place of the true class among the outputs, 1 = the largest."""
+        return metrics.truth_ranks(self.predictions.logits, self.predictions.labels)
+
+    @property
+    def in_the_right_bin(self) -> NDArray[np.bool_] | None:
+        """(n,) whether the predicted class belongs in the bin of the true one."""
+        if self.bins is None:
+            return None
+        bin_of = _bin_index(self.bins)
+        return np.asarray(bin_of[self.predictions.labels] == bin_of[self.predictions.predicted])
+
+
+class Figure(NamedTuple):
+    """A figure of merit.
+
+    Attributes:
+        key: Its name in ``metrics.json``; a share has ``<key>_low`` and ``<key>_high`` too.
+        title: What its column is called; may name a value at the top of ``metrics.json``.
+        table: Which table it is in, among figures next to it in `FIGURES`.
+        better: Whether a higher or a lower one is better; empty for a mere count.
+        of: Computes it from the rows: (n,) hits of a share, a number, or None where it has no meaning. None for what
+            `scores` and `calibration` compute anyway.
+        text: How a number is written; shares are written in percent with their interval.
+        beside: Key of another figure: the column is left out where it only repeats that one.
+        note: What the reader of the table must know.
+    """
+
+    key: str
+    title: str
+    table: str
+    better: Literal["higher", "lower", ""]
+    of: Callable[[Judged], NDArray[np.bool_] | float | None] | None = None
+    text: str = "{:,.0f}"
+    beside: str = ""
+    note: str = ""
+
+
+_SCORES, _FURTHER, _ECE = "Scores", "Further figures", "Expected calibration error"
+_WORTH = (
+    "Views of one image, and copies of one picture, tend to be right or wrong together, so the rows are worth fewer "
+    "independent images: the column on the right, from which the intervals are computed."
+)
+FIGURES = (
+    Figure("top1", "top-1", _SCORES, "higher", lambda rows: rows.ranks == 1, note="With {confidence:.0%} Wilson intervals."),
+    Figure("top5", "top-{top_k}", _SCORES, "higher", lambda rows: rows.ranks <= TOP_K),
+    Figure("bin_accuracy", "right bin", _SCORES, "higher", lambda rows: rows.in_the_right_bin),
+    Figure("macro_f1", "macro F1", _FURTHER, "higher", lambda rows: metrics.macro_f1(*_labels(rows)), "{:.3f}"),
+    Figure("loss", "loss", _FURTHER, "lower", lambda rows: metrics.cross_entropy(*_outputs(rows)), "{:.3f}"),
+    Figure("images", "images", _FURTHER, ""),
+    Figure("n", "rows", _FURTHER, "", beside="images"),
+    Figure("n_effective", "worth", _FURTHER, "", beside="images", note=_WORTH),
+    Figure("ece", "error", _ECE, "lower", text="{:.1%}"),
+    Figure("ece_before", "unscaled", _ECE, "lower", text="{:.1%}", beside="ece"),
+    Figure("ece_of_chance", "by chance", _ECE, "", text="{:.1%}"),
+)
+
+
 def scores(predictions: Predictions, bins: Sequence[str] | None, confidence: float) -> dict[str, Any] | None:
-    """Return shares with their intervals, loss and macro F1 of rows; None without rows.
+    """Return the `FIGURES` of rows, shares with their intervals; None without rows.
 
     ``n`` counts rows, ``images`` images, and ``n_effective`` the independent images that the rows are worth, from which the
     intervals are computed: views of an image and copies of a picture hang together.
@@ -32,23 +102,18 @@ def scores(predictions: Predictions, bins: Sequence[str] | None, confidence: flo
     """
     if not len(predictions):
         return None
-    labels = predictions.labels
-    rank = metrics.truth_ranks(predictions.logits, labels)
-    hits = {"top1": rank == 1, "top5": rank <= TOP_K}
-    if bins:
-        bin_index = _bin_index(bins)
-        hits["bin_accuracy"] = bin_index[labels] == bin_index[predictions.predicted]
-    shares = {name: metrics.share_of(hit, predictions.groups, confidence) for name, hit in hits.items()}
-    result: dict[str, Any] = {}
-    for name, share in shares.items():
-        result |= {name: share.value, f"{name}_low": share.low, f"{name}_high": share.high}
-    return result | {
-        "n": len(predictions),
-        "images": len(np.unique(predictions.images)),
-        "n_effective": shares["top1"].n_effective,
-        "loss": metrics.cross_entropy(predictions.logits, labels),
-        "macro_f1": metrics.macro_f1(labels, predictions.predicted),
-    }
+    judged = Judged(predictions, bins)
+    computed = {figure.key: figure.of(judged) for figure in FIGURES if figure.of}
+    result: dict[str, Any] = {"n": len(predictions), "images": len(np.unique(predictions.images))}
+    for name, value in computed.items():
+        if isinstance(value, np.ndarray):
+            share = metrics.share_of(value, predictions.groups, confidence)
+            result |= {name: share.value, f"{name}_low": share.low, f"{name}_high": share.high}
+            if name == "top1":
+                result["n_effective"] = share.n_effective
+        elif value is not None:
+            result[name] = value
+    return result
 
 
 def calibration(predictions: Predictions, temperature: float, bins: int) -> dict[str, Any]:
@@ -97,6 +162,14 @@ def most_confused(predictions: Predictions, classes: Sequence[str]) -> list[list
     """Return the most frequent mistakes as [true class, predicted class, count]."""
     worst = metrics.most_confused(confusion(predictions, classes), _MOST_CONFUSED)
     return [[classes[true], classes[said], count] for true, said, count in worst]
+
+
+def _labels(rows: Judged) -> tuple[metrics.Labels, metrics.Labels]:
+    return rows.predictions.labels, rows.predictions.predicted
+
+
+def _outputs(rows: Judged) -> tuple[metrics.Logits, metrics.Labels]:
+    return rows.predictions.logits, rows.predictions.labels
 
 
 def _bin_index(bins: Sequence[str]) -> NDArray[np.int64]:

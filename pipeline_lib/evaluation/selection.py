@@ -9,6 +9,10 @@ WITHOUT_LEAKS = "_without_leaks"
 """What follows the names of figures and tables on the test images that do not stand in train."""
 
 
+SETS = {"test": "test", "data_new_test": "data_new/test"}
+"""What is judged, by its key in ``metrics.json``, and what it is called: test, and its augmented views."""
+
+
 class Selection(NamedTuple):
     """A set of test images.
 
@@ -32,7 +36,7 @@ def selections(metrics: Mapping[str, Any]) -> list[Selection]:
     Once test images leak, the main set is the one without them, and test as delivered stands beside it. Where none leaks, or
     all do, there is one set.
     """
-    remaining = any(metrics.get(f"{name}{WITHOUT_LEAKS}") for name in ("test", "data_new_test"))
+    remaining = any(metrics.get(f"{name}{WITHOUT_LEAKS}") for name in SETS)
     if metrics["leaked_images"] and remaining:
         return [Selection(WITHOUT_LEAKS, " without leaks"), Selection("", " as delivered")]
     return [Selection("", "")]

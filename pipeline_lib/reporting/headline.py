@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipeline_lib.evaluation.selection import WITHOUT_LEAKS, Selection, selections
+from pipeline_lib.evaluation.selection import SETS, WITHOUT_LEAKS, Selection, selections
+from pipeline_lib.reporting.blocks import Card
 from pipeline_lib.reporting.formats import interval, percent
-from pipeline_lib.reporting.page import Card
 
 Metrics = Mapping[str, Any]
 
@@ -21,6 +21,21 @@ def cards(metrics: Metrics) -> list[Card]:
         _calibration(metrics, sets),
     ]
     return [card for card in candidates if card is not None]
+
+
+def top1_in_words(metrics: Metrics) -> str:
+    """Return top-1 on test with its interval, such as ``80.8 % (73.9 to 86.2)``.
+
+    It is that of the images that are not in train, where the audit has found some that are. Without test images it is that
+    of their augmented views; without either, ``no test images``.
+    """
+    leaks = bool(metrics["leaked_images"])
+    for key, name in SETS.items():
+        if score := metrics[f"{key}{WITHOUT_LEAKS if leaks else ''}"]:
+            low, high = 100 * score["top1_low"], 100 * score["top1_high"]
+            where = "" if key == "test" else f" on {name}"
+            return f"{100 * score['top1']:.1f} % ({low:.1f} to {high:.1f}){where}{' without leaks' if leaks else ''}"
+    return "no test images outside of train" if leaks else "no test images"
 
 
 def _images(score: Metrics | None, suffix: str = "") -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image as PillowImage
 
-from pipeline_lib.reporting.page import Image
+from pipeline_lib.reporting.blocks import Block, Image, Images
 
 # A report that holds a contact sheet, a sheet of leaks and a dozen figures stays below 2 MB.
 _MOST_BYTES = 350_000
@@ -30,6 +30,11 @@ def photograph(name: str, path: Path, alt: str, *, heading: str = "", caption: s
             data = _shrunk(picture.convert("RGB"))
     width, height = _size(data)
     return Image(f"{name}.jpg", data, width, height, alt, heading, caption, tag)
+
+
+def picture_file(name: str, path: Path, title: str, caption: str) -> list[Block]:
+    """Return a picture file with its title as a list of one block, or of none where there is no such file."""
+    return [Images([photograph(name, path, title, caption=caption)], title=title)] if path.is_file() else []
 
 
 def _size(data: bytes) -> tuple[int, int]:

@@ -39,9 +39,9 @@ class Run:
         listener: Called with the row of each stage as it ends.
         tell: Called with what a stage says while it works, a line at a time.
         at_end: What is done or waited for when the flow has called its last stage, be it in success or failure.
-        results: The results of each stage, in order: one, or one a shard. While planning, some are still to be computed.
+        shown: What each stage shows, in order. While planning, some are still to be made.
         stages: One row a stage, in order: name, status, reason, seconds (wall time), key; a stage of several shards also
-            has the count of each status.
+            has the count of each status, and one that has ended the figure that says what it has come to.
     """
 
     flow: str = ""
@@ -54,7 +54,7 @@ class Run:
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
     store: Store = field(default_factory=Store)
     at_end: ExitStack = field(default_factory=ExitStack)
-    results: dict[str, list[Ref]] = field(default_factory=dict)
+    shown: dict[str, Ref] = field(default_factory=dict)
     stages: list[Row] = field(default_factory=list)
 
     @property

@@ -12,7 +12,7 @@ import prefect.runtime
 from prefect.context import FlowRunContext
 from prefect.states import Completed
 
-from pipeline_lib.reporting.telling import top1_in_words
+from pipeline_lib.reporting.headline import top1_in_words
 from pipeline_lib.settings.load import changed_settings
 from pipeline_lib.stages.run import Row
 from tasks.contract.failing import fails_in_words, keep_the_log_readable

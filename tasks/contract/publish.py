@@ -2,39 +2,70 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
+from pathlib import Path
+from typing import NamedTuple
 
 import prefect.runtime
 from prefect import get_run_logger
 from prefect.artifacts import create_markdown_artifact
 
-from pipeline_lib.reporting.telling import telling_figure
+from pipeline_lib.reporting.blocks import keep_shown, read_shown
+from pipeline_lib.reporting.pages.report import artifact_of
 from pipeline_lib.stages.publishing import MANIFEST
 from pipeline_lib.stages.run import Row, Run
-from pipeline_lib.stages.store import Ref, plan
+from pipeline_lib.stages.store import Plan, Ref, Summary, plan
 from tasks.contract.locks import file_lock
 
-EXHIBITS = "pipeline_lib.reporting.exhibits"
+SHOWN = "pipeline_lib.reporting.shown"
 SENDER = ThreadPoolExecutor(1, "artifacts")
 """One thread, so that artifacts reach the server in the order of their stages."""
 
 
-def publish(run: Run, row: Row, results: Mapping[str, Ref]) -> None:
-    """Log what came of the stage and why, and publish it with the stage's exhibit as the artifact ``<flow>-<stage>``.
+class Exhibit(NamedTuple):
+    """What a stage shows: the module that says so, its plan, and the stored blocks if they are there, else why not."""
+
+    module: str
+    plan: Plan
+    found: Ref | None
+    reason: str
+
+
+def find_exhibit(run: Run, stage: str, results: Mapping[str, Ref]) -> Exhibit:
+    """Look up what a stage shows.
+
+    It is kept like any result, under a key of its own: a run that reuses a stage draws nothing, and an edited figure never
+    computes a stage again.
+    """
+    module = f"{SHOWN}.{stage}"
+    if importlib.util.find_spec(module) is None:
+        module = f"{SHOWN}.default"
+    keys = [ref.key for ref in results.values()]  # it shows settings too, which may change while the content does not
+    arguments = {"labels": list(results), "results": list(results.values()), "keys": keys}
+    planned = plan("exhibit", f"{run.slot}/{stage}", module, arguments)
+    return Exhibit(module, planned, *run.store.find(planned, run.verify))
+
+
+def publish(run: Run, row: Row, exhibit: Exhibit, results: Mapping[str, Ref]) -> Ref:
+    """Log what came of the stage and why, and publish what it shows as the artifact ``<flow>-<stage>``; return what it shows.
 
     The artifact is on its way while the next stage begins; at its end the run waits for all of them, and fails if one did.
     """
     get_run_logger().info("%s %s in %.1f s: %s", row["name"], row["status"], row["seconds"], row["reason"])
-    text = f"{_headline(row, results)}\n\n{_exhibit(run, row['name'], results)}"
-    figure = telling_figure(row["name"], [ref.manifest() for ref in results.values()])
-    artifact = {"key": artifact_key(row["name"]), "description": f"{figure}, {row['status']}"}
+    stored = exhibit.found or _draw(run, exhibit, results)
+    run.store.remember(exhibit.plan)
+    shown = read_shown(stored.folder)
+    row["figure"] = shown.figure
+    text = f"{_headline(row, results)}\n\n{artifact_of(shown, stored.manifest().summary)}"
+    artifact = {"key": artifact_key(row["name"]), "description": f"{shown.figure}, {row['status']}"}
     sent = SENDER.submit(copy_context().run, partial(create_markdown_artifact, text, **artifact))
     run.at_end.callback(sent.result)
+    return stored
 
 
 def artifact_key(stage: str) -> str:
@@ -51,15 +82,11 @@ def _headline(row: Row, results: Mapping[str, Ref]) -> str:
     return "> " + " · ".join([*words, f"results of {computed}"])
 
 
-def _exhibit(run: Run, stage: str, results: Mapping[str, Ref]) -> str:
-    """Return what the stage has to show; it is drawn once for each result and kept."""
-    arguments: dict[str, Any] = {"stage": stage, "labels": list(results), "results": list(results.values())}
-    keys = [ref.key for ref in results.values()]  # it shows settings too, which may change while the content does not
-    planned = plan("exhibit", f"{run.slot}/{stage}", EXHIBITS, {**arguments, "keys": keys})
-    found, reason = run.store.find(planned, run.verify)
-    if found is None:
-        from pipeline_lib.reporting.exhibits import draw_exhibit  # matplotlib: a run that reuses everything does without
+def _draw(run: Run, exhibit: Exhibit, results: Mapping[str, Ref]) -> Ref:
+    def draw(folder: Path) -> Summary:
+        # It imports matplotlib, which a run that reuses everything does without.
+        shown = importlib.import_module(exhibit.module).show(results)
+        return keep_shown(folder, shown, [ref.manifest() for ref in results.values()])
 
-        with file_lock(f"exhibit-{planned.key}"):
-            found = run.store.build(planned, reason, run.id, partial(draw_exhibit, **arguments), verify=run.verify)
-    return (found.folder / "exhibit.md").read_text(encoding="utf-8")
+    with file_lock(f"exhibit-{exhibit.plan.key}"):
+        return run.store.build(exhibit.plan, exhibit.reason, run.id, draw, verify=run.verify)

@@ -27,7 +27,7 @@ from pipeline_lib.stages.store import Plan, Ref, Store, Summary, Verify, plan, r
 from tasks.contract.failing import fails_in_words
 from tasks.contract.locks import StageLocks
 from tasks.contract.progress import progress_bar
-from tasks.contract.publish import publish
+from tasks.contract.publish import Exhibit, find_exhibit, publish
 
 Compute = Callable[..., Summary]
 
@@ -124,22 +124,26 @@ class Stage:
         run, started = current_run(), time.perf_counter()
         calls = [self._prepare(run, label, arguments) for label, arguments in shards.items()]
         if run.planning:
-            run.record(self.name, [_planned(call) for call in calls], time.perf_counter() - started)
-            run.results[self.name] = [call.found or _pending(call.plan) for call in calls]
-            return dict(zip(shards, run.results[self.name], strict=True))
+            results = {call.label: call.found or _pending(call.plan) for call in calls}
+            exhibit = find_exhibit(run, self.name, results) if all(call.found for call in calls) else None
+            run.record(self.name, [_planned(call, exhibit) for call in calls], time.perf_counter() - started)
+            run.shown[self.name] = (exhibit and exhibit.found) or _pending(calls[0].plan)
+            return results
         try:
             begun = [start(call, self._task(run.store.root, call.found is None), run) for call in calls]
             refs = [Ref.model_validate(found) for found in gather(begun, started + 60 * run.stage_minutes)]
-            run.results[self.name] = refs
         except Exception as error:
             told = _over_time(run) if isinstance(error, TaskRunTimeoutError) else in_words(error)
             run.record(self.name, [Outcome("failed", told, calls[0].plan.key)], time.perf_counter() - started)
             raise StageError(f"Stage {self.name} failed: {told}") from error
         for call in calls:
             run.store.remember(call.plan)
-        outcomes = [_outcome(run, call, ref) for call, ref in zip(calls, refs, strict=True)]
-        publish(run, run.record(self.name, outcomes, time.perf_counter() - started), dict(zip(shards, refs, strict=True)))
-        return dict(zip(shards, refs, strict=True))
+        results = dict(zip(shards, refs, strict=True))
+        exhibit = find_exhibit(run, self.name, results)
+        outcomes = [_outcome(run, call, ref, exhibit) for call, ref in zip(calls, refs, strict=True)]
+        row = run.record(self.name, outcomes, time.perf_counter() - started)
+        run.shown[self.name] = publish(run, row, exhibit, results)
+        return results
 
     def _gather(self, begun: Sequence[Any], deadline: float) -> list[Any]:
         """Wait for all shards behind a progress bar.
@@ -212,15 +216,22 @@ def _over_time(run: Run) -> str:
     return f"it took longer than {run.stage_minutes:g} minutes; raise the setting stage_minutes, or mend what holds it up"
 
 
-def _planned(call: Call) -> Outcome:
-    return Outcome("reused" if call.found else "stale", call.reason, call.plan.key)
-
-
 def _pending(plan: Plan) -> Ref:
     return Ref(stage=plan.stage, key=plan.key, digest="", path="")
 
 
-def _outcome(run: Run, call: Call, ref: Ref) -> Outcome:
+def _planned(call: Call, exhibit: Exhibit | None) -> Outcome:
+    if call.found is None or exhibit is None:
+        return Outcome("reused" if call.found else "stale", call.reason, call.plan.key)
+    return Outcome("reused", _reused(call, exhibit), call.plan.key)
+
+
+def _outcome(run: Run, call: Call, ref: Ref, exhibit: Exhibit) -> Outcome:
     if ref.manifest().run == run.id:
         return Outcome("computed", call.reason, ref.key)
-    return Outcome("reused", call.reason if call.found else "computed by another run at the same time", ref.key)
+    return Outcome("reused", _reused(call, exhibit) if call.found else "computed by another run at the same time", ref.key)
+
+
+def _reused(call: Call, exhibit: Exhibit) -> str:
+    """Say why a result is reused, and why it is shown anew where it is: the report follows from what is shown."""
+    return call.reason if exhibit.found else f"{call.reason}, shown anew: {exhibit.reason}"

@@ -20,7 +20,7 @@ from pipeline_lib.data.dataset import build_dataset, unique_names
 from pipeline_lib.data.sources import Source, resolve
 from pipeline_lib.errors import PipelineError
 from pipeline_lib.files.fetch import download
-from pipeline_lib.reporting.facts import dataset_facts
+from pipeline_lib.reporting.shown.dataset import dataset_facts
 from pipeline_lib.settings.sections import DataSettings
 
 Make = Callable[..., Path]
@@ -93,7 +93,7 @@ def test_class_names_that_windows_packed_in_chinese_are_class_names(photos: Path
     summary = build(archive)
     assert summary["classes"] == ["Paper", "垃圾"]
     assert summary["names_read_as"] == "GBK"
-    assert "GBK" in str(dataset_facts("photos", summary))
+    assert "GBK" in str(dataset_facts(summary))
 
 
 def test_the_same_dataset_gives_the_same_bytes_from_folder_and_archive(photos: Path, build: Build, tmp_path: Path) -> None:

@@ -112,14 +112,12 @@ def test_edits_rerun_the_stages_that_reach_the_edited_code_and_no_others(
     garbage.edit("pipeline_lib/training/loop.py", '"""', '"""Edited: ')
     assert set(garbage.run(tiny_dataset).statuses.values()) == {"reused"}
 
-    garbage.edit(
-        "pipeline_lib/reporting/headline.py",
-        "from __future__ import annotations\n",
-        "from __future__ import annotations\nEDITED = 1\n",
-    )
+    garbage.edit("pipeline_lib/reporting/headline.py", '_score(f"Test{each.words}"', '_score(f"Edited{each.words}"')
     report_only = garbage.run(tiny_dataset)
     assert computed(report_only) == ["report"]
-    assert report_only.stage("report")["reason"] == "code changed: `pipeline_lib/reporting/headline.py`"
+    edited = "nothing changed, shown anew: code changed: `pipeline_lib/reporting/headline.py`"
+    assert report_only.stage("evaluate")["reason"] == edited
+    assert report_only.stage("report")["reason"] == "input `evaluate` changed"
 
     garbage.edit("pipeline_lib/views/augment.py", '"quality": 95', '"quality": 90')
     augmented = garbage.run(tiny_dataset)
@@ -148,7 +146,7 @@ def test_code_edited_while_a_run_is_going_counts_from_the_next_run_on(
     # A module that is imported later, source that MindSpore reads when it compiles, and a template.
     garbage.edit("pipeline_lib/views/augment.py", '"quality": 95', '"quality": 90')
     garbage.edit("pipeline_lib/models/mobilenetv2.py", "relu6(self.bn(", "relu6(0.9 * self.bn(")
-    garbage.edit("pipeline_lib/reporting/templates/report.html.j2", "<title>", "<title>EDITED ")
+    garbage.edit("pipeline_lib/reporting/pages/templates/report.html.j2", "<title>", "<title>EDITED ")
     out, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
     assert digests_by_key(garbage.artifacts) == digests_by_key(undisturbed.artifacts)

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,12 @@ from support import TEST_VIEWS
 
 from pipeline_lib.evaluation.evaluate import Subject, evaluate_model
 from pipeline_lib.evaluation.predictions import Predictions
-from pipeline_lib.reporting.content import Picture, ReportContent, Timing
+from pipeline_lib.reporting.blocks import Page, Shown, facts
+from pipeline_lib.reporting.pages.report import report_page
+from pipeline_lib.reporting.pictures import picture_file
+from pipeline_lib.reporting.shown import dataset, evaluate, train
 from pipeline_lib.settings.sections import EvaluateSettings
+from pipeline_lib.stages.store import ARTIFACTS, Ref, Store, plan
 
 VIEWS = tuple(view.name for view in TEST_VIEWS)
 
@@ -45,35 +49,70 @@ def _write_history(path: Path, epochs: int = 8) -> Path:
     return path
 
 
-def _full_content(folder: Path, names: Sequence[str]) -> ReportContent:
-    """Return a content that holds every part, in which the names of the classes are also all other texts of the user's."""
-    name, named = names[0], dict.fromkeys(names, "text")
+MODEL = {
+    "epochs": 8,
+    "best_epoch": 6,
+    "stopped_early": False,
+    "val_top1": 0.8,
+    "parameters": 5_000_000,
+    "train_images": 90,
+    "val_images": 10,
+    "temperature": 0.8,
+    "held_out_images": 90,
+    "held_out_ece_before": 0.2,
+    "held_out_ece_after": 0.1,
+}
+
+
+def _result(store: Store, stage: str, write: Callable[[Path], dict[str, Any]], **settings: Any) -> dict[str, Ref]:
+    """A stage's result, kept in a store."""
+    planned = plan(stage, "slot", f"tasks.finetune.{stage}", settings)
+    return {stage: store.build(planned, "first run", "run", write)}
+
+
+def _full_report(store: Store, names: Sequence[str]) -> Page:
+    """Return a report that holds every part, in which the names of the classes are also all other texts of the user's."""
+    name = names[0]
     leaked = {f"test/{key}/{n}.jpg" for key in names[::2] for n in range(3)}
     bins = [names[number % 2] for number in range(len(names))]
-    Image.new("RGB", (300, 100), "orange").save(folder / "sheet.jpg")
-    return ReportContent(
-        title=name,
-        summary=name,
-        notices=tuple(names),
-        dataset=named | {"images": 5_000_000},
-        class_counts={"train": dict.fromkeys(names, 30), "test": dict.fromkeys(names, 6)},
-        audit={"name": name, "other": names[-1]},
-        data_pictures=tuple(Picture(path=folder / "sheet.jpg", title=text, caption=text) for text in names),
-        model={"weights": name},
-        history=_write_history(folder / "history.csv"),
-        best_epoch=6,
-        evaluation=_write_evaluation(folder / "evaluation", names, bins=bins, leaked=leaked),
-        settings={"seed": 1, **{text: {"epochs": 100, "nested": {text: [1, 2.5]}} for text in names}},
-        timings=tuple(Timing(stage=text, seconds=75, images_per_second=58.31, note=text) for text in names),
-        versions=named,
-        commit=name,
-    )
+    sheet = store.root / "sheet.jpg"
+    store.root.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (300, 100), "orange").save(sheet)
+    counts = {"train": dict.fromkeys(names, 30), "test": dict.fromkeys(names, 6)}
+    described = {"name": name, "what": name, "classes": list(names), "counts": counts, "test_split": "given", "set_aside": 0}
+
+    def evaluated(folder: Path) -> dict[str, Any]:
+        _write_evaluation(folder, names, bins=bins, leaked=leaked)
+        return {}
+
+    def trained(folder: Path) -> dict[str, Any]:
+        _write_history(folder / "history.csv")
+        return MODEL
+
+    settings: dict[str, Any] = {"seed": 1, **{text: {"epochs": 100, "nested": {text: [1, 2.5]}} for text in names}}
+    pictures = [block for text in names for block in picture_file("sheet", sheet, text, text)]
+    other = [*facts(dict.fromkeys(names, "text")), *pictures]
+    stages = {
+        "dataset": dataset.show(_result(store, "dataset", lambda folder: described)),
+        "other": Shown(name, lead=name, notices=tuple(names), blocks=other),
+        "train": train.show(_result(store, "train", trained, **settings)),
+        "evaluate": evaluate.show(_result(store, "evaluate", evaluated)),
+    }
+    timings = {text: {"seconds": 75, "images_per_second": 58.31, "note": text} for text in names}
+    return report_page(name, stages, timings, {"commit": name, **dict.fromkeys(names, "text")})
 
 
 @pytest.fixture(scope="session")
-def full_content(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Sequence[str]], ReportContent]:
-    """Make a content that holds every part, with these names wherever a user's text may stand."""
-    return lambda names: _full_content(tmp_path_factory.mktemp("content"), names)
+def full_report(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Sequence[str]], Page]]:
+    """Make a report that holds every part, with these names wherever a user's text may be."""
+    with pytest.MonkeyPatch.context() as patch:
+
+        def make(names: Sequence[str]) -> Page:
+            root = tmp_path_factory.mktemp("store")
+            patch.setenv(ARTIFACTS, str(root))
+            return _full_report(Store(root), names)
+
+        yield make
 
 
 @pytest.fixture(scope="session")

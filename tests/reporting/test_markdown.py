@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
-from pipeline_lib.reporting.markdown import escape
+from pipeline_lib.reporting.pages.markdown import escape
 
 PARSER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 # Printable text; CommonMark itself replaces or normalises a few control characters.

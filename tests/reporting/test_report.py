@@ -1,6 +1,7 @@
 import base64
 import hashlib
 import io
+import json
 import re
 from concurrent.futures import ThreadPoolExecutor
 from html.parser import HTMLParser
@@ -9,8 +10,10 @@ import pytest
 from markdown_it import MarkdownIt
 from PIL import Image
 
-from pipeline_lib.reporting.content import ReportContent
-from pipeline_lib.reporting.report import build_report
+from pipeline_lib.reporting.blocks import Cell, Page, Section, Shown, Table, facts, keep_shown, read_shown
+from pipeline_lib.reporting.pages.report import artifact_of, build_report, report_page
+from pipeline_lib.reporting.shown.evaluate import evaluation_blocks
+from pipeline_lib.stages.store import Store
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -29,9 +32,8 @@ HOSTILE = [
 ]
 
 
-SECTIONS = ("data", "training", "evaluation", "settings", "run")
-# Parts that fill every section but the evaluation without drawing much.
-CHEAP = {"dataset", "audit", "model", "settings", "timings", "versions", "commit"}
+SECTIONS = ("dataset", "other", "train", "evaluate", "settings", "run")
+TOOK = {"seconds": 75.0, "images_per_second": None, "note": ""}
 
 
 class Reader(HTMLParser):
@@ -66,8 +68,8 @@ def rendered_markdown(folder):
 
 
 @pytest.fixture(scope="module")
-def content(full_content):
-    return full_content(("Cans", "Hats", "Paper", "Broom"))
+def content(full_report):
+    return full_report(("Cans", "Hats", "Paper", "Broom"))
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +106,7 @@ def test_shows_all_that_it_was_given(report):
         assert text in page.text
     for picture in (
         "class-counts",
-        "data-1",
+        "sheet",
         "loss",
         "accuracy",
         "learning-rate",
@@ -160,9 +162,9 @@ def test_the_markdown_file_finds_its_pictures_beside_it(report):
     assert {attributes["src"] for attributes in pictures} == {f"figures/{path.name}" for path in (report / "figures").iterdir()}
 
 
-def test_markup_in_a_name_is_shown_as_text(full_content, tmp_path):
-    build_report(tmp_path / "harmless", full_content([f"c{number}" for number in range(len(HOSTILE))]))
-    build_report(tmp_path / "hostile", full_content(HOSTILE))
+def test_markup_in_a_name_is_shown_as_text(full_report, tmp_path):
+    build_report(tmp_path / "harmless", full_report([f"c{number}" for number in range(len(HOSTILE))]))
+    build_report(tmp_path / "hostile", full_report(HOSTILE))
     for reader in (read, rendered_markdown):
         expected, page = reader(tmp_path / "harmless"), reader(tmp_path / "hostile")
         # A path may be broken after its slashes, of which the hostile names have more.
@@ -174,36 +176,49 @@ def test_markup_in_a_name_is_shown_as_text(full_content, tmp_path):
             assert page.text.count(" ".join(name.split())) >= 10
 
 
-@pytest.mark.parametrize(
-    ("left_out", "lost"),
-    [
-        ({"history", "model"}, "training"),
-        ({"evaluation"}, "evaluation"),
-        ({"settings"}, "settings"),
-        ({"timings", "versions", "commit"}, "run"),
-        ({"dataset", "class_counts", "audit", "data_pictures"}, "data"),
-    ],
-)
-def test_a_section_without_data_is_not_there(content, tmp_path, left_out, lost):
-    kept = {"title", *(CHEAP - left_out)}
-    build_report(tmp_path, ReportContent(**{name: value for name, value in content if name in kept}))
+@pytest.mark.parametrize("lost", ["dataset", "train", "settings", "run"])
+def test_a_section_without_data_is_not_there(tmp_path, lost):
+    stages = {stage: Shown(stage, blocks=facts({"a": 1}) if stage != lost else []) for stage in ("dataset", "train")}
+    given = Shown("Settings", settings={"seed": 1} if lost != "settings" else {})
+    page = report_page("x", {**stages, "given": given}, {}, {"python": "3"} if lost != "run" else {})
+    build_report(tmp_path, page)
     page = read(tmp_path)
     anchors = {attributes["id"] for attributes in page.all("section")}
-    assert lost not in anchors
-    assert len(anchors) >= 3
+    assert anchors == {"dataset", "train", "settings", "run"} - {lost}
     assert {attributes["href"] for attributes in page.all("a")} == {f"#{anchor}" for anchor in anchors}
 
 
 def test_a_title_alone_makes_a_report(tmp_path):
-    summary = build_report(tmp_path, ReportContent(title="Bare"))
+    summary = build_report(tmp_path, report_page("Bare", {}, {}, {}))
     assert read(tmp_path).all("section") == []
     assert (tmp_path / "report.md").read_text(encoding="utf-8").startswith("# Bare\n")
     assert summary["findings"] == []
 
 
+def test_details_are_folded_in_the_page_left_out_of_its_markdown_and_shown_in_the_artifact(tmp_path):
+    shown = Shown("Shards", blocks=[*facts({"shards": 2}), Table(["shard"], [[Cell("train 1/2")]], "All", role="detail")])
+    build_report(tmp_path, report_page("x", {"augment": shown}, {"augment": TOOK}, {}))
+    html, text = ((tmp_path / name).read_text(encoding="utf-8") for name in ("report.html", "report.md"))
+    assert re.search(r"<details>\s*<summary>All</summary>[^§]*train 1/2[^§]*</details>", html)
+    assert "shards" in text
+    assert "train 1/2" not in text
+    assert "train 1/2" in artifact_of(shown, TOOK)
+
+
+def test_what_is_stored_of_a_stage_is_what_it_shows(content, tmp_path):
+    shown = Shown("x", "few words", blocks=[block for section in content.sections for block in section.blocks])
+    keep_shown(tmp_path, shown, [])
+    assert read_shown(tmp_path) == shown
+
+
+def as_page(evaluation):
+    metrics = json.loads((evaluation / "metrics.json").read_text(encoding="utf-8"))
+    return Page("x", sections=[Section("evaluate", "Evaluation", evaluation_blocks(evaluation, metrics))])
+
+
 def test_the_evaluation_shows_only_what_was_evaluated(write_evaluation, tmp_path):
     evaluation = write_evaluation(tmp_path / "evaluation", ("0", "1"), views=("clean",), noise=0.1, temperature=1.0)
-    build_report(tmp_path, ReportContent(title="Two digits", evaluation=evaluation))
+    build_report(tmp_path, as_page(evaluation))
     text = read(tmp_path).text
     for absent in (
         "leak",
@@ -225,7 +240,7 @@ def test_the_evaluation_shows_only_what_was_evaluated(write_evaluation, tmp_path
 
 def test_an_evaluation_on_augmented_views_alone_makes_a_report(write_evaluation, tmp_path):
     evaluation = write_evaluation(tmp_path / "evaluation", ("0", "1"), views=("aug1", "aug2"))
-    build_report(tmp_path, ReportContent(title="Views", evaluation=evaluation))
+    build_report(tmp_path, as_page(evaluation))
     assert "data_new/test" in read(tmp_path).text
     assert read(tmp_path).all("img") == []
 
@@ -237,8 +252,8 @@ def test_same_content_gives_the_same_bytes_in_any_thread(content, report, tmp_pa
     assert digests(folders[0]) == digests(folders[1]) == digests(report)
 
 
-def test_no_path_of_this_machine_is_written(content, report):
-    folder = str(content.evaluation.parent).encode()
+def test_no_path_of_this_machine_is_written(report):
+    folder = str(Store().root).encode()
     assert all(folder not in path.read_bytes() for path in report.rglob("*") if path.is_file())
 
 
@@ -250,7 +265,7 @@ def test_says_how_large_it_is_and_what_it_found(built):
     assert all(sentence in read(folder).text for sentence in summary["findings"])
 
 
-@pytest.mark.parametrize("unknown", [{"colour": 1}, {"timings": [{"stage": "train", "seconds": -1}]}])
-def test_content_that_does_not_exist_is_refused(unknown):
-    with pytest.raises(ValueError, match=r"colour|seconds"):
-        ReportContent(title="x", **unknown)
+@pytest.mark.parametrize("unknown", [{"colour": 1}, {"blocks": [{"kind": "film"}]}])
+def test_what_cannot_be_shown_is_refused(unknown):
+    with pytest.raises(ValueError, match=r"colour|film"):
+        Shown(title="x", **unknown)

@@ -82,11 +82,11 @@ def test_modules_are_reached_through_imports_and_imports_of_imports() -> None:
         "pipeline_lib/images/read.py",
         "pipeline_lib/views/view.py",
     } <= files.keys()
-    assert "pipeline_lib/reporting/report.py" not in files
+    assert "pipeline_lib/reporting/pages/report.py" not in files
 
 
 def test_templates_count_as_code_of_the_package_they_belong_to() -> None:
-    assert "pipeline_lib/reporting/templates/report.html.j2" in code.reach("tasks.finetune.report").files
+    assert "pipeline_lib/reporting/pages/templates/report.html.j2" in code.reach("tasks.finetune.report").files
 
 
 def test_settings_and_the_machinery_that_keeps_results_are_not_a_stages_code() -> None:
@@ -181,7 +181,7 @@ STAGES = sorted(
 )
 
 
-@pytest.mark.parametrize("module", [*STAGES, "pipeline_lib.reporting.exhibits"])
+@pytest.mark.parametrize("module", [*STAGES, "pipeline_lib.reporting.shown.evaluate"])
 def test_the_code_of_every_stage_can_be_followed(module: str) -> None:
     assert len(code.reach(module).files) > 3
     kept_out = tuple(f"{name.replace('.', '/')}" for name in code.NOT_COMPUTING)

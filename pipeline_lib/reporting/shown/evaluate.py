@@ -1,10 +1,10 @@
-"""The section on the evaluation, from the folder that the evaluate stage has written."""
+"""What stage ``evaluate`` shows: figures, tables and pictures, from the folder that it has written."""
 
 from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +12,13 @@ import numpy as np
 from PIL import Image as PillowImage
 
 from pipeline_lib.evaluation.examples import read_examples
-from pipeline_lib.evaluation.selection import Selection, selections
+from pipeline_lib.evaluation.scores import FIGURES, Figure
+from pipeline_lib.evaluation.selection import SETS, Selection, selections
 from pipeline_lib.reporting import figures
-from pipeline_lib.reporting.content import ReportContent
-from pipeline_lib.reporting.formats import interval, percent
-from pipeline_lib.reporting.page import Block, Cell, Image, Images, Section, Table
+from pipeline_lib.reporting.blocks import Block, Cell, Image, Images, Results, Shown, Table, settings_of
+from pipeline_lib.reporting.formats import NOTHING, interval, percent
+from pipeline_lib.reporting.headline import cards, findings, top1_in_words
 from pipeline_lib.reporting.pictures import drawn, photograph
-from pipeline_lib.reporting.sections import pictures
 
 Metrics = Mapping[str, Any]
 
@@ -26,25 +26,30 @@ Metrics = Mapping[str, Any]
 _FEW = 20
 
 
-def read_metrics(folder: Path) -> dict[str, Any]:
-    """Return the figures that the evaluate stage has written into a folder."""
-    return dict(json.loads((folder / "metrics.json").read_text(encoding="utf-8")))
-
-
-def evaluation_section(content: ReportContent) -> Section:
-    """Return the scores and every table, figure and picture that the evaluation has rows for.
+def show(results: Results) -> Shown:
+    """Show the scores and every table, figure and picture that the evaluation has rows for.
 
     Once test images leak, each figure on test without them comes first, and the one on test as delivered after it.
     """
-    blocks: list[Block] = []
-    if content.evaluation is not None:
-        folder, metrics = content.evaluation, read_metrics(content.evaluation)
-        sets = selections(metrics)
-        blocks += _scores(metrics, sets)
-        for show in (_robustness, _calibration, _bins, _classes, _confusion):
-            blocks += [block for each in sets for block in show(folder, metrics, each)]
-        blocks += [*_examples(folder), *_map(folder), *_mistakes(folder, metrics)]
-    return Section("evaluation", "Evaluation", blocks + pictures("evaluation", content.evaluation_pictures))
+    (ref,) = results.values()
+    metrics = json.loads((ref.folder / "metrics.json").read_text(encoding="utf-8"))
+    return Shown(
+        "Evaluation",
+        top1_in_words(metrics),
+        cards=cards(metrics),
+        findings=findings(metrics),
+        blocks=evaluation_blocks(ref.folder, metrics),
+        settings=settings_of(results),
+    )
+
+
+def evaluation_blocks(folder: Path, metrics: Metrics) -> list[Block]:
+    """Return the tables, figures and pictures of an evaluation, from its ``metrics.json`` and the folder that it is in."""
+    sets = selections(metrics)
+    blocks: list[Block] = [*_scores(metrics, sets)]
+    for part in (_robustness, _calibration, _bins, _classes, _confusion):
+        blocks += [block for each in sets for block in part(folder, metrics, each)]
+    return [*blocks, *_examples(folder), *_map(folder), *_mistakes(folder, metrics)]
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
@@ -60,43 +65,29 @@ def _share(share: float, low: float | None = None, high: float | None = None) ->
 
 
 def _scores(metrics: Metrics, sets: Sequence[Selection]) -> Iterator[Table]:
-    shown = {
-        f"{name}{words}": metrics[f"{key}{suffix}"]
-        for key, name in {"test": "test", "data_new_test": "data_new/test"}.items()
-        for suffix, words in sets
-        if metrics[f"{key}{suffix}"]
+    """Yield the figures of every set, in tables that are narrow enough for a small screen."""
+    judged = {
+        f"{name}{each.words}": score for key, name in SETS.items() for each in sets if (score := metrics[f"{key}{each.suffix}"])
     }
-    if not shown:
-        return
-    shares = {"top1": "top-1", "top5": f"top-{metrics['top_k']}", "bin_accuracy": "right bin"}
-    shares = {key: title for key, title in shares.items() if key in next(iter(shown.values()))}
-    rows = [
-        [Cell(name), *(_share(score[key], score[f"{key}_low"], score[f"{key}_high"]) for key in shares)]
-        for name, score in shown.items()
-    ]
-    yield Table(["", *shares.values()], rows, "Scores", f"With {metrics['confidence']:.0%} Wilson intervals.")
-    yield _further_figures(shown)
+    for title in dict.fromkeys(figure.table for figure in FIGURES):
+        columns = [figure for figure in FIGURES if figure.table == title and _says_something(figure, judged.values())]
+        shown = {name: score for name, score in judged.items() if any(figure.key in score for figure in columns)}
+        if shown:
+            rows = [[Cell(name), *(_figure(figure, score) for figure in columns)] for name, score in shown.items()]
+            note = " ".join(figure.note for figure in columns if figure.note)
+            headings = [figure.title.format(**metrics) for figure in columns]
+            yield Table(["", *headings], rows, title, note.format(**metrics), "figures")
 
 
-def _further_figures(shown: Mapping[str, Metrics]) -> Table:
-    """Return what the scores have besides shares, in a table of its own: one for all would be too wide for many screens."""
-    counts, note = {"images": "images"}, ""
-    if any(score["n_effective"] < score["n"] for score in shown.values()):
-        counts |= {"n": "rows", "n_effective": "worth"}
-        note = (
-            "Views of one image, and copies of one picture, tend to be right or wrong together, so the rows are worth fewer "
-            "independent images: the column on the right, from which the intervals are computed."
-        )
-    rows = [
-        [
-            Cell(name),
-            Cell(f"{score['macro_f1']:.3f}"),
-            Cell(f"{score['loss']:.3f}"),
-            *(Cell(f"{score[key]:,.0f}") for key in counts),
-        ]
-        for name, score in shown.items()
-    ]
-    return Table(["", "macro F1", "loss", *counts.values()], rows, "Further figures", note)
+def _says_something(figure: Figure, scores: Iterable[Metrics]) -> bool:
+    """Whether some set has the figure, and not only as a repetition of the one that it is beside."""
+    return any(figure.key in score and score[figure.key] != score.get(figure.beside) for score in scores)
+
+
+def _figure(figure: Figure, score: Metrics) -> Cell:
+    if f"{figure.key}_low" in score:
+        return _share(score[figure.key], score[f"{figure.key}_low"], score[f"{figure.key}_high"])
+    return Cell(figure.text.format(score[figure.key]) if figure.key in score else NOTHING)
 
 
 def _robustness(folder: Path, metrics: Metrics, each: Selection) -> Iterator[Images]:
