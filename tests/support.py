@@ -23,7 +23,6 @@ from pipeline_lib.files.digest import file_sha256
 from pipeline_lib.stages.kept import Kept
 
 PROJECT = Path(__file__).parent.parent
-PHOTOGRAPHS = PROJECT.parent / "shared" / "datasets" / "data_en.zip"
 
 # The smallest pipeline that still goes through every stage: random weights, small pictures, few epochs.
 TINY = {
@@ -41,6 +40,15 @@ TINY = {
     "train.checkpoint_every": 1,
     "evaluate.mistakes": 2,
 }
+
+
+def photographs() -> Path:
+    """The archive of real photographs that ``GARBAGE_PHOTOGRAPHS`` names; skips the test where it names none."""
+    named = os.environ.get("GARBAGE_PHOTOGRAPHS")
+    if not named:
+        pytest.skip("GARBAGE_PHOTOGRAPHS does not name the archive of real photographs, see CONTRIBUTING.md")
+    assert Path(named).is_file(), f"GARBAGE_PHOTOGRAPHS={named} is not a file"
+    return Path(named)
 
 
 def free_port() -> int:
