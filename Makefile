@@ -34,8 +34,9 @@ test: ## Set up and run every check: ruff, mypy, the test suite
 	$(BIN)/mypy
 	$(BIN)/pytest
 
-acceptance: ## Repeat the tests of flows and operation, shuffled, beside one busy loop a core; REPEAT=10
+acceptance: ## Run the acceptance tests once, then repeat tests/flows and tests/operation on busy cores; REPEAT=10
 	@operation/setup requirements-dev.lock
+	$(BIN)/pytest -m acceptance tests/acceptance
 	@$(BIN)/python -m tests.repeat $(or $(REPEAT),10)
 
 format: ## Sort imports and format the code

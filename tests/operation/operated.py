@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -72,6 +72,7 @@ class Operated:
     folder: Path
     port: int
     extra: Mapping[str, str]
+    settings: Mapping[str, Any] = field(default_factory=lambda: dict(TINY))
 
     @property
     def home(self) -> Path:
@@ -151,7 +152,7 @@ class Operated:
 
     def ask(self, dataset: Path | str, deployment: str = "garbage-finetune", job: Any = None, **settings: Any) -> str:
         """Ask for a run as the UI does and return its id; settings are named with ``__`` for the dot."""
-        changed = {**TINY, **{name.replace("__", "."): value for name, value in settings.items()}}
+        changed = {**self.settings, **{name.replace("__", "."): value for name, value in settings.items()}}
         content = {"parameters": {"dataset": str(dataset), "settings": nested(changed)}, "job_variables": job}
         return str(self.post(f"/deployments/{self.deployment(deployment)['id']}/create_flow_run", content)["id"])
 
