@@ -28,8 +28,8 @@ from served import prefect_server
 
 SECTIONS = {"features": bench_features, "training": bench_training, "rerun": bench_rerun, "lenet": bench_lenet}
 CONDITIONS = (
-    "Each measurement is a process of its own, with the default number of threads of its library unless it says otherwise; the "
-    "contenders of a section take turns. Median, least and greatest of n repetitions. A target is judged by medians."
+    "Each measurement is a process of its own, with the default number of threads of its library unless it says otherwise; "
+    "the programs of a section take turns. Median, minimum and maximum of n repetitions. Targets are judged by medians."
 )
 
 
@@ -95,7 +95,7 @@ def measure_section(section: Any, repetitions: int, places: Places, asked: Asked
 
 
 def result(places: Places, described: dict[str, str], sections: list[Any], measured: Measured) -> dict[str, Any]:
-    """Return all there is to say, as it stands in the JSON file."""
+    """Return the content of the JSON file."""
     return {
         "command": places.shown((sys.executable, *sys.argv)),
         "date": time.strftime("%Y-%m-%d"),
