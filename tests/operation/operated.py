@@ -96,6 +96,7 @@ class Operated:
             "PREFECT_WORKER_QUERY_SECONDS": "1",
             "PYTHONDONTWRITEBYTECODE": "1",
             "MPLCONFIGDIR": str(self.folder / "matplotlib"),
+            "RUSTUP_HOME": str(self.folder / "rustup"),  # pip asks rustc for its version, which may be a link to rustup
             **self.extra,
         }
 
