@@ -23,7 +23,7 @@ from operation.background import Background
 
 FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 
-# What the server may log at the level ERROR, and why it does no harm; docs/operating.md says so too.
+# What the server may log at the level ERROR, and why it is harmless; docs/operating.md lists the same lines.
 HARMLESS = {
     r"OperationalError: database is locked": "SQLite was busy for longer than Prefect waits; each service does it again",
     r"IntegrityError: NOT NULL constraint failed: events\.occurred": "events that were sent twice and are stored already",
