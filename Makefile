@@ -1,14 +1,14 @@
-# `make run` and `make test` need nothing but Python 3.11 or 3.12 and a package registry.
-# They keep to this folder: their own .venv, their own artifacts and their own Prefect home.
+# `make run` and `make test` need only Python 3.11 or 3.12 and a package registry.
+# They write only into this folder: .venv, artifacts and a Prefect home of their own.
 export PREFECT_HOME := $(CURDIR)/artifacts/prefect-home
-# An address that the caller's shell exports belongs to the caller's server.
+# An address that is exported in the caller's shell is that of another server.
 unexport PREFECT_API_URL
 export GLOG_v ?= 3
 
 BIN := .venv/bin
 UV_LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --group build
 
-.PHONY: run ui down deploy test acceptance check format lock bench clean
+.PHONY: run ui down deploy test acceptance format lock bench clean
 
 run: ## Run the main job on the embedded sample dataset
 	@operation/setup requirements.lock
@@ -22,8 +22,8 @@ ui: ## Start a Prefect server and a worker in the background, and deploy; PORT=4
 down: ## Stop what `make ui` started
 	@test ! -x $(BIN)/python || $(BIN)/python -m operation.ui down
 
-# The one target that talks to a server of the caller's.
-deploy: ## Deploy to the server of PREFECT_API_URL, else to that of `make ui`; NOTIFY_URL=... for notifications
+# The only target that uses the server of the caller's environment.
+deploy: ## Deploy to the server of PREFECT_API_URL, else to that of `make ui`; NOTIFY_URL=... for notices
 	@operation/setup requirements.lock
 	@PREFECT_API_URL='$(PREFECT_API_URL)' $(BIN)/python -m operation.deploy $(if $(filter undefined,$(origin NOTIFY_URL)),,--notify '$(NOTIFY_URL)')
 
@@ -34,21 +34,22 @@ test: ## Set up and run every check: ruff, mypy, the test suite
 	$(BIN)/mypy
 	$(BIN)/pytest --numprocesses 2 --dist loadgroup
 
-acceptance: ## Repeat the tests of flows and operation, shuffled, beside one busy loop a core; REPEAT=10
+acceptance: ## Run the acceptance tests once, then repeat tests/flows and tests/operation on busy cores; REPEAT=10
 	@operation/setup requirements-dev.lock
+	$(BIN)/pytest -m acceptance tests/acceptance
 	@$(BIN)/python -m tests.repeat $(or $(REPEAT),10)
 
 format: ## Sort imports and format the code
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
-lock: ## Pin all packages anew (needs uv in .venv)
+lock: ## Update the pinned packages (needs uv in .venv)
 	$(UV_LOCK) pyproject.toml --output-file requirements.lock
 	$(UV_LOCK) --group dev --constraint requirements.lock pyproject.toml --output-file requirements-dev.lock
 
-bench: ## Measure this project and its peers side by side into docs/benchmarks.md; DATASET=path QUICK=1
+bench: ## Measure this project and its peers and write docs/benchmarks.md; DATASET=path QUICK=1
 	@operation/setup requirements.lock
 	@$(BIN)/python benchmarks/bench.py $(if $(DATASET),--dataset '$(DATASET)') $(if $(QUICK),--quick)
 
-clean: ## Remove the environment and all results
+clean: ## Remove the environments and all results
 	rm -rf .venv .venv-peers artifacts/* build

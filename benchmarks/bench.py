@@ -9,6 +9,7 @@ some minutes and shows that everything works. Exit code 1 when something could n
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from contextlib import ExitStack
@@ -26,17 +27,16 @@ from render import write
 from served import prefect_server
 
 SECTIONS = {"features": bench_features, "training": bench_training, "rerun": bench_rerun, "lenet": bench_lenet}
-PHOTOGRAPHS = "data_en.zip"
 CONDITIONS = (
-    "Each measurement is a process of its own, with the default number of threads of its library unless it says otherwise; the "
-    "contenders of a section take turns. Median, least and greatest of n repetitions. A target is judged by medians."
+    "Each measurement is a process of its own, with the default number of threads of its library unless it says otherwise; "
+    "the programs of a section take turns. Median, minimum and maximum of n repetitions. Targets are judged by medians."
 )
 
 
 def main() -> None:
     """Read the arguments, prepare, measure, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--dataset", default=default_dataset(), help="as for garbage run; data_en.zip if found, else sample")
+    parser.add_argument("--dataset", default=os.environ.get("GARBAGE_PHOTOGRAPHS", "sample"), help="as for garbage run")
     parser.add_argument("--repetitions", type=int, help="5, or 1 with --quick")
     parser.add_argument("--only", nargs="+", choices=SECTIONS, default=list(SECTIONS))
     parser.add_argument("--quick", action="store_true", help="one repetition of little")
@@ -59,12 +59,6 @@ def main() -> None:
     sections = [SECTIONS[name] for name in options.only]
     write(options.output, result(places, described, sections, measured))
     sys.exit(bool(measured.failures))
-
-
-def default_dataset() -> str:
-    """Return the photographs where they lie beside or in the project, else the synthetic sample."""
-    places = (PROJECT / PHOTOGRAPHS, PROJECT.parent / "shared" / "datasets" / PHOTOGRAPHS)
-    return next((str(path) for path in places if path.is_file()), "sample")
 
 
 def prepare(places: Places, settings: list[str]) -> None:
@@ -101,7 +95,7 @@ def measure_section(section: Any, repetitions: int, places: Places, asked: Asked
 
 
 def result(places: Places, described: dict[str, str], sections: list[Any], measured: Measured) -> dict[str, Any]:
-    """Return all there is to say, as it stands in the JSON file."""
+    """Return the content of the JSON file."""
     return {
         "command": places.shown((sys.executable, *sys.argv)),
         "date": time.strftime("%Y-%m-%d"),

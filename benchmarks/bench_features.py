@@ -1,4 +1,4 @@
-"""Features: images a second, from image files and from tensors that are ready."""
+"""Features: images per second, from image files and from prepared tensors."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ SECTION = "Features"
 RATE = {"images_per_second": "images/s"}
 ONNX, MINDSPORE = "this project, onnxruntime, from files", "this project, MindSpore, from files"
 VIEWS = "this project, onnxruntime, from data_new's files"
-BARE, CALLERS = "bare onnxruntime, one caller", "bare onnxruntime, a caller a core"
+BARE, CALLERS = "bare onnxruntime, one caller", "bare onnxruntime, one caller per core"
 REPORT = "the report's way, from files"
 ABOUT = (
-    "Pooled features of MobileNetV2 at the run's image size. *From files*: decoding, preparing, the network, and writing the "
-    "result; a thread a core, each on a shard of its own, as the flow does it. The noise in data_new's files makes them nine "
-    "times as large as the photographs, so they take longer to decode. *Bare* and PyTorch: the network alone, on tensors that "
-    "are ready, batches of 16; a caller a core: batches as the flow's. The report's way: MindSpore's own dataset pipeline, the "
-    "backbone with its batch norms, batches of 64, two `.npy` files a batch (feature maps and labels). Compiling, the first "
-    "batch and reading files from the disk for the first time are left out everywhere."
+    "Pooled features of MobileNetV2 at the run's image size. *From files*: decoding, preparing, the network, and writing "
+    "the result; one thread per core, each on a shard of its own, as in the flow. The noise in data_new's files makes them "
+    "nine times as large as the photographs, so they take longer to decode. *Bare* and PyTorch: the network alone, on "
+    "prepared tensors, batches of 16; one caller per core: batches as the flow's. The report's way: MindSpore's own dataset "
+    "pipeline, the backbone with its batch norms, batches of 64, two `.npy` files per batch (feature maps and labels). "
+    "Compiling, the first batch and reading files from the disk for the first time are not counted anywhere."
 )
 
 
 def rate(name: str) -> Figure:
-    """Return where a contender's rate stands."""
+    """Return the name of a contender's rate."""
     return SECTION, name, "images_per_second"
 
 

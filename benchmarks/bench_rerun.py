@@ -15,12 +15,12 @@ SECTION = "A run with nothing to do"
 OWN, EMPTY, DVC, METAFLOW = "this project", "an empty Prefect flow", "dvc repro", "Metaflow, resume"
 WALL = {"wall": "s"}
 ABOUT = (
-    "Start of the process to its end, everything reused. This project and the empty Prefect flow talk to one Prefect server "
-    "on loopback that is running already (`PREFECT_API_URL` names it); the empty flow has as many task runs as ours, each "
-    "cached, and the same task runner. DVC: the same stages as small copy commands over the same originals, on one copy of "
-    "them instead of all augmented views; like this project it looks at every file. Metaflow: `resume` of a finished run of "
-    "the same stages clones each of them; it checks neither code nor data, so it says what a framework's floor is, and not "
-    "what a check costs."
+    "From the start of the process to its end, everything reused. This project and the empty Prefect flow talk to one "
+    "Prefect server on loopback that is already running (`PREFECT_API_URL` names it); the empty flow has as many task runs "
+    "as ours, each cached, and the same task runner. DVC: the same stages as small copy commands over the same originals, "
+    "on one copy of them instead of all augmented views; like this project it looks at every file. Metaflow: `resume` of a "
+    "finished run of the same stages clones each of them; it checks neither code nor data, so it shows the floor of a "
+    "framework, not the cost of a check."
 )
 TARGETS = (
     Target(SECTION, "this project / the empty flow", ratio((SECTION, OWN, "wall"), (SECTION, EMPTY, "wall")), "at most", 1.2),

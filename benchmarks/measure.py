@@ -80,7 +80,7 @@ class Row:
         )
 
     def as_json(self) -> dict[str, Any]:
-        """Return the row as it stands in the JSON file."""
+        """Return the row as it is in the JSON file."""
         return asdict(self)
 
 
@@ -146,7 +146,7 @@ def run(contender: Contender, places: Places) -> dict[str, float]:
 
 
 def output(command: Sequence[str], places: Places, **environment: str) -> str:
-    """Run a program in the project's folder and return its standard output; FailedError tells its last complaint."""
+    """Run a program in the project's folder and return its standard output; FailedError has its last line."""
     done = subprocess.run(
         command, cwd=PROJECT, env=places.environment(**environment), capture_output=True, text=True, check=False
     )
@@ -168,5 +168,5 @@ def script(name: str, *arguments: object, python: str | Path = sys.executable) -
 
 
 def say(line: str) -> None:
-    """Tell how far the benchmark has come."""
+    """Print a line of progress on standard error."""
     print(f"{time.strftime('%H:%M:%S')} {line}", file=sys.stderr, flush=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ def markdown(result: dict[str, Any]) -> str:
     parts = [
         "# Benchmarks",
         f"Written by `{result['command']}` on {result['date']}, together with `{JSON}`; do not edit.",
-        f"{result['conditions']} Dataset: {result['dataset']}.",
+        wrapped(f"{result['conditions']} Dataset: {result['dataset']}. All figures belong to the versions in this table:"),
         table(("machine", ""), result["machine"].items()),
         "## Targets",
         table(("target", "wanted", "measured", ""), map(target_cells, result["targets"])),
@@ -32,6 +33,11 @@ def markdown(result: dict[str, Any]) -> str:
     if result["failures"]:
         parts += ["## Not measured", table(("what", "why"), result["failures"].items())]
     return "\n\n".join(parts) + "\n"
+
+
+def wrapped(paragraph: str) -> str:
+    """Return a paragraph in lines of at most 120 characters."""
+    return textwrap.fill(paragraph, 120, break_long_words=False, break_on_hyphens=False)
 
 
 def target_cells(target: dict[str, Any]) -> Sequence[str]:
@@ -43,7 +49,7 @@ def section_parts(section: dict[str, str], result: dict[str, Any]) -> Iterable[s
     """Return heading, explanation, figures and commands of a section."""
     rows = [row for row in result["rows"] if row["section"] == section["name"]]
     yield f"## {section['name']}"
-    yield section["about"]
+    yield wrapped(section["about"])
     yield table(("what", "figure", "median", "min", "max", "n"), map(row_cells, rows))
     yield "Commands, with `PYTHONPATH=.:benchmarks`:"
     commands = {row["name"]: row["command"] for row in rows}

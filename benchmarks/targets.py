@@ -49,7 +49,7 @@ class Judged:
     verdict: str
 
     def as_json(self) -> dict[str, Any]:
-        """Return the target as it stands in the JSON file."""
+        """Return the target as it is in the JSON file."""
         return asdict(self)
 
 

@@ -26,7 +26,7 @@ class Background:
 
     @property
     def log(self) -> Path:
-        """Where the process's output goes; a fresh start appends."""
+        """The file of the process's output; a new start appends to it."""
         return self.folder / f"{self.name}.log"
 
     @property
@@ -35,7 +35,7 @@ class Background:
         return self.folder / f"{self.name}.json"
 
     def find(self) -> psutil.Process | None:
-        """Return the process that was started if it still runs; a record of one that does not is removed."""
+        """Return the process that was started if it is still running; the record of one that is not is removed."""
         try:
             known = json.loads(self.record.read_text(encoding="utf-8"))
             process = psutil.Process(known["pid"])

@@ -1,6 +1,6 @@
 """Deploy to a Prefect server: the work pool, every flow and what ``prefect.yaml`` adds, where notices go. ``make deploy``.
 
-The server is the one that ``PREFECT_API_URL`` names, else the one that ``make ui`` started. Doing it again changes only
+The server is the one that ``PREFECT_API_URL`` names, else the one that ``make ui`` started. Repeating it changes only
 what differs.
 """
 
@@ -32,7 +32,7 @@ NOTIFY = "GARBAGE_NOTIFY_URL"
 
 
 def deploy() -> list[str]:
-    """Deploy to the server of ``PREFECT_API_URL`` and return what is there now, a line each."""
+    """Deploy to the server of ``PREFECT_API_URL`` and return what is deployed now, one line each."""
     from prefect.client.orchestration import get_client
 
     from operation.notify import keep_address
@@ -47,7 +47,7 @@ def deploy() -> list[str]:
 
 @contextmanager
 def answering() -> Iterator[None]:
-    """Raise PipelineError when the server of ``PREFECT_API_URL`` does not answer, or not to the password it is given."""
+    """Raise PipelineError when the server of ``PREFECT_API_URL`` does not answer, or refuses the password that it is given."""
     address = os.environ["PREFECT_API_URL"]
     try:
         yield
@@ -56,12 +56,12 @@ def answering() -> Iterator[None]:
     except httpx.HTTPStatusError as error:
         if error.response.status_code != httpx.codes.UNAUTHORIZED:
             raise
-        wrong = "refuses this password" if os.environ.get("PREFECT_API_AUTH_STRING") else "wants a password"
+        wrong = "refuses this password" if os.environ.get("PREFECT_API_AUTH_STRING") else "requires a password"
         raise PipelineError(f"{address} {wrong}: export PREFECT_API_AUTH_STRING=user:password") from error
 
 
 def deployed(client: SyncPrefectClient) -> dict[str, UUID]:
-    """Return the ids by name of what is deployed to the work pool: whatever takes turns there can hold it up."""
+    """Return the ids by name of what is deployed to the work pool: every run there can block the queue."""
     from prefect.client.schemas.filters import WorkPoolFilter, WorkPoolFilterName
 
     pool = WorkPoolFilter(name=WorkPoolFilterName(any_=[POOL]))
@@ -71,9 +71,9 @@ def deployed(client: SyncPrefectClient) -> dict[str, UUID]:
 def keep_pool(client: SyncPrefectClient) -> None:
     """Create the work pool, or set its limit again.
 
-    One run at a time, of whichever deployment: all share the artifacts root and the processor. The pool counts the runs that
-    the server calls Pending or Running, so a second worker, or one that was started anew beside a run that outlived its
-    worker, waits as well.
+    One run at a time, whatever the deployment: all share the artifacts root and the processor. The pool counts the runs that
+    the server calls Pending or Running, so a second worker waits as well, and so does a new one beside a run that
+    outlived its worker.
     """
     from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
     from prefect.exceptions import ObjectNotFound
@@ -114,7 +114,7 @@ def deploy_all() -> None:
     help="Send notices (failures, finished nightlies, silence) to this address; '' for none.",
 )
 def main(notify: str | None) -> None:
-    """Deploy and say what is there now."""
+    """Deploy and print what is deployed now."""
     from operation.processes import local_api
 
     if notify is not None:

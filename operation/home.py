@@ -20,7 +20,7 @@ OWN = "prefect.db"  # SQLite in the home
 
 
 def home() -> Path:
-    """Return the project's own Prefect home; raises PipelineError when none is set, for the user's is not ours to use."""
+    """Return the project's own Prefect home; raises PipelineError when none is set, because the user's must not be used."""
     try:
         return Path(os.environ["PREFECT_HOME"]).absolute()
     except KeyError:
@@ -28,7 +28,7 @@ def home() -> Path:
 
 
 def keep_private() -> None:
-    """Create the home, and close it and all it holds to other users: runs, logs and messages are in its database."""
+    """Create the home, and close it with all its content to other users: runs, logs and messages are in its database."""
     home().mkdir(mode=0o700, parents=True, exist_ok=True)
     home().chmod(0o700)
     for path in home().rglob("*"):
@@ -68,15 +68,15 @@ class Operation(BaseModel):
         if other.host != self.host:
             yield f"listens on {self.host}, not on {other.host} (export GARBAGE_HOST={self.host})"
         if self.password and not other.password:
-            yield f"wants a password, and this shell has none (export {AUTH}=user:password)"
+            yield f"requires a password, and this shell has none (export {AUTH}=user:password)"
         elif other.password and not self.password:
             yield f"has no password, and this shell has one (unset {AUTH})"
         elif self.password != other.password:
-            yield f"refuses this password ({AUTH} is another one than at its start)"
+            yield f"refuses this password ({AUTH} differs from the one at its start)"
 
 
 def note() -> Path:
-    """Return the file that remembers how the server is operated. It outlives ``down``; once it is gone, anything goes."""
+    """Return the file that remembers how the server is operated. ``down`` keeps it; without it everything is accepted."""
     return home() / "operation.json"
 
 
@@ -108,7 +108,7 @@ def _database() -> str:
         url = make_url(address)
     except (ArgumentError, ValueError):
         raise PipelineError(
-            f"{DATABASE} is not an address such as {EXAMPLE}; percent-encode what is special in the password (@ as %40)"
+            f"{DATABASE} is not an address such as {EXAMPLE}; percent-encode special characters of the password (@ as %40)"
         ) from None
     return URL.create(url.drivername, url.username, None, url.host, url.port, url.database).render_as_string()
 

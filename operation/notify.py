@@ -1,4 +1,4 @@
-"""Where notices go: the Prefect block that ``NOTIFY_URL`` makes, and the messages that are sent through it."""
+"""Where notices go: the Prefect block made of ``NOTIFY_URL``, and the messages sent through it."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class Notice:
 
     Attributes:
         key: Names what the message is about; one key is sent once.
-        subject: What is the matter, in one line.
-        body: What is known of it, and what to do.
+        subject: What happened, in one line.
+        body: The details, and what to do.
     """
 
     key: str
@@ -43,14 +43,14 @@ Send = Callable[[Notice], None]
 
 
 def keep_address(client: SyncPrefectClient, url: str | None) -> list[str]:
-    """Save the address that gets a JSON message for every notice, and return what was done, a line each.
+    """Save the address that gets a JSON message for every notice, and return what was done, one line each.
 
     Args:
         client: Of the server that is deployed to.
-        url: The address; None for no change, empty for no more messages.
+        url: The address; None changes nothing, an empty one stops the messages.
 
     Raises:
-        PipelineError: It is no web address.
+        PipelineError: It is not a web address.
     """
     _remove_replaced(client)
     if url is None:
@@ -59,16 +59,16 @@ def keep_address(client: SyncPrefectClient, url: str | None) -> list[str]:
         _remove_address(client)
         return ["no notices"]
     if not url.startswith(("http://", "https://")):
-        raise PipelineError(f"NOTIFY_URL={url} is no web address; give one that starts with http:// or https://")
-    # ``text`` is what Slack, Mattermost and their like show.
+        raise PipelineError(f"NOTIFY_URL={url} is not a web address; give one that starts with http:// or https://")
+    # ``text`` is what Slack, Mattermost and similar services show.
     CustomWebhookNotificationBlock(name=BLOCK, url=url, json_data={"text": "{{subject}}\n{{body}}"}).save(BLOCK, overwrite=True)
     return [f"notices through the block {BLOCK}"]
 
 
 def sender() -> Send | None:
-    """Return what sends a notice to the address that the server knows; None when it knows none.
+    """Return what sends a notice to the address that the server knows; None if it knows none.
 
-    The sender raises httpx.HTTPError when the address does not take the message.
+    The sender raises httpx.HTTPError when the address does not accept the message.
     """
     try:
         block = CustomWebhookNotificationBlock.load(BLOCK)

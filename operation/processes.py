@@ -34,7 +34,7 @@ def local_api() -> str:
 
 
 def address() -> str | None:
-    """Return the API's address since the last ``up``; None after ``down``. A server that died comes back there."""
+    """Return the API's address since the last ``up``; None after ``down``. A server that died is started there again."""
     try:
         return str(json.loads((home() / ADDRESS).read_text(encoding="utf-8"))["api"])
     except FileNotFoundError:

@@ -23,7 +23,7 @@ HEIGHTS = {"audit": 1300, "data-new": 1100, "train": 1300, "evaluate": 1300}  # 
 @click.command()
 @click.argument("server")
 def main(server: str) -> None:
-    """Photograph the last finished run of a deployment on SERVER, such as http://127.0.0.1:4200."""
+    """Take pictures of the last finished run of a deployment on SERVER, such as http://127.0.0.1:4200."""
     wanted = {"flows": {"name": {"any_": ["garbage-finetune"]}}, "flow_runs": {"state": {"type": {"any_": ["COMPLETED"]}}}}
     run = httpx.post(f"{server}/api/flow_runs/filter", json={**wanted, "sort": "END_TIME_DESC", "limit": 1}).json()[0]
     of_the_run = {"flow_runs": {"id": {"any_": [run["id"]]}}}

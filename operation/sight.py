@@ -62,11 +62,11 @@ class Seen:
 
     Attributes:
         now: When it was asked.
-        answering: Since when it has been answering without a gap.
-        worker: The last sign of life of any worker; before the first one, when the work pool was made.
-        deployments: All that is deployed to the work pool.
+        answering: Since when it has answered without a gap.
+        worker: The last heartbeat of any worker; before the first one, the moment at which the work pool was made.
+        deployments: Everything that is deployed to the work pool.
         runs: Their runs that wait or are in progress.
-        ended: Their runs that ended lately.
+        ended: Their runs that ended recently.
         orphans: Task runs in progress of runs that are not.
     """
 

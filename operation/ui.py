@@ -31,7 +31,7 @@ from pipeline_lib.errors import PipelineError
 PORT = 4200
 LOOPBACK = "127.0.0.1"
 WORKER = f"garbage-{platform.node()}"
-STOPPED = "Stopped by `make down`; ask for the run again, its finished stages are reused"
+STOPPED = "Stopped by `make down`; start the run again, its finished stages are reused"
 
 # What the user has set stays.
 SERVER = {
@@ -50,7 +50,7 @@ def up(port: int | None, host: str) -> str:
     try:
         api = ensure_server(port, host, started)
         if started:
-            remember_operation(operation)  # of a server that came up: a mistake must not be what is remembered
+            remember_operation(operation)  # only of a server that came up: a mistake must not be remembered
         use(api, os.environ.get(AUTH))
         with answering():
             deploy_if_changed()
@@ -66,11 +66,11 @@ def up(port: int | None, host: str) -> str:
 
 
 def ensure_server(port: int | None, host: str, started: list[Background]) -> str:
-    """Return the address of the running server's API, or start one; a server that was asked for elsewhere is an error."""
+    """Return the address of the running server's API, or start one; a running server cannot change its port."""
     api = address() or f"http://{LOOPBACK}:{port or PORT}/api"
     if port not in (None, httpx.URL(api).port):
         if server().find() or worker().find():
-            raise PipelineError(f"The server belongs at {api}; `make down` ends that, then `make ui PORT={port}` moves it")
+            raise PipelineError(f"The server runs at {api}; to move it, run `make down`, then `make ui PORT={port}`")
         api = f"http://{LOOPBACK}:{port}/api"
     if not server().find():
         start_server(httpx.URL(api).port or PORT, host, api, started)
@@ -79,7 +79,7 @@ def ensure_server(port: int | None, host: str, started: list[Background]) -> str
 
 
 def start_server(port: int, host: str, api: str, started: list[Background]) -> None:
-    """Start the server; raises PipelineError when the port is taken, or when it would be open to everybody."""
+    """Start the server; raises PipelineError when the port is in use, or when everybody could reach the server."""
     if host not in (LOOPBACK, "::1", "localhost") and not os.environ.get(AUTH):
         raise PipelineError(f"On {host} others could start runs: set {AUTH}=user:password as well, or leave GARBAGE_HOST unset")
     with socket.socket() as probe:
@@ -88,7 +88,7 @@ def start_server(port: int, host: str, api: str, started: list[Background]) -> N
             probe.bind((host, port))
         except OSError as error:
             raise PipelineError(
-                f"Port {port} on {host} cannot be used ({error.strerror}); stop the program that uses it or take another "
+                f"Port {port} on {host} cannot be used ({error.strerror}); stop the program that uses it or choose another "
                 "port: make ui PORT=4300"
             ) from None
     shown = api if host == LOOPBACK else f"http://{platform.node()}:{port}/api"
@@ -107,7 +107,7 @@ def use(api: str, auth: str | None) -> None:
 
 
 def deploy_if_changed() -> None:
-    """Deploy, unless the server has what this project would deploy: deploying again would start paused schedules."""
+    """Deploy, unless the server has what this project would deploy: deploying again would activate paused schedules."""
     note, wanted = home() / "deployed", _deployable()
     if note.exists() and note.read_text(encoding="utf-8") == wanted and _deployed():
         return
@@ -116,12 +116,12 @@ def deploy_if_changed() -> None:
 
 
 def ensure_worker(api: str, started: list[Background]) -> None:
-    """Start the worker if it is not running, and wait until the server has heard of it since."""
+    """Start the worker if it is not running, and wait until the server has received a heartbeat of it."""
     process = worker().find()
     if not process:
         # One run at a time here too: the pool no longer counts a run that is being cancelled, its process still works.
         command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", POOL, "--name", WORKER, "--limit", "1"]
-        # The worker hands its umask on to the runs, and their results may be for others to read.
+        # The worker passes its umask on to the runs, whose results other users may be allowed to read.
         process = worker().start(command, {**WORKER_SETTINGS, **os.environ}, umask=-1)
         started.append(worker())
     since = datetime.fromtimestamp(process.create_time(), UTC)
@@ -129,14 +129,14 @@ def ensure_worker(api: str, started: list[Background]) -> None:
 
 
 def ensure_watchman(started: list[Background]) -> None:
-    """Start the watchman if it is not running: last, for until a worker is there it would have something to say."""
+    """Start the watchman if it is not running: last, because it reports a missing worker."""
     if not watchman().find():
         watchman().start([sys.executable, "-m", "operation.watch"], os.environ)
         started.append(watchman())
 
 
 def down() -> list[str]:
-    """Stop what ``up`` started, runs in progress first, and return what was done, a line each."""
+    """Stop what ``up`` started, runs in progress first, and return what was done, one line each."""
     done = ["watchman stopped"] if watchman().stop() else []
     if running := server().find():
         use(local_api(), running.environ().get(AUTH))
@@ -157,15 +157,15 @@ def down() -> list[str]:
 
 @contextmanager
 def _even_if_silent(done: list[str]) -> Iterator[None]:
-    """Go on when the server does not do as it is told: what was started must be stopped all the same."""
+    """Go on when the server does not answer: what was started must be stopped in any case."""
     try:
         yield
     except httpx.HTTPError as error:
-        done.append(f"the server did not answer ({error}); its runs in progress are given up when it is started again")
+        done.append(f"the server did not answer ({error}); its runs in progress are ended when it is started again")
 
 
 def stop_runs() -> list[str]:
-    """Cancel the runs in progress and wait until their worker has stopped them; what waits its turn goes on waiting."""
+    """Cancel the runs in progress and wait until their worker has stopped them; runs that wait stay in the queue."""
     runs = _runs()
     for run in runs:
         _set_state(run, "CANCELLED" if run["state_type"] == "PENDING" else "CANCELLING")
@@ -178,7 +178,7 @@ def stop_runs() -> list[str]:
 
 
 def end_orphans() -> list[str]:
-    """End the processes of runs whose worker is gone: nobody else would."""
+    """End the processes of runs whose worker is gone: nothing else would."""
     orphans = [process for process in psutil.process_iter() if _is_own_run(process)]
     end(orphans, patience=10)
     return [f"process {process.pid} of a run without a worker ended" for process in orphans]
@@ -244,7 +244,7 @@ def _deployed() -> bool:
 
 
 def _deployable() -> str:
-    """Return the digest of all that makes up the deployments."""
+    """Return the digest of everything that the deployments depend on."""
     from operation.place import place
     from pipeline_lib.files.digest import file_sha256
 
@@ -255,12 +255,12 @@ def _deployable() -> str:
 
 
 def _wait(ready: Callable[[], bool], process: Background, what: str, seconds: float = 300) -> None:
-    """Wait until ``ready``; raises PipelineError when the process ends before, or when it takes too long."""
+    """Wait until ``ready``; raises PipelineError when the process ends first, or when it takes too long."""
     until = time.monotonic() + seconds
     while not ready():
         running = process.find()
         if not running:
-            raise PipelineError(f"{what} ended at once: {process.last_words()} - the whole log is {process.log}")
+            raise PipelineError(f"{what} ended right after its start: {process.last_words()} - the whole log is {process.log}")
         if time.monotonic() > until:
             raise PipelineError(f"{what} is not healthy after {seconds:.0f} s; its log is {process.log}")
         _pause(running, 0.2)
@@ -298,7 +298,7 @@ def main() -> None:
 @main.command("up")
 @click.option("--port", type=click.IntRange(1, 65535), help=f"Port of the server; {PORT} if not given.")
 def up_command(port: int | None) -> None:
-    """Start the server and the worker unless they run, deploy, and say where to look."""
+    """Start the server and the worker unless they run, deploy, and print where to look."""
     with _explained(), _alone():
         click.echo(_told(up(port, os.environ.get("GARBAGE_HOST") or LOOPBACK)))
 
@@ -312,11 +312,11 @@ def down_command() -> None:
 
 @contextmanager
 def _alone() -> Iterator[None]:
-    """Let two of these commands at once take turns."""
+    """Let only one of these commands run at a time."""
     keep_private()
     with FileLock(home() / "ui.lock"):
         yield
-    keep_private()  # what was written meanwhile
+    keep_private()  # files that were written meanwhile
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What is wrong, from what the server says at one moment: pure functions, for ``operation/watch.py`` to act on."""
+"""What is wrong, from what the server says at one moment: pure functions, on which ``operation/watch.py`` acts."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from operation.notify import Notice
 from operation.sight import RunSeen, Seen, TaskSeen
 from pipeline_lib.errors import PipelineError
 
-AGAIN = "see that a worker runs, then ask for the run again, its finished stages are reused"
+AGAIN = "make sure that a worker is running, then start the run again; its finished stages are reused"
 WORKER = "`make ui` starts a worker that died; elsewhere: `prefect worker start --pool garbage --limit 1`"
 
 
 @dataclass(frozen=True)
 class Limits:
-    """For how long a silence is none, in seconds.
+    """How long a silence may last, in seconds.
 
     Attributes:
         nightly: Without a completed run of a deployment whose schedule is active; ``GARBAGE_NIGHTLY_SECONDS``.
         late: A run that should have started and has not; ``GARBAGE_LATE_SECONDS``.
-        worker: Without a sign of any worker, which sends one every 30 s; ``GARBAGE_WORKER_SECONDS``.
+        worker: Without a heartbeat of any worker, which sends one every 30 s; ``GARBAGE_WORKER_SECONDS``.
         silence: Without a heartbeat of a run, which sends one every 30 s; ``GARBAGE_SILENCE_SECONDS``. Three missed ones
-            are no accident.
+            are no coincidence.
         start: A worker that has taken a run starts its process within seconds; importing everything takes a few more.
         stop: Prefect's worker gives a run 30 s to stop before it kills it.
         lag: The server takes states of task runs from a queue; those of a run may come after its own.
         server: Without an answer of the server; ``GARBAGE_SERVER_SECONDS``.
-        watch: Between two looks; ``GARBAGE_WATCH_SECONDS``.
+        watch: Between two checks; ``GARBAGE_WATCH_SECONDS``.
     """
 
     nightly: float = 26 * 3600
@@ -45,10 +45,10 @@ class Limits:
 
     @classmethod
     def of_environment(cls) -> Limits:
-        """Return the limits that the environment sets, and the usual ones for the rest.
+        """Return the limits that the environment sets, and the defaults of the others.
 
         Raises:
-            PipelineError: One is no number of seconds.
+            PipelineError: A variable is not a number of seconds above 0.
         """
         names = {each.name: f"GARBAGE_{each.name.upper()}_SECONDS" for each in fields(cls)}
         return cls(**{name: _seconds(variable) for name, variable in names.items() if variable in os.environ})
@@ -60,13 +60,13 @@ def _seconds(variable: str) -> float:
     except ValueError:
         seconds = math.nan
     if not 0 < seconds < math.inf:
-        raise PipelineError(f"{variable}={os.environ[variable]} is no number of seconds above 0")
+        raise PipelineError(f"{variable}={os.environ[variable]} is not a number of seconds above 0")
     return seconds
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """A run that nobody works on any more, the state it should have, and why."""
+    """A run that nothing works on any more, the state it should have, and why."""
 
     run: RunSeen
     state: str
@@ -74,7 +74,7 @@ class Verdict:
 
 
 def given_up(seen: Seen, limits: Limits) -> list[Verdict]:
-    """Return the runs that have died without a word; each would hold up the queue for ever.
+    """Return the runs that have died without a final state; each would block the queue for ever.
 
     Runs that never had a heartbeat are left alone: they were started in a way that sends none.
     """
@@ -85,9 +85,9 @@ def _verdict(run: RunSeen, seen: Seen, limits: Limits) -> Verdict | None:
     if run.type == "RUNNING" and run.heartbeat and _older(run.heartbeat, limits.silence, seen):
         return Verdict(run, "CRASHED", f"No sign of life for {limits.silence:g} s: its process is gone; {AGAIN}")
     if run.type == "PENDING" and _older(run.since, limits.start, seen):
-        return Verdict(run, "CRASHED", f"Its worker took this run and did not start it within {limits.start:g} s; {AGAIN}")
+        return Verdict(run, "CRASHED", f"Its worker took this run but did not start it within {limits.start:g} s; {AGAIN}")
     if run.type == "CANCELLING" and _older(run.since, limits.stop, seen):
-        return Verdict(run, "CANCELLED", f"Cancelled; nothing was there to stop within {limits.stop:g} s")
+        return Verdict(run, "CANCELLED", f"Cancelled; there was nothing to stop within {limits.stop:g} s")
     return None
 
 
@@ -110,7 +110,7 @@ def endings(seen: Seen) -> list[Notice]:
 
 
 def silences(seen: Seen, limits: Limits) -> list[Notice]:
-    """Return a notice for each thing that should have happened by now and did not."""
+    """Return a notice for each thing that should have happened by now but did not."""
     return [*_missing_nightlies(seen, limits), *_late_runs(seen, limits), *_dead_workers(seen, limits)]
 
 
@@ -124,7 +124,7 @@ def _missing_nightlies(seen: Seen, limits: Limits) -> Iterator[Notice]:
             yield Notice(
                 f"nightly/{each.name}/{since.isoformat()}",
                 f"{each.name}: no run has completed for {in_words(limits.nightly)}",
-                f"{last}. See that a worker runs, and what became of the last runs: `prefect flow-run ls`. "
+                f"{last}. Check that a worker is running and how the last runs ended: `prefect flow-run ls`. "
                 f"`prefect deployment run {each.name}` starts one now.",
             )
 
@@ -134,12 +134,12 @@ def _late_runs(seen: Seen, limits: Limits) -> Iterator[Notice]:
     if going:
         why = f"It waits its turn: {going.name} has been {going.state} since {_clock(going.since)}."
     else:
-        why = f"No other run is in progress. {WORKER}. A work pool that is paused starts nothing either."
+        why = f"No other run is in progress. {WORKER}. A paused work pool starts nothing either."
     for run in seen.runs:
         if run.type == "SCHEDULED" and run.due and _older(run.due, limits.late, seen):
             yield Notice(
                 f"late/{run.id}/{run.due.isoformat()}",
-                f"{run.deployment.name}: {run.name} is {run.state}, it has been due for {in_words(limits.late)}",
+                f"{run.deployment.name}: {run.name} is {run.state} and has been due for {in_words(limits.late)}",
                 f"{why}\n{run.link}",
             )
 
@@ -149,17 +149,17 @@ def _dead_workers(seen: Seen, limits: Limits) -> Iterator[Notice]:
         yield Notice(
             f"worker/{seen.worker.isoformat()}",
             f"No worker has been alive for {in_words(limits.worker)}",
-            f"The last sign of one came at {_clock(seen.worker)}; no run starts until one is there. {WORKER}.",
+            f"The last heartbeat of one was at {_clock(seen.worker)}; no run starts without a worker. {WORKER}.",
         )
 
 
 def _older(moment: datetime, seconds: float, seen: Seen) -> bool:
-    """Whether a moment is too long ago; nothing can be heard of while the server is down, so that time does not count."""
+    """Whether a moment is too long ago. The time during which the server was down does not count: it received nothing."""
     return seen.now - max(moment, seen.answering) > timedelta(seconds=seconds)
 
 
 def in_words(seconds: float) -> str:
-    """Return a length of time for people: ``26 hours``, ``30 minutes``, ``5 seconds``."""
+    """Return a duration for people: ``26 hours``, ``30 minutes``, ``5 seconds``."""
     for unit, length in (("hour", 3600), ("minute", 60)):
         if seconds >= length:
             return _counted(seconds / length, unit)

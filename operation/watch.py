@@ -1,4 +1,4 @@
-"""The watchman: looks at the Prefect server again and again, ends what is dead, and says what is wrong.
+"""The watchman: checks the Prefect server again and again, ends dead runs, and reports what is wrong.
 
 ``make ui`` starts it beside server and worker; for a server that is operated in another way: ``python -m operation.watch``
 with ``PREFECT_API_URL``, ``PREFECT_API_AUTH_STRING`` if there is a password, and a ``PREFECT_HOME`` to keep its memory in.
@@ -34,11 +34,11 @@ if TYPE_CHECKING:
 
 @dataclass
 class Memory:
-    """What has been told, in a file: a watchman that is started again tells nothing twice.
+    """What has been reported, in a file: a watchman that is started again reports nothing twice.
 
     Attributes:
         file: Where it is kept.
-        since: Runs that ended before have been told of.
+        since: Runs that ended before this moment have been reported.
         told: The moment of each notice that was sent, by its key.
     """
 
@@ -48,7 +48,7 @@ class Memory:
 
     @classmethod
     def read(cls, file: Path) -> Memory:
-        """Return what the file remembers; nothing when it is not there."""
+        """Return what the file remembers; nothing if it does not exist."""
         if not file.exists():
             return cls(file)
         known = json.loads(file.read_text(encoding="utf-8"))
@@ -64,11 +64,11 @@ class Memory:
             fresh.replace(self.file)
 
     def know(self, notices: Sequence[Notice], now: datetime) -> None:
-        """Count notices as told."""
+        """Count notices as reported."""
         self.told |= {notice.key: now for notice in notices}
 
     def forget(self, present: Sequence[Notice], now: datetime) -> None:
-        """Forget what is over, and endings that no look will see again."""
+        """Forget what is over, and endings that no check will see again."""
         keys = {notice.key for notice in present}
         self.told = {
             key: moment
@@ -79,14 +79,14 @@ class Memory:
 
 @dataclass
 class Watchman:
-    """One who looks, acts and tells.
+    """Checks, acts and reports.
 
     Attributes:
-        limits: When a silence is too long.
-        memory: What has been told.
-        answering: Since when the server has been answering.
+        limits: How long a silence may last.
+        memory: What has been reported.
+        answering: Since when the server has answered.
         unanswered: Since when it has not.
-        send: How the last server that answered wants notices to be sent; None when nobody wants any.
+        send: How notices are sent, by the last answer of the server; None if it has no address for them.
     """
 
     limits: Limits
@@ -96,7 +96,7 @@ class Watchman:
     send: Send | None = None
 
     def turn(self) -> None:
-        """Look once, end what is dead, and tell what is wrong."""
+        """Check once, end dead runs, and report what is wrong."""
         from prefect.client.orchestration import get_client
 
         try:
@@ -109,7 +109,7 @@ class Watchman:
         if self.unanswered:
             say(f"The server answers again, for the first time since {self.unanswered:%Y-%m-%d %H:%M:%S}")
         self.answering, self.unanswered = seen.answering, None
-        if not self.memory.since:  # what ended before there was a watchman is no news
+        if not self.memory.since:  # runs that ended before the first check are not reported
             self.memory.know(endings(seen), seen.now)
         present = [*endings(seen), *silences(seen, self.limits)]
         if self.tell(present):
@@ -118,7 +118,7 @@ class Watchman:
         self.memory.write()
 
     def tell(self, notices: Sequence[Notice]) -> bool:
-        """Send what has not been sent, and say whether all of it has now."""
+        """Send what has not been sent, and return whether everything has been sent now."""
         fresh = [notice for notice in notices if notice.key not in self.memory.told]
         for notice in fresh:
             say(f"{notice.subject} - {notice.body}")
@@ -126,13 +126,13 @@ class Watchman:
                 if self.send:
                     self.send(notice)
             except (httpx.HTTPError, httpx.InvalidURL) as error:
-                say(f"The notice was not taken ({error}); it is sent again in {self.limits.watch:g} s")
+                say(f"The notice was not accepted ({error}); it is sent again in {self.limits.watch:g} s")
             else:
                 self.memory.know([notice], datetime.now(UTC))
         return all(notice.key in self.memory.told for notice in fresh)
 
     def _act(self, client: SyncPrefectClient, seen: Seen) -> None:
-        """End what is dead. What the server refuses is tried at each look, and holds up nothing else."""
+        """End dead runs. What the server refuses is tried again at each check, and delays nothing else."""
         todo = [partial(_give_up, client, verdict) for verdict in given_up(seen, self.limits)]
         todo += [partial(_end_task, client, task) for task in orphaned(seen, self.limits)]
         for step in todo:
@@ -142,12 +142,12 @@ class Watchman:
                 say(f"The server refused: {error}")
 
     def _no_answer(self, error: Exception) -> None:
-        """Say once that the server does not answer, and tell it once it has been too long."""
+        """Log once that the server does not answer, and report it once the silence is too long."""
         now, address = datetime.now(UTC), os.environ.get("PREFECT_API_URL")
         if not self.unanswered:
             self.unanswered = now
             say(f"No answer from {address}: {type(error).__name__} {error}")
-        if isinstance(error, httpx.TransportError):  # not for "busy": a silence would never be long enough
+        if isinstance(error, httpx.TransportError):  # not if it is busy: the silence would never be long enough
             self.answering = None
         if now - self.unanswered > timedelta(seconds=self.limits.server):
             what = f"The Prefect server at {address} has not answered for {in_words(self.limits.server)}"
@@ -155,12 +155,12 @@ class Watchman:
 
 
 def _give_up(client: SyncPrefectClient, verdict: Verdict) -> None:
-    """Set a run's state, unless it has got another one meanwhile."""
+    """Set a run's state, unless the state has changed meanwhile."""
     from prefect.client.schemas.objects import State, StateType
 
     now = client.read_flow_run(UUID(verdict.run.id))
     if now.state and str(now.state.id) == verdict.run.state_id:
-        say(f"{verdict.run.deployment.name}: {verdict.run.name} is given up: {verdict.message}")
+        say(f"{verdict.run.deployment.name}: {verdict.run.name} is ended: {verdict.message}")
         state: State[None] = State(type=StateType(verdict.state), message=verdict.message)
         client.set_flow_run_state(now.id, state)
 
@@ -168,7 +168,7 @@ def _give_up(client: SyncPrefectClient, verdict: Verdict) -> None:
 def _end_task(client: SyncPrefectClient, task: TaskSeen) -> None:
     from prefect.states import Crashed
 
-    message = f"Its run is {task.run.state}: nobody works on this any more"
+    message = f"Its run is {task.run.state}: nothing works on this any more"
     client.set_task_run_state(UUID(task.id), Crashed(message=message), force=True)
 
 
@@ -179,7 +179,7 @@ def say(text: str) -> None:
 
 @click.command(help="Watch the Prefect server of PREFECT_API_URL until stopped; see docs/operating.md, Silence.")
 def main() -> None:
-    """Look at the server every ``GARBAGE_WATCH_SECONDS`` (20)."""
+    """Check the server every ``GARBAGE_WATCH_SECONDS`` (20)."""
     from operation.home import home
     from operation.processes import local_api
 

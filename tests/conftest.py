@@ -28,6 +28,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group(group))
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--figures", default="build/acceptance", help="folder in which the acceptance tests leave their figures")
+
+
 @pytest.fixture(scope="session")
 def prefect_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a Prefect server that lives as long as the test session, in a home of its own."""

@@ -1,4 +1,4 @@
-"""Repeat the tests of flows and operation, in another order each time, while every core is busy: ``make acceptance``.
+"""Repeat the tests of flows and operation, in another order each time, while every core is busy: part of ``make acceptance``.
 
 No test may depend on how fast the machine is or on which test ran before.
 """

@@ -25,7 +25,6 @@ from pipeline_lib.stages.kept import Kept
 from pipeline_lib.views.view import CLEAN, views_of
 
 PROJECT = Path(__file__).parent.parent
-PHOTOGRAPHS = PROJECT.parent / "shared" / "datasets" / "data_en.zip"
 
 # The smallest pipeline that still goes through every stage: random weights, small pictures, few epochs.
 TINY = {
@@ -46,6 +45,15 @@ TINY = {
 
 # The views of test that made-up evaluations have rows of.
 TEST_VIEWS = [CLEAN, *views_of(TestViewSettings(views=2, grid_sigmas=(0, 25), grid_angles=(0, 30)))]
+
+
+def photographs() -> Path:
+    """The archive of real photographs that ``GARBAGE_PHOTOGRAPHS`` names; skips the test where it names none."""
+    named = os.environ.get("GARBAGE_PHOTOGRAPHS")
+    if not named:
+        pytest.skip("GARBAGE_PHOTOGRAPHS does not name the archive of real photographs, see CONTRIBUTING.md")
+    assert Path(named).is_file(), f"GARBAGE_PHOTOGRAPHS={named} is not a file"
+    return Path(named)
 
 
 def free_port() -> int:

@@ -1,4 +1,4 @@
-"""Images a second of bare onnxruntime on tensors that are ready: the limit of what features from files can reach.
+"""Images per second of bare onnxruntime on prepared tensors: the limit of what features from files can reach.
 
 --callers 1 is a session with its default threads; more callers share a session of one thread each.
 """
@@ -23,7 +23,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--callers", type=int, required=True)
     parser.add_argument("--images", type=int, required=True)
-    parser.add_argument("--batch", type=int, help="images a call; the setting features.batch if not given")
+    parser.add_argument("--batch", type=int, help="images per call; the setting features.batch if not given")
     options = parser.parse_args()
     work = prepared(options.work)
     batch, size = options.batch or work.settings.features.batch, work.settings.image_size

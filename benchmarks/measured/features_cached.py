@@ -1,7 +1,7 @@
 """Prepare the training benchmarks: cached features of the clean views, and feature maps of the same features.
 
 A map repeats its feature at each place, so pooling it gives the feature back: the report's loop reads as many bytes as it did,
-and learns from the same numbers as everybody else.
+and learns from the same numbers as all others.
 """
 
 from __future__ import annotations

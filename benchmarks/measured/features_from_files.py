@@ -1,4 +1,4 @@
-"""Images a second of this project's features from image files: decoding, preparing, the engine, writing the shard."""
+"""Images per second of this project's features from image files: decoding, preparing, the engine, writing the shard."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Images a second of the course report's way: MindSpore's dataset, the backbone as it was trained, feature maps in files.
+"""Images per second of the course report's way: MindSpore's dataset, the backbone as it was trained, feature maps in files.
 
 For each batch the backbone, with its batch norms, maps the images to (batch, 1280, 7, 7); the maps go to one .npy file, the
 labels to another.

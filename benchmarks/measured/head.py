@@ -1,4 +1,4 @@
-"""This project's training of the head on the cached features of the clean views: seconds in all, an epoch, and accuracy.
+"""This project's training of the head on the cached features of the clean views: seconds in total and per epoch, and accuracy.
 
 With --reach ACCURACY it looks for the smallest number of epochs whose head reaches that accuracy on test, and times nothing.
 """

@@ -1,4 +1,4 @@
-"""Images a second of MobileNetV2 in PyTorch on tensors that are ready: --mode eager or compile."""
+"""Images per second of MobileNetV2 in PyTorch on prepared tensors: --mode eager or compile."""
 
 import argparse
 import json

@@ -1,4 +1,4 @@
-"""Milliseconds of a training step of LeNet-5 in PyTorch, over tensors that are ready."""
+"""Milliseconds of a training step of LeNet-5 in PyTorch, over prepared tensors."""
 
 import argparse
 import json

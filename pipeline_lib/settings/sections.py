@@ -250,7 +250,7 @@ class NetworkTrainSettings(TrainingSettings):
 
     At the report's constant rate of 0.01 the validation loss jumps from epoch to epoch, and patience 3 ends on a lucky early
     one (epoch 3 of 6, seed 1). Annealed from 0.02, with a small weight decay, it falls until the end and lower, for both forms:
-    see the variants in docs/results.md.
+    see docs/decisions/010-lenet-defaults.md.
     """
 
     epochs: Epochs = 10

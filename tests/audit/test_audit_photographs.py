@@ -2,17 +2,13 @@
 
 import csv
 import zipfile
-from pathlib import Path
 
 import pytest
+from support import photographs
 
 from pipeline_lib.audit.audit import audit_dataset
 from pipeline_lib.audit.findings import read_groups, read_leaked
 from pipeline_lib.settings.sections import AuditSettings
-
-ARCHIVE = Path(__file__).parents[3] / "shared" / "datasets" / "data_en.zip"
-
-pytestmark = pytest.mark.skipif(not ARCHIVE.exists(), reason="the real photographs are not here")
 
 BYTE_COPIES = {
     "Disposable Chopsticks/00048",
@@ -57,7 +53,7 @@ NEAR_COPIES = {
 @pytest.fixture(scope="module")
 def audit(tmp_path_factory):
     root = tmp_path_factory.mktemp("photographs")
-    with zipfile.ZipFile(ARCHIVE) as archive:
+    with zipfile.ZipFile(photographs()) as archive:
         archive.extractall(root)
     dataset, folder = root / "data_en", root / "audit"
     with (dataset / "images.csv").open("w", newline="") as file:

@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from loopback import Site
 from PIL import Image
+from support import photographs
 
 from pipeline_lib.data.dataset import build_dataset, unique_names
 from pipeline_lib.data.sources import Source, resolve
@@ -24,7 +25,6 @@ from pipeline_lib.reporting.shown.dataset import dataset_facts
 from pipeline_lib.settings.sections import DataSettings
 
 Make = Callable[..., Path]
-PHOTOGRAPHS = Path(__file__).parents[3] / "shared" / "datasets" / "data_en.zip"
 
 
 @pytest.fixture
@@ -276,9 +276,8 @@ def test_a_login_page_is_no_dataset(build: Build, tmp_path: Path, site: Site, mo
     assert not (tmp_path / "downloads/data_en.zip").exists()
 
 
-@pytest.mark.skipif(not PHOTOGRAPHS.exists(), reason="the real photographs are not here")
 def test_takes_the_real_photographs_whole(build: Build) -> None:
-    summary = build(PHOTOGRAPHS)
+    summary = build(photographs())
     assert (len(summary["classes"]), summary["set_aside"]["count"], summary["test_split"]) == (26, 0, "given")
     assert {split: sum(counts.values()) for split, counts in summary["counts"].items()} == {"train": 2082, "test": 130}
 

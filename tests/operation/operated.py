@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -23,7 +23,7 @@ from operation.background import Background
 
 FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 
-# What the server may log at the level ERROR, and why it does no harm; docs/operating.md says so too.
+# What the server may log at the level ERROR, and why it is harmless; docs/operating.md lists the same lines.
 HARMLESS = {
     r"OperationalError: database is locked": "SQLite was busy for longer than Prefect waits; each service does it again",
     r"IntegrityError: NOT NULL constraint failed: events\.occurred": "events that were sent twice and are stored already",
@@ -72,6 +72,7 @@ class Operated:
     folder: Path
     port: int
     extra: Mapping[str, str]
+    settings: Mapping[str, Any] = field(default_factory=lambda: dict(TINY))
 
     @property
     def home(self) -> Path:
@@ -95,6 +96,7 @@ class Operated:
             "PREFECT_WORKER_QUERY_SECONDS": "1",
             "PYTHONDONTWRITEBYTECODE": "1",
             "MPLCONFIGDIR": str(self.folder / "matplotlib"),
+            "RUSTUP_HOME": str(self.folder / "rustup"),  # pip asks rustc for its version, which may be a link to rustup
             **self.extra,
         }
 
@@ -151,7 +153,7 @@ class Operated:
 
     def ask(self, dataset: Path | str, deployment: str = "garbage-finetune", job: Any = None, **settings: Any) -> str:
         """Ask for a run as the UI does and return its id; settings are named with ``__`` for the dot."""
-        changed = {**TINY, **{name.replace("__", "."): value for name, value in settings.items()}}
+        changed = {**self.settings, **{name.replace("__", "."): value for name, value in settings.items()}}
         content = {"parameters": {"dataset": str(dataset), "settings": nested(changed)}, "job_variables": job}
         return str(self.post(f"/deployments/{self.deployment(deployment)['id']}/create_flow_run", content)["id"])
 

@@ -40,7 +40,7 @@ def export(shell: pytest.MonkeyPatch, **values: str) -> None:
             {"database": POSTGRES},
             "keeps its runs in prefect.db, not in postgresql+asyncpg://garbage@127.0.0.1:5433/prefect",
         ),
-        ({"password": "cook:parsley"}, {}, "wants a password, and this shell has none (export PREFECT_SERVER_API_AUTH_STRING="),
+        ({"password": "cook:parsley"}, {}, "requires a password, and this shell has none (export PREFECT_SERVER_API_AUTH_"),
         ({"password": "cook:parsley"}, {"password": "cook:thyme"}, "refuses this password"),
         ({}, {"password": "cook:thyme"}, "has no password, and this shell has one (unset PREFECT_SERVER_API_AUTH_STRING)"),
         ({}, {"host": "0.0.0.0"}, "listens on 127.0.0.1, not on 0.0.0.0 (export GARBAGE_HOST=127.0.0.1)"),
@@ -71,5 +71,5 @@ def test_the_note_holds_no_secret_and_another_database_password_is_no_difference
 
 def test_a_database_address_that_cannot_be_read_is_refused_with_advice(shell: pytest.MonkeyPatch) -> None:
     export(shell, database="postgresql+asyncpg://garbage:sword/fish@127.0.0.1:port/prefect")
-    with pytest.raises(PipelineError, match="percent-encode what is special in the password"):
+    with pytest.raises(PipelineError, match="percent-encode special characters of the password"):
         check_operation("127.0.0.1")

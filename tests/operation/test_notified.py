@@ -76,7 +76,7 @@ def test_a_notice_that_is_not_taken_is_sent_again(operated: Operated, receiver: 
     receiver.refuse = True
     failed = operated.ends(operated.ask("/nowhere"))
     log = operated.home / "watch.log"
-    operated.eventually(log.read_text, lambda text: "was not taken" in text.partition(failed["id"])[2])
+    operated.eventually(log.read_text, lambda text: "was not accepted" in text.partition(failed["id"])[2])
     receiver.refuse = False
     assert receiver.first(lambda message: failed["id"] in message)
 
@@ -118,11 +118,11 @@ def test_a_dead_worker_and_the_runs_that_wait_for_it_are_told_once(
             name = operated.run(asked[-1])["name"]
             late = receiver.first(lambda message: asked[-1] in message)
             assert late.startswith(f"garbage-finetune/garbage-finetune: {name} is ")
-            assert "it has been due for 1 second\nNo other run is in progress. `make ui` starts a worker" in late
+            assert "has been due for 1 second\nNo other run is in progress. `make ui` starts a worker" in late
             asked.append(operated.ask(pictures))
     of_worker = [message for message in receiver.seen if message.startswith("No worker has been alive for 1 second\n")]
     assert len(of_worker) == 1
-    assert len([message for message in receiver.seen if "it has been due for" in message]) == 3
+    assert len([message for message in receiver.seen if "has been due for" in message]) == 3
     operated.up()
     assert [operated.ends(run)["state_name"] for run in asked] == ["Completed"] * 4
 
@@ -130,4 +130,4 @@ def test_a_dead_worker_and_the_runs_that_wait_for_it_are_told_once(
 def test_an_address_that_is_none_is_refused(operated: Operated) -> None:
     ended = operated.command("operation.deploy", "--notify", "example", PREFECT_API_URL=operated.address)
     assert ended.returncode == 1
-    assert ended.stderr.startswith("error NOTIFY_URL=example is no web address")
+    assert ended.stderr.startswith("error NOTIFY_URL=example is not a web address")

@@ -88,11 +88,11 @@ def check_what_is_refused(operated: Operated) -> None:
     """Another database, no password, a wrong one: each in its own words, by `make ui` and by `make deploy`."""
     forgotten = refusal(operated, "operation.ui", "up", **FORGOTTEN)
     assert "keeps its runs in postgresql+asyncpg://garbage@127.0.0.1:" in forgotten
-    assert "wants a password, and this shell has none" in forgotten
+    assert "requires a password, and this shell has none" in forgotten
     assert "refuses this password" in refusal(operated, "operation.ui", "up", PREFECT_SERVER_API_AUTH_STRING="cook:thyme")
 
     api = {"PREFECT_API_URL": operated.address}
-    wanted = f"error {operated.address} wants a password: export PREFECT_API_AUTH_STRING=user:password"
+    wanted = f"error {operated.address} requires a password: export PREFECT_API_AUTH_STRING=user:password"
     assert refusal(operated, "operation.deploy", **api) == wanted
     refused = f"error {operated.address} refuses this password: export PREFECT_API_AUTH_STRING=user:password"
     assert refusal(operated, "operation.deploy", **api, PREFECT_API_AUTH_STRING="cook:thyme") == refused

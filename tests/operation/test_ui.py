@@ -60,7 +60,7 @@ def test_a_port_that_is_taken_is_said_in_one_sentence_and_nothing_is_left(operat
 def test_a_running_server_is_not_moved_to_another_port(operated: Operated) -> None:
     ended = operated.command("operation.ui", "up", "--port", "1")
     assert ended.returncode == 1
-    assert f"The server belongs at {operated.address}" in ended.stderr
+    assert f"The server runs at {operated.address}" in ended.stderr
 
 
 def test_a_server_open_to_others_wants_a_password(operated: Operated, tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def test_a_run_that_stays_late_says_what_it_waits_for(due: float, alarm: bool) -
     going = RunSeen("other", "slow-cat", late.deployment, "RUNNING", "Running", "s", ago(5000), heartbeat=ago(3))
     alone, waits = silences(seen(runs=[late]), LIMITS), silences(seen(runs=[late, going]), LIMITS)
     assert [notice.subject.partition(": ")[2] for notice in alone] == [
-        "quick-owl is Late, it has been due for 30 minutes"
+        "quick-owl is Late and has been due for 30 minutes"
     ] * alarm
     assert all(notice.body.startswith("No other run is in progress. `make ui` starts a worker") for notice in alone)
     assert [notice.body for notice in waits] == [
@@ -123,5 +123,5 @@ def test_limits_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> No
 @pytest.mark.parametrize("value", ["26h", "0", "nan", "inf"])
 def test_a_limit_that_is_no_length_of_time_is_refused(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     monkeypatch.setenv("GARBAGE_LATE_SECONDS", value)
-    with pytest.raises(PipelineError, match=f"^GARBAGE_LATE_SECONDS={value} is no number of seconds above 0$"):
+    with pytest.raises(PipelineError, match=f"^GARBAGE_LATE_SECONDS={value} is not a number of seconds above 0$"):
         Limits.of_environment()

