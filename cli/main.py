@@ -28,7 +28,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 # Prefect and MindSpore read these when they are imported. What the user has set stays.
 QUIET = {
     "GLOG_v": "3",  # MindSpore: errors only
-    "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",  # the stages are told here; the UI keeps the full log
+    "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",  # the stages are announced here; the UI keeps the full log
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",  # Prefect's 20 are too few for a machine that is busy
     "DO_NOT_TRACK": "1",

@@ -26,7 +26,7 @@ def lenet_mnist(dataset: str | None = None, settings: LenetSettings = LenetSetti
 
     Args:
         dataset: ``mnist``, ``digits`` (embedded), or the path of a folder with IDX files, of an image folder or of a zip file;
-            None for MNIST, or ``digits`` where MNIST cannot be had.
+            None for MNIST, or ``digits`` if MNIST cannot be downloaded.
         settings: All settings.
 
     Returns:

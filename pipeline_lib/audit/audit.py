@@ -62,7 +62,7 @@ def audit_dataset(folder: Path, dataset: Path, audit: AuditSettings, progress: P
     Returns:
         ``images`` (split -> number), ``pairs`` (kind -> relation -> rows of ``pairs.csv``), ``leaked`` (``count``, of which
         ``exact`` and ``near``, and the ``first`` `SHOWN` with their training copies), ``label_conflicts`` (groups in several
-        classes: ``count``, ``first``), ``balance`` (split -> images a class: ``classes``, ``min``, ``median``, ``max``, and
+        classes: ``count``, ``first``), ``balance`` (split -> images per class: ``classes``, ``min``, ``median``, ``max``, and
         ``ratio`` of max to min), ``tiny`` and ``blank`` (``count``, ``first``), ``groups`` (``count``, how many of them are
         ``repeated`` pictures, size and first image of the ``largest``).
 
@@ -221,7 +221,7 @@ def _pair_counts(pairs: pd.DataFrame) -> dict[str, dict[str, int]]:
 
 
 def _conflicts(images: pd.DataFrame) -> dict[str, Any]:
-    """Describe the pictures that stand under several classes, by one image of each class."""
+    """Describe the pictures that are filed under several classes, by one image of each class."""
     mixed = images[images.groupby("group")["class"].transform("nunique") > 1]
     groups = mixed.drop_duplicates(["group", "class"]).groupby("group")["key"].agg(list)
     return {"count": len(groups), "first": groups.head(SHOWN).tolist()}

@@ -16,7 +16,7 @@ def read_groups(folder: Path) -> dict[str, int]:
 
 
 def read_leaked(folder: Path) -> frozenset[str]:
-    """Return the keys ``test/<class>/<name>`` of the test images whose picture also stands in train."""
+    """Return the keys ``test/<class>/<name>`` of the test images whose picture is also in train."""
     return frozenset(_key(row) for row in read_table(folder / IMAGES) if row["leaked"] == "1")
 
 

@@ -24,7 +24,7 @@ _PAPER, _INK, _FAINT, _FRAME = "white", "#222222", "#666666", "#bbbbbb"
 
 
 class Leak(NamedTuple):
-    """A test image whose picture also stands in train.
+    """A test image whose picture is also in train.
 
     Attributes:
         image: Key ``test/<class>/<name>``.

@@ -33,7 +33,7 @@ class Subject:
         predictions: The network's outputs for every view of the test split.
         classes: (C,) the names of the classes, in the order of the outputs.
         temperature: What the outputs are divided by to calibrate them, above 0; 1 changes nothing.
-        leaked: Keys ``test/<class>/<name>`` of the test images that also stand in train.
+        leaked: Keys ``test/<class>/<name>`` of the test images that are also in train.
         bins: (C,) the bin that each class belongs in; None when the classes have no bins.
         views: The views that the predictions are of.
     """
@@ -71,12 +71,12 @@ def evaluate_model(
 ) -> dict[str, Any]:
     """Evaluate a network, write the result into a folder, and return its figures.
 
-    Every figure ``X`` on test as delivered has a counterpart ``X_without_leaks``: on the images that do not stand in train.
+    Every figure ``X`` on test as delivered has a counterpart ``X_without_leaks``: on the images that are not in train.
     That one says what to expect of new images, and comes first. Without leaks the two are equal.
 
     The folder receives ``metrics.json`` (what is returned), ``predictions.csv``, and, when there are clean views,
     ``per_class.csv``, ``confusion.csv``, ``tsne.csv`` (five images or more) and ``mistakes/NN.jpg``; with a robustness
-    grid also ``robustness.csv``. Once images leak, ``per_class_without_leaks.csv`` and so on stand beside these tables. A
+    grid also ``robustness.csv``. Once images leak, ``per_class_without_leaks.csv`` and so on are written beside these tables. A
     figure without rows is null; shares and intervals are 0..1.
 
     Args:

@@ -74,7 +74,7 @@ def wilson_interval(share: float, n: float, confidence: float) -> tuple[float, f
 def effective_size(hits: NDArray[np.bool_], groups: NDArray[Any]) -> float:
     """Return how many independent rows are worth as much as these rows, which come in groups that show one picture.
 
-    Views of an image, and copies of it, tend to be right or wrong together, so n rows in groups of n_i tell less than n
+    Views of an image, and copies of it, tend to be right or wrong together, so n rows in groups of n_i say less than n
     independent ones: by the design effect ``1 + (sum(n_i^2) / n - 1) rho``, where rho is the correlation of two rows of one
     group. Such a pair disagrees with probability ``2 p q (1 - rho)``, so rho follows from the share of pairs that do; p q is
     taken from the overall share p, without its bias, ``p q = p_hat q_hat / (1 - sum(n_i^2) / n^2)``.

@@ -22,7 +22,7 @@ class Predictions:
         labels: (n,) int, the true class, 0..C-1.
         views: (n,) str, the view's name: ``clean``, ``aug1``.., or a cell of the robustness grid.
         logits: (n, C) float32, the raw outputs, before softmax and temperature.
-        group_of: The group of an image by its key: images of one group show one picture. An image without one stands alone.
+        group_of: The group of an image by its key: images of one group show one picture. Others are groups of one.
 
     Raises:
         PipelineError: The arrays do not fit together, a label is out of range, an output is not finite, or a view of

@@ -9,7 +9,7 @@ from threadpoolctl import threadpool_limits
 
 from pipeline_lib.evaluation.predictions import Predictions
 
-# Below this many points distances tell nothing that a table would not tell better.
+# Below this many points a table says more than distances.
 _FEWEST = 5
 # Van der Maaten and Hinton (2008) name 5..50; 30 is their and scikit-learn's usual choice. A point needs three times as
 # many neighbours as the perplexity, so a small set gets a smaller one.

@@ -1,4 +1,4 @@
-"""How far a network's probabilities can be believed. Training looks at this too, so it stands apart from `metrics`."""
+"""How far a network's probabilities can be believed. Training looks at this too, so it is kept apart from `metrics`."""
 
 from __future__ import annotations
 

@@ -121,7 +121,7 @@ def calibration(predictions: Predictions, temperature: float, bins: int) -> dict
 
     ``ece_of_chance`` is the error, after division, that a network would show on average whose confidences were exactly right:
     in a bin of few rows the share of hits strays from its expectation, so on few rows no error is near 0. An error below it
-    or near it is not told apart from none.
+    or near it is not distinguished from none.
 
     Source of the simulation: J. Broecker, L. A. Smith, "Increasing the reliability of reliability diagrams", Weather and
     Forecasting 22 (2007), section 3.

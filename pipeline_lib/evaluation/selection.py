@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 WITHOUT_LEAKS = "_without_leaks"
-"""What follows the names of figures and tables on the test images that do not stand in train."""
+"""What follows the names of figures and tables on the test images that are not in train."""
 
 
 SETS = {"test": "test", "data_new_test": "data_new/test"}
@@ -33,7 +33,7 @@ class Selection(NamedTuple):
 def selections(metrics: Mapping[str, Any]) -> list[Selection]:
     """Return the sets that an evaluation's ``metrics.json`` has figures on.
 
-    Once test images leak, the main set is the one without them, and test as delivered stands beside it. Where none leaks, or
+    Once test images leak, the main set is the one without them, and test as delivered is shown beside it. Where none leaks, or
     all do, there is one set.
     """
     remaining = any(metrics.get(f"{name}{WITHOUT_LEAKS}") for name in SETS)

@@ -32,7 +32,7 @@ def write_predictions(
 ) -> None:
     """Write one row for each view of each image: what it is, what the network said, how sure it was, and whether it is right.
 
-    ``rank`` is the place of the true class among the outputs; ``leaked`` is 1 for an image that also stands in train. The
+    ``rank`` is the place of the true class among the outputs; ``leaked`` is 1 for an image that is also in train. The
     columns ``bin`` and ``predicted_bin`` are empty when the classes have no bins.
     """
     confidence = probabilities(predictions.logits, temperature).max(axis=1)

@@ -14,7 +14,7 @@ from pipeline_lib.errors import PipelineError
 from pipeline_lib.models.spec import BACKBONE
 
 BATCH = 16
-"""Images a forward pass: a handful of photographs should not wait for a large batch to be computed."""
+"""Images per forward pass: a handful of photographs should not wait for a large batch to be computed."""
 
 
 class Model(Protocol):
@@ -22,7 +22,7 @@ class Model(Protocol):
 
     Attributes:
         classes: Names of the classes, in the order of the outputs.
-        batch: Images a forward pass.
+        batch: Images per forward pass.
     """
 
     classes: Sequence[str]

@@ -31,7 +31,7 @@ def predict_paths(paths: Sequence[Path], model: Path, top: int) -> list[dict[str
         PipelineError: There is no model in the folder ``model``, or it is damaged.
         OSError: A folder cannot be read.
     """
-    files = iter(list(_files(paths)))  # a folder that cannot be read is told before anything is computed
+    files = iter(list(_files(paths)))  # a folder that cannot be read is reported before anything is computed
     loaded = open_model(model)
     rows: list[dict[str, Any]] = []
     while batch := list(islice(files, loaded.batch)):

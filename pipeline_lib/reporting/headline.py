@@ -1,4 +1,4 @@
-"""What stands at the top of a report: the figures that count, and what they do and do not say."""
+"""The top of a report: the figures that count, and what they do and do not say."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def findings(metrics: Metrics) -> list[str]:
     if others:
         sentences.append(_as_delivered(metrics["test"], leaked, test["top1"]))
     elif leaked:
-        sentences.append("All of them also stand in train, so this says nothing about new images.")
+        sentences.append("All of them are also in train, so this says nothing about new images.")
     if noisy:
         share = noisy["top1"]
         copies = f"the noisy and rotated copies of the {test['images']:,}" if others else "their noisy and rotated copies"
@@ -94,7 +94,7 @@ def findings(metrics: Metrics) -> list[str]:
 
 
 def _as_delivered(test: Metrics, leaked: int, reference: float) -> str:
-    which = "the 1 that also stands" if leaked == 1 else f"the {leaked:,} that also stand"
+    which = "the 1 that is also" if leaked == 1 else f"the {leaked:,} that are also"
     return (
         f"Test as delivered, with {which} in train, has {_images(test)}; of these it gets {percent(test['top1'])} right, "
         f"{_apart(test['top1'], reference)}."

@@ -20,7 +20,7 @@ class TrainedModel(NamedTuple):
     Attributes:
         folder: Where it is.
         dataset: What it was trained on, by the name in ``latest/``; "" for a folder that somebody named.
-        trained: When, in local time; None where its folder does not tell.
+        trained: When, in local time; None if its folder does not say.
         embedded: Whether that dataset comes with the project, to try it out.
         others: Datasets that have a model of the same flow too.
     """
@@ -33,7 +33,7 @@ class TrainedModel(NamedTuple):
 
 
 def conclude(run: Run, headline: Callable[[Summary], str], figures: Ref, *, data: str = "", **kept: Ref) -> dict[str, Any]:
-    """Let ``latest/`` lead to the results that people look for, and return what a flow tells its caller.
+    """Let ``latest/`` lead to the results that people look for, and return what a flow returns to its caller.
 
     Args:
         run: The run whose last stage was called.

@@ -50,7 +50,7 @@ def _remove(folder: Path) -> None:
 
 
 def publish(partial: Path, folder: Path) -> None:
-    """Rename a complete result into place; a damaged one that stands there makes room first."""
+    """Rename a complete result into place; a damaged one that is already there makes room first."""
     for path in partial.rglob("*"):
         if path.is_file():
             path.chmod(0o444)  # results are shared by all later runs: an accidental edit should fail

@@ -78,7 +78,7 @@ def _reach(module: str, known: dict[str, Parsed], snapshot: Snapshot) -> Reach:
     libraries: dict[str, str] = {}
     if snapshot.source(module) is None:
         raise PipelineError(
-            f"A stage's function stands in {module}, which is in none of the packages of this project: move it there"
+            f"A stage's function is in {module}, which is in none of the packages of this project: move it there"
         )
     waiting, seen = _with_parents(module), set[str]()
     while waiting:

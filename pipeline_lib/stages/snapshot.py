@@ -23,7 +23,7 @@ PACKAGES = ("cli", "flows", "tasks", "pipeline_lib")
 
 
 class Snapshot(MetaPathFinder):
-    """The content of every file of some packages that stand in one folder; finds their modules for the import system.
+    """The content of every file of some packages in one folder; finds their modules for the import system.
 
     Attributes:
         root: The folder.
@@ -61,7 +61,7 @@ class _Loader(SourceFileLoader):
         return super().get_data(path) if known is None else known  # compiled files are not in the snapshot
 
     def path_stats(self, path: str) -> dict[str, int]:
-        """Return what tells whether a compiled file is up to date: content, as a date can be that of another content."""
+        """Return what decides whether a compiled file is up to date: content, as a date can be that of another content."""
         return {"mtime": zlib.crc32(self._files[path]), "size": len(self._files[path])}
 
     def exec_module(self, module: ModuleType) -> None:

@@ -125,7 +125,7 @@ class Plan(_Record):
     """A stage about to run: its name, its key, and what the key is made of.
 
     ``parts`` maps ``settings``, ``inputs``, ``code`` and ``libraries`` to named values; ``slot`` names the place in the
-    flow (dataset and shard), so that a miss can be explained by what stood there before.
+    flow (dataset and shard), so that a miss can be explained by what was there before.
     """
 
     stage: str
@@ -254,7 +254,7 @@ class Store:
         return self._ref(folder)
 
     def predecessor(self, plan: Plan, varies: str) -> Kept | None:
-        """Return the result that stood in the plan's slot before, if it differs in the input ``varies`` alone."""
+        """Return the result that was in the plan's slot before, if it differs in the input ``varies`` alone."""
         before = self._before(plan)
         try:
             manifest = read_manifest(before) if before else None
@@ -266,7 +266,7 @@ class Store:
         return Kept(before, _digests(manifest)) if old == new else None
 
     def remember(self, plan: Plan) -> None:
-        """Note that ``plan`` now stands in its slot: what a later miss is explained by."""
+        """Note that ``plan`` is now in its slot: what a later miss is explained by."""
         note = self._note(plan)
         if note.exists() and note.read_text(encoding="utf-8") == plan.key:
             return
@@ -303,7 +303,7 @@ class Store:
             return "the previous result is gone"
 
     def _before(self, plan: Plan) -> Path | None:
-        """Return the folder of the result that stood in the plan's slot before, there or gone; None without one."""
+        """Return the folder of the result that was in the plan's slot before, there or gone; None without one."""
         note = self._note(plan)
         return self.folder(plan.model_copy(update={"key": note.read_text(encoding="utf-8")})) if note.exists() else None
 

@@ -29,7 +29,7 @@ class Checkpoints:
     name and renames it.
 
     Attributes:
-        folder: Where they stand; made when needed.
+        folder: Where they are; created when needed.
         fingerprint: Says which training it is; a checkpoint with another one is never used.
         every: Epochs from one checkpoint to the next.
         keep: Number of checkpoints kept, the newest.

@@ -31,7 +31,7 @@ class DenseStep:
     gradient of its loss, is softmax(z) - target; the gradient of a layer's weight is its outputs' error, transposed, times
     its inputs (Bishop 2006, Pattern Recognition and Machine Learning, sections 4.3.4 and 5.3).
 
-    All parameters stand in one vector, weights first, so the optimiser is a few operations on whole vectors, and weight
+    All parameters are in one vector, weights first, so the optimiser is a few operations on whole vectors, and weight
     decay one on its first part. The network has no part in it until ``assign``.
 
     Attributes:

@@ -49,7 +49,7 @@ def train_head(
         progress: Called every few steps.
 
     Returns:
-        Figures of the training, as they stand in the manifest.
+        Figures of the training, as recorded in the manifest.
 
     Raises:
         PipelineError: No image can be held out for validation, or training diverged.

@@ -119,7 +119,7 @@ class Training:
         return min(judged, key=lambda row: row.val_loss) if judged else self.history[-1]
 
     def is_over(self, patience: int) -> bool:
-        """Return whether the last ``patience`` epochs brought no better validation loss."""
+        """Return whether the last ``patience`` epochs did not improve the validation loss."""
         return bool(self.history) and self.history[-1].epoch - self.best.epoch >= patience
 
 

@@ -42,7 +42,7 @@ def train_network(
 
     The folder receives ``network.ckpt`` and ``network.json`` (``load_network`` reads them), ``history.csv``, ``holdout.csv``
     and ``checkpoints/``. The validation part of train chooses the epoch and the temperature; after a refit, which is not the
-    default, cross-validation chooses the temperature (five more trainings). After each epoch the accuracy on test is told
+    default, cross-validation chooses the temperature (five more trainings). After each epoch the accuracy on test is printed
     and kept in the history, for people to see; nothing that chooses reads it. A training killed at any moment goes on from
     its newest checkpoint and writes the same bytes.
 
@@ -58,7 +58,7 @@ def train_network(
         tell: Called with a line after each epoch: loss, accuracy on train and on test.
 
     Returns:
-        Figures of the training, as they stand in the manifest.
+        Figures of the training, as recorded in the manifest.
 
     Raises:
         PipelineError: No image can be held out for validation, or training diverged.

@@ -69,7 +69,8 @@ class Rows:
         validation: Numbers of the rows that judge, ascending.
         in_use: Numbers of all rows, copies included, ascending.
         part_of: The part of each image by its key, in the order of the keys: ``train``, ``validation``, or ``copy`` for
-            near-duplicates of a validation image. They neither train nor judge: what stands there 17 times would count for 17.
+            near-duplicates of a validation image. They neither train nor judge: a picture
+            that is there 17 times would count 17 times.
         folds: The rows in use cut another way, so that nearly all of them are held out once; copies neither train nor judge.
     """
 
@@ -135,7 +136,7 @@ def validation_images(class_of: Mapping[str, str], groups: Mapping[str, Hashable
 
     Args:
         class_of: The class of each training image by its key; keys sort as the file names do.
-        groups: The group of near-duplicates of an image; an image without one stands alone.
+        groups: The group of near-duplicates of an image; others are groups of one.
         share: Share of each class to hold out, above 0 and below 1.
 
     Raises:
@@ -164,7 +165,7 @@ def folds(class_of: Mapping[str, str], groups: Mapping[str, Hashable], count: in
 
     Args:
         class_of: The class of each training image by its key; keys sort as the file names do.
-        groups: The group of near-duplicates of an image; an image without one stands alone.
+        groups: The group of near-duplicates of an image; others are groups of one.
         count: Number of folds, at least 2.
     """
     images = Counter(class_of.values())
@@ -186,7 +187,7 @@ def _groups_of_classes(class_of: Mapping[str, str], groups: Mapping[str, Hashabl
 
 
 def near_duplicates(images: Iterable[str], groups: Mapping[str, Hashable]) -> list[list[str]]:
-    """Return the images by group, in the order of each group's first image; an image without a group stands alone."""
+    """Return the images by group, in the order of each group's first image; others are groups of one."""
     members: dict[Hashable, list[str]] = {}
     for image in sorted(images):
         identity = ("group", groups[image]) if image in groups else ("alone", image)

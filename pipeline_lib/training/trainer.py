@@ -1,4 +1,4 @@
-"""What the trainings of all networks have in common: validation chooses the epoch, a refit may follow, files tell of it."""
+"""What the trainings of all networks have in common: validation chooses the epoch, a refit may follow, files record it."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ class Trainer:
         return Checkpoints(self.folder / name, f"{fingerprint}-{name}", every, keep)
 
     def _fingerprint(self) -> str:
-        """Return what tells this training from any other one: a digest of all its result depends on, the code aside."""
+        """Return what distinguishes this training from any other one: a digest of all its result depends on, the code aside."""
         folds = [hashlib.sha256(fold.train.tobytes()).hexdigest() for fold in self.rows.folds]
         parts = [digest(self.table), list(self.classes), self.rows.part_of, folds, self.settings.model_dump(), self.seed]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
@@ -180,7 +180,7 @@ def write_trained(folder: Path, name: str, trained: Trained, spec: BaseModel, ro
 
 
 def summary_of(trained: Trained, rows: Rows, settings: TrainingSettings) -> dict[str, Any]:
-    """Return the figures of a training, as they stand in the manifest."""
+    """Return the figures of a training, as recorded in the manifest."""
     parts = list(rows.part_of.values())
     training, epochs = trained.training, len(trained.training.history)
     return {

@@ -21,9 +21,9 @@ SHEET_ROWS = 6
 
 
 def link_views(folder: Path, shards: Sequence[tuple[Kept, Sequence[View]]]) -> dict[str, int]:
-    """Lay these views of shards out as ``folder/<split>/<class>/<stem>-<view>.jpg``; return images a split.
+    """Lay these views of shards out as ``folder/<split>/<class>/<stem>-<view>.jpg``; return images per split.
 
-    Files are hard links where the file system has them: the folder costs no space. ``index.csv`` tells what was drawn for
+    Files are hard links where the file system has them: the folder costs no space. ``index.csv`` records what was drawn for
     each image.
 
     Raises:

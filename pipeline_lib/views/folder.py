@@ -35,7 +35,7 @@ class ViewFolder:
 
     Attributes:
         path: The view's folder.
-        packed: Whether the images stand in ``images.zip`` and not in files of their own.
+        packed: Whether the images are in ``images.zip`` and not in files of their own.
         rows: The rows of the index by the digest of the original.
     """
 
@@ -96,6 +96,6 @@ class ViewFolder:
 
 
 def _origin(original: Original) -> Row:
-    """Return the columns of a copy's row that tell whose copy it is."""
+    """Return the columns of a copy's row that say whose copy it is."""
     _, class_name, name = original.image.split("/")
     return {"image": original.image, "file": f"{class_name}/{Path(name).stem}.jpg", "sha256": original.sha256}

@@ -47,7 +47,7 @@ class View(BaseModel):
 
     @property
     def packed(self) -> bool:
-        """Whether its images are kept in one archive a shard: those that nobody opens need no files of their own."""
+        """Whether its images are kept in one archive per shard: those that nobody opens need no files of their own."""
         return self.kind == "grid"
 
 

@@ -21,7 +21,7 @@ class StageLocks:
     def acquire_lock(
         self, key: str, holder: str, acquire_timeout: float | None = None, hold_timeout: float | None = None
     ) -> bool:
-        """Take the lock of ``key`` for ``holder``; wait ``acquire_timeout`` seconds, None without end. False if not had."""
+        """Take the lock of ``key`` for ``holder``; wait ``acquire_timeout`` seconds, None without end. False if in use."""
         if self.is_lock_holder(key, holder):
             return True
         lock = file_lock(key)

@@ -200,7 +200,7 @@ def stage(name: str, **options: Any) -> Callable[[Compute], Stage]:
 def network_retries() -> dict[str, Any]:
     """Return how a Prefect task tries again when the network fails it.
 
-    A deployed run has time: it waits 10 s, 1 min and 5 min. Whoever sits at a terminal is told at once and decides.
+    A deployed run has time: it waits 10 s, 1 min and 5 min. Whoever sits at a terminal gets the error at once and decides.
     """
     context = FlowRunContext.get()  # prefect.runtime.deployment would ask the server
     deployed = context is not None and context.flow_run is not None and context.flow_run.deployment_id is not None
@@ -213,7 +213,7 @@ def _is_out_of_reach(task: Task[..., Any], run: TaskRun, state: State[Any]) -> b
 
 
 def _over_time(run: Run) -> str:
-    return f"it took longer than {run.stage_minutes:g} minutes; raise the setting stage_minutes, or mend what holds it up"
+    return f"it took longer than {run.stage_minutes:g} minutes; raise the setting stage_minutes, or fix what holds it up"
 
 
 def _pending(plan: Plan) -> Ref:

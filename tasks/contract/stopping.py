@@ -1,4 +1,4 @@
-"""A deployed run that is told to stop, or that is no longer wanted, stops within seconds, whatever it is doing."""
+"""A deployed run that is asked to stop, or that is no longer wanted, stops within seconds, whatever it is doing."""
 
 from __future__ import annotations
 

@@ -47,10 +47,10 @@ def test_augmented_views_in_training_lift_the_noisy_figure(
 def test_lenet_reaches_its_accuracy_on_mnist(
     garbage: CommandLine, record: Callable[[Any], None], form: str, epochs: int | None, wanted: float
 ) -> None:
-    rows = []
+    garbage.settings, rows = {}, []
     for seed in SEEDS:
         settings = [f"--set=network.form={form}", f"--set=seed={seed}", *([f"--set=train.epochs={epochs}"] if epochs else [])]
-        finished = garbage("lenet", "--json", "--dataset", "mnist", *settings)
+        finished = garbage("run", "--flow", "lenet-mnist", "--json", "--dataset", "mnist", *settings)
         if finished.code and "MNIST cannot be downloaded" in finished.json["error"]:
             pytest.skip(finished.json["error"])
         assert finished.code == 0, finished.err

@@ -22,7 +22,7 @@ from pipeline_lib.settings.sections import EvaluateSettings
 
 
 def evaluated(folder: Path, classes: int, leaked: Sequence[str] = (), temperature: float = 0.5) -> dict[str, Any]:
-    """Evaluate a made-up network on five images a class, clean and with noise."""
+    """Evaluate a made-up network on five images per class, clean and with noise."""
     rows = [(f"test/{label}/{n}.jpg", label, view) for view in ("clean", "aug1") for label in range(classes) for n in range(5)]
     images, labels, views = (np.array(column) for column in zip(*rows, strict=True))
     logits = np.eye(classes)[labels] + np.random.default_rng(0).normal(size=(len(rows), classes))

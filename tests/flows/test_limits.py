@@ -9,7 +9,7 @@ from disk import left_on, resize
 from support import CommandLine, Finished, free_port
 from waiting import Api, eventually
 
-OVER = "it took longer than 0.0001 minutes; raise the setting stage_minutes, or mend what holds it up"
+OVER = "it took longer than 0.0001 minutes; raise the setting stage_minutes, or fix what holds it up"
 
 
 def test_a_stage_over_its_time_ends_the_run_and_says_which_and_what_to_do(garbage: CommandLine, tiny_dataset: Path) -> None:

@@ -117,5 +117,5 @@ def full_report(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[
 
 @pytest.fixture(scope="session")
 def write_evaluation() -> Callable[..., Path]:
-    """Write the evaluation of a made-up network: folder, classes, views, images a class, noise, and what `Subject` takes."""
+    """Write the evaluation of a made-up network: folder, classes, views, images per class, noise, and what `Subject` takes."""
     return _write_evaluation

@@ -34,10 +34,10 @@ def test_once_images_leak_the_figure_without_them_comes_first():
     assert findings(leaking()) == [
         "Of 112 test images that are not in train the network gets 91.0% right; "
         "with 95% confidence its accuracy on such images lies between 86.0% and 96.0%.",
-        "Test as delivered, with the 18 that also stand in train, has 130 test images; of these it gets 93.0% right, "
+        "Test as delivered, with the 18 that are also in train, has 130 test images; of these it gets 93.0% right, "
         "2 points higher.",
     ]
-    assert "with the 1 that also stands in train" in findings(leaking(leaked=1))[1]
+    assert "with the 1 that is also in train" in findings(leaking(leaked=1))[1]
     assert findings(leaking(0.935))[1].endswith("93.0% right, 0.5 points lower.")
     assert findings(leaking(0.93))[1].endswith("93.0% right, just as many.")
 

@@ -24,7 +24,7 @@ from pipeline_lib.models.mobilenetv2 import Classifier
 from pipeline_lib.training.calibration import calibration_error_of, fit_temperature
 from pipeline_lib.training.head import train_head
 
-STEPS_PER_EPOCH = 2 * 36 * len(CLASSES) // SETTINGS.batch  # two views of the 36 images a class that are not held out
+STEPS_PER_EPOCH = 2 * 36 * len(CLASSES) // SETTINGS.batch  # two views of the 36 images per class that are not held out
 
 
 @pytest.fixture(scope="module")

@@ -39,7 +39,7 @@ _MARK = 12.0  # pixels from a mark's middle to its edge
 def projection(points: Points, classes: Sequence[str], predicted: Sequence[str]) -> bytes:
     """Draw a two-dimensional map, one mark for each image; PNG.
 
-    Colour and shape stand for the true class, whose name stands beside its middle; images that the network got wrong are
+    Colour and shape stand for the true class, whose name is written beside its middle; images that the network got wrong are
     hollow.
 
     Args:

@@ -22,7 +22,7 @@ from pipeline_lib.reporting.pictures import drawn, photograph
 
 Metrics = Mapping[str, Any]
 
-# Below this many images a class, the reader should know what one image weighs.
+# Below this many images per class, the reader should know what one image weighs.
 _FEW = 20
 
 
@@ -163,7 +163,7 @@ def _classes(folder: Path, metrics: Metrics, each: Selection) -> Iterator[Table]
     ]
     fewest = min(int(row["n"]) for row in scores)
     note = (
-        f"The weakest first. With {fewest} images a class, one image is {100 / fewest:.0f} points."
+        f"The weakest first. With {fewest} images per class, one image is {100 / fewest:.0f} points."
         if fewest < _FEW
         else "The weakest first."
     )

@@ -11,7 +11,7 @@ from pipeline_lib.reporting.formats import percent
 from pipeline_lib.reporting.pictures import drawn
 
 FORMS = {"report": "ReLU, max pooling", "classic": "tanh, average pooling"}
-"""What `settings.network.form` stands for."""
+"""What `settings.network.form` means."""
 
 
 def show(results: Results) -> Shown:
