@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import log_softmax
 from scipy.stats import norm
 from sklearn.metrics import f1_score, precision_recall_fscore_support
 
@@ -30,12 +29,6 @@ class Share:
     low: float
     high: float
     n_effective: float
-
-
-def cross_entropy(logits: Logits, labels: Labels) -> float:
-    """Return the mean negative log-probability of the true class, in nats; 0 is perfect, log C is guessing."""
-    log_probabilities = log_softmax(np.asarray(logits, np.float64), axis=1)
-    return -float(log_probabilities[np.arange(len(labels)), labels].mean())
 
 
 def truth_ranks(logits: Logits, labels: Labels) -> NDArray[np.int64]:

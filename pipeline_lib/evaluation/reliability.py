@@ -1,4 +1,4 @@
-"""How far a network's probabilities can be believed. Training looks at this too, so it is kept apart from `metrics`."""
+"""How far a network's probabilities can be trusted. Training looks at this too, so it is kept apart from `metrics`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import softmax
+from scipy.special import log_softmax, softmax
 
 BINS = 15
 """Usual number of bins (Guo et al. 2017)."""
@@ -30,6 +30,17 @@ class CalibrationBin:
 def probabilities(logits: NDArray[np.floating[Any]], temperature: float = 1.0) -> NDArray[np.float64]:
     """Return the (n, C) class probabilities ``softmax(logits / temperature)``; temperature > 0."""
     return np.asarray(softmax(np.asarray(logits, np.float64) / temperature, axis=1), np.float64)
+
+
+def cross_entropy(logits: NDArray[np.floating[Any]], labels: NDArray[np.integer[Any]]) -> float:
+    """Return the mean negative log-probability of the true class, in nats; 0 is perfect, log C is guessing.
+
+    Args:
+        logits: Outputs before softmax, (n, C).
+        labels: Class ids, (n,).
+    """
+    log_probabilities = log_softmax(np.asarray(logits, np.float64), axis=1)
+    return -float(log_probabilities[np.arange(len(labels)), labels].mean())
 
 
 def reliability(confidence: NDArray[np.float64], hits: NDArray[np.bool_], bins: int) -> list[CalibrationBin]:

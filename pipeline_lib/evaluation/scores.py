@@ -16,7 +16,7 @@ from sklearn.metrics import confusion_matrix
 
 from pipeline_lib.evaluation import metrics
 from pipeline_lib.evaluation.predictions import Predictions
-from pipeline_lib.evaluation.reliability import calibration_error, probabilities, reliability
+from pipeline_lib.evaluation.reliability import calibration_error, cross_entropy, probabilities, reliability
 
 TOP_K = 5
 _MOST_CONFUSED = 10
@@ -79,7 +79,7 @@ FIGURES = (
     Figure("top5", "top-{top_k}", _SCORES, "higher", lambda rows: rows.ranks <= TOP_K),
     Figure("bin_accuracy", "right bin", _SCORES, "higher", lambda rows: rows.in_the_right_bin),
     Figure("macro_f1", "macro F1", _FURTHER, "higher", lambda rows: metrics.macro_f1(*_labels(rows)), "{:.3f}"),
-    Figure("loss", "loss", _FURTHER, "lower", lambda rows: metrics.cross_entropy(*_outputs(rows)), "{:.3f}"),
+    Figure("loss", "loss", _FURTHER, "lower", lambda rows: cross_entropy(*_outputs(rows)), "{:.3f}"),
     Figure("images", "images", _FURTHER, ""),
     Figure("n", "rows", _FURTHER, "", beside="images"),
     Figure("n_effective", "worth", _FURTHER, "", beside="images", note=_WORTH),

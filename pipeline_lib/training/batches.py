@@ -9,8 +9,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline_lib.evaluation.reliability import cross_entropy
 from pipeline_lib.models.inference import Logits, Take, logits_of_rows
-from pipeline_lib.training.calibration import cross_entropy
 
 
 @dataclass(frozen=True)

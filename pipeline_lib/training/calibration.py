@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax
 
-from pipeline_lib.evaluation.reliability import BINS, calibration_error, probabilities, reliability
+from pipeline_lib.evaluation.reliability import BINS, calibration_error, cross_entropy, probabilities, reliability
 
 LOG_BOUND = 3.0
 """Largest absolute value of log T: temperatures from 0.05 to 20, far beyond those of usable networks."""
@@ -59,12 +58,6 @@ def calibrate(
 def calibration_error_of(logits: NDArray[np.floating[Any]], labels: NDArray[np.integer[Any]]) -> float:
     """Return the expected calibration error of logits (n, classes) for labels (n,), 0..1."""
     return calibration_error(reliability(probabilities(logits).max(axis=1), logits.argmax(axis=1) == labels, BINS))
-
-
-def cross_entropy(logits: NDArray[np.floating[Any]], labels: NDArray[np.integer[Any]]) -> float:
-    """Return the mean cross-entropy in nats, the negative log-likelihood a row, of logits (n, classes) and labels (n,)."""
-    log_p = log_softmax(np.asarray(logits, np.float64), axis=1)
-    return float(-log_p[np.arange(len(labels)), labels].mean())
 
 
 def fit_temperature(logits: NDArray[np.floating[Any]], labels: NDArray[np.integer[Any]]) -> float:

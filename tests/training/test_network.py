@@ -14,13 +14,14 @@ import numpy as np
 import pytest
 
 from pipeline_lib.errors import PipelineError
+from pipeline_lib.evaluation.reliability import cross_entropy
 from pipeline_lib.mnist.arrays import Split
 from pipeline_lib.mnist.table import PixelTable
 from pipeline_lib.models.inference import logits_of_table
 from pipeline_lib.models.networks import load_network
 from pipeline_lib.prediction.model import open_model
 from pipeline_lib.settings.sections import NetworkSettings, NetworkTrainSettings
-from pipeline_lib.training.calibration import calibrate, cross_entropy
+from pipeline_lib.training.calibration import calibrate
 from pipeline_lib.training.network import train_network
 from pipeline_lib.training.rows import FOLDS
 
