@@ -40,7 +40,7 @@ def write_split(folder: Path, name: str, split: Split) -> None:
 
 
 def read_split(folder: Path, name: str) -> Split:
-    """Return what `write_split` wrote; the images stay on disk until they are asked for."""
+    """Return what `write_split` wrote; the images stay on disk until they are used."""
     with (folder / f"{name}.csv").open(newline="", encoding="utf-8") as file:
         keys = [row["image"] for row in csv.DictReader(file)]
     images = np.load(folder / f"{name}-images.npy", mmap_mode="r")
