@@ -1,4 +1,4 @@
-"""The exceptions that a user is meant to read, and how any exception is put into one line."""
+"""The exceptions that are written for users, and how any exception becomes one line."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _ADVICE = {
 
 
 class PipelineError(Exception):
-    """Bad input or a bad environment, told in one sentence: what is wrong, where, and what to do.
+    """Bad input or a bad environment, in one sentence: what is wrong, where, and what to do.
 
     The command line prints the sentence alone, without a traceback, and exits with a code other than 0. Every other
     exception is a defect of the program and keeps its traceback. Whatever the message quotes is shortened.
@@ -40,14 +40,14 @@ class PipelineError(Exception):
 
 
 class OutOfReachError(PipelineError):
-    """Something on the network does not answer now and may do so later: worth another try."""
+    """Something on the network does not answer now and may answer later: worth another try."""
 
 
 class DiskFullError(PipelineError):
-    """A disk has no room left, or the user's share of it is used up.
+    """A disk is full, or the user's quota on it is used up.
 
     Attributes:
-        folder: What was written into.
+        folder: The folder that was written into.
     """
 
     folder: Path
@@ -65,7 +65,7 @@ class StageError(PipelineError):
 
 
 def in_words(error: BaseException) -> str:
-    """Return an exception as one line: what failed and, where the program knows, what to do."""
+    """Return an exception as one line: what failed and, if the program knows, what to do."""
     if isinstance(error, PipelineError):
         return str(error)
     if isinstance(error, OSError) and error.strerror:
@@ -77,7 +77,7 @@ def in_words(error: BaseException) -> str:
 
 
 def advice_on(error: OSError) -> str:
-    """Return what to do about an error of the file system; empty where only the reason itself can tell."""
+    """Return what to do about an error of the file system; empty if nothing is known beyond the reason."""
     return _ADVICE.get(error.errno or 0, "")
 
 
@@ -93,14 +93,14 @@ def _words_shortened(message: str) -> str:
 
 
 def is_defect(error: BaseException | None) -> bool:
-    """Whether an exception is neither the user's nor the machine's fault, so that its traceback is wanted."""
+    """Whether an exception is neither the user's nor the machine's fault, so that its traceback is needed."""
     if isinstance(error, StageError):
         return is_defect(error.__cause__)
     return isinstance(error, Exception) and not isinstance(error, PipelineError | OSError)
 
 
 def nearest(word: str, names: Iterable[str]) -> str | None:
-    """Return the name that was probably meant by a word that is none of them, letter case aside; None when nothing is near."""
+    """Return the name that an unknown word probably means, ignoring case; None if no name is near."""
     return next(iter(get_close_matches(word.casefold(), list(names), n=1)), None)
 
 
@@ -111,10 +111,10 @@ def says_disk_full(text: str) -> bool:
 
 @contextmanager
 def writing_into(folder: Path) -> Iterator[None]:
-    """Turn the error of a full disk, whoever met it and whatever it was wrapped in, into a ``DiskFullError``.
+    """Turn the error of a full disk, wherever it occurred and however it was wrapped, into a ``DiskFullError``.
 
     Args:
-        folder: What the message names, unless the error names a file elsewhere.
+        folder: The folder that the message names, unless the error names a file elsewhere.
 
     Raises:
         DiskFullError: The disk that was written to is full. All other exceptions pass.
@@ -124,7 +124,7 @@ def writing_into(folder: Path) -> Iterator[None]:
     except DiskFullError as error:
         if error.folder.exists():
             raise
-        raise DiskFullError.of(folder) from error  # it was a temporary one, which says nothing to the user
+        raise DiskFullError.of(folder) from error  # it was a temporary folder, which means nothing to the user
     except StageError:
         raise  # its message names stage and disk already
     except Exception as error:
@@ -135,12 +135,12 @@ def writing_into(folder: Path) -> Iterator[None]:
 
 
 def _is_full(folder: Path) -> bool:
-    """Whether the disk that holds a folder has no room left: some libraries fail there without a word about it."""
+    """Whether the disk of a folder is full: some libraries fail there without saying so."""
     return folder.exists() and shutil.disk_usage(folder).free < SCANT
 
 
 def _cause_in_full_disk(error: BaseException | None) -> BaseException | None:
-    """Return the exception in a chain of causes that says a disk is full, the operating system's own first."""
+    """Return the exception in a chain of causes that says that a disk is full, the operating system's own first."""
     chain = []
     while error is not None:
         chain.append(error)

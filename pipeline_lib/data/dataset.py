@@ -1,4 +1,4 @@
-"""The dataset stage: every image brought, looked at once, and laid out as ``train/<class>/`` and ``test/<class>/``."""
+"""The dataset stage: every image read, decoded once, and laid out as ``train/<class>/`` and ``test/<class>/``."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from pipeline_lib.images.read import ImageFacts, ImageProblem, decode_image
 from pipeline_lib.settings.sections import DataSettings
 
 Progress = Callable[[int, int], None]
-"""Called with the images looked at so far and their number."""
+"""Called with the number of images decoded so far and of all images."""
 
 IMAGES = "images.csv"
 SET_ASIDE = "set_aside.csv"
 
 SHOWN = 20
-"""Images set aside that the summary names; `SET_ASIDE` names all."""
+"""Number of images set aside that the summary names; `SET_ASIDE` names all."""
 
 _MB = 1_000_000
 _UNPACKED = ".unpacked"
@@ -40,7 +40,7 @@ _LONGEST_SUFFIX = 10
 
 
 class _Image(NamedTuple):
-    """A usable image: where it lies and what it is."""
+    """A usable image: where it is and what it is."""
 
     path: Path
     facts: ImageFacts
@@ -117,7 +117,7 @@ def build_dataset(
 
 
 def unique_names(paths: Sequence[Path]) -> list[str]:
-    """Return a file name for each relative path, so that all can lie in one folder.
+    """Return a file name for each relative path, so that all fit into one folder.
 
     Folders become part of the name, which keeps neighbours together: ``a/1.jpg`` -> ``a-1.jpg``. Stems stay unique, letter
     case aside, because later stages name what they derive from an image by its stem: ``1.jpg``, ``1.png`` -> ``1.jpg``,
@@ -147,7 +147,7 @@ def _printable(text: str) -> str:
 
 
 def _archive(source: Source, downloads: Path, data: DataSettings, progress: fetch.Progress | None) -> Path | None:
-    """Return the archive that holds the dataset, downloaded if need be; None when the dataset is in no archive."""
+    """Return the archive that holds the dataset, downloaded if need be; None if the dataset is not an archive."""
     if source.kind == "archive":
         return Path(source.location)
     if source.kind != "remote":
@@ -158,7 +158,7 @@ def _archive(source: Source, downloads: Path, data: DataSettings, progress: fetc
         fetch.download(source.location, archive, max_bytes=data.max_download_mb * _MB, progress=progress)
     if not zipfile.is_zipfile(archive):
         archive.unlink()
-        raise PipelineError(f"{source.location} sends no zip archive (a login page, perhaps); open it in a browser to see.")
+        raise PipelineError(f"{source.location} sends no zip archive (perhaps a login page); open it in a browser to see.")
     return archive
 
 
@@ -168,7 +168,7 @@ def _extract(archive: Path, folder: Path, data: DataSettings) -> str:
 
 
 def _look_at_all(found: ImageFolder, data: DataSettings, progress: Progress | None) -> tuple[_Splits, list[tuple[str, str]]]:
-    """Decode every image once; return the usable ones, and path and reason of the others."""
+    """Decode every image once; return the usable ones, and path and reason for the others."""
     splits = {"train": found.train} | ({} if found.test is None else {"test": found.test})
     done, total = itertools.count(1), len(found.files)
     usable: _Splits = {split: {} for split in splits}
@@ -207,7 +207,7 @@ def _check_loss(place: str, count: int, problems: list[tuple[str, str]], allowed
         path, reason = problems[0]
         raise PipelineError(
             f"{place} loses {len(problems)} of its {count} images, more than the share of {allowed:g} that data.max_lost_share "
-            f"allows (first: {path}: {reason}); mend or remove them."
+            f"allows (first: {path}: {reason}); fix or remove them."
         )
 
 
@@ -215,13 +215,15 @@ def _with_test(train: dict[str, list[_Image]], share: float) -> _Splits:
     splits: _Splits = {"train": {}, "test": {}}
     for name, images in train.items():
         if len(images) < 2:
-            raise PipelineError(f"Class {name} has one usable image, and none can be set aside as test; add images or test/.")
+            raise PipelineError(
+                f"Class {name} has only one usable image, so none can be set aside as test; add images or test/."
+            )
         splits["train"][name], splits["test"][name] = set_test_aside(images, share)
     return splits
 
 
 def _lay_out(folder: Path, found: ImageFolder, splits: _Splits, *, move: bool) -> int:
-    """Put the images in their places and list them; return their bytes in all."""
+    """Put the images in their places and list them; return their total size in bytes."""
     rows, size = [], 0
     for split, name, images in ((split, *item) for split, classes in splits.items() for item in classes.items()):
         place = folder / split / name
@@ -238,7 +240,7 @@ def _lay_out(folder: Path, found: ImageFolder, splits: _Splits, *, move: bool) -
 
 
 def _transfer(path: Path, target: Path, *, move: bool) -> None:
-    """Move what was unpacked, which saves the bytes a second writing; copy what belongs to the user."""
+    """Move unpacked files, which saves writing them twice; copy the user's files."""
     try:
         if move:
             path.replace(target)
@@ -249,11 +251,11 @@ def _transfer(path: Path, target: Path, *, move: bool) -> None:
 
 
 def _check_unchanged(source: Source) -> None:
-    """A result must not stand under the fingerprint of content that it does not have."""
+    """A result must not be kept under the fingerprint of other content."""
     fingerprint = source.fingerprint
     if source.kind == "folder":
         fingerprint = folder_fingerprint(scan(Path(source.location)))
     elif source.kind == "archive":
         fingerprint = file_sha256(Path(source.location))
     if fingerprint != source.fingerprint:
-        raise PipelineError(f"{source.location} changed while it was read; run again when nothing writes to it.")
+        raise PipelineError(f"{source.location} changed while it was read; run again once nothing writes to it.")

@@ -1,4 +1,4 @@
-"""Finding the images of a dataset: ``train/<class>/`` and ``test/<class>/``, checked for what cannot be learned from."""
+"""Finding the images of a dataset: ``train/<class>/`` and ``test/<class>/``, checked for problems that prevent training."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def _base(root: Path, label: str) -> Path:
             return base
     found = ", ".join(folder.name for folder in folders[:5]) or "no folders"
     raise PipelineError(
-        f"{label} holds no folder train/ with a folder of images for each class, in it or in the only folder inside it "
+        f"{label} has no folder train/ with a folder of images for each class, neither in itself nor in its only subfolder "
         f"(found: {found}{' ...' if len(folders) > 5 else ''}); arrange it as train/<class>/ and test/<class>/."
     )
 
@@ -181,9 +181,9 @@ def _check_names(names: list[str], label: str) -> None:
     for name in names:
         other = spelling.setdefault(name.casefold(), name)
         if other != name:
-            raise PipelineError(f"Classes {other} and {name} of {label} differ by letter case alone; rename or merge them.")
+            raise PipelineError(f"Classes {other} and {name} of {label} differ only in letter case; rename or merge them.")
         if any(unicodedata.category(character) in ("Cc", "Cs") for character in name):
-            raise PipelineError(f"The class name {name!r} of {label} holds characters that cannot be shown; rename it.")
+            raise PipelineError(f"The class name {name!r} of {label} contains characters that cannot be shown; rename it.")
 
 
 def _check_classes(train: Classes, test: Classes | None, label: str) -> None:
@@ -193,4 +193,4 @@ def _check_classes(train: Classes, test: Classes | None, label: str) -> None:
         raise PipelineError(f"Train and test of {label} have different classes ({told}); both need the same folders.")
     if len(train) < 2:
         only = ", ".join(train) or "none"
-        raise PipelineError(f"{label} needs at least two classes to tell apart, but train/ holds one or none ({only}).")
+        raise PipelineError(f"{label} needs at least two classes, but train/ has one or none ({only}).")

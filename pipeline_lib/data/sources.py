@@ -27,13 +27,13 @@ ADDRESSES: dict[str, tuple[str, ...]] = {
 """Named datasets that are downloaded: the official address, then its mirrors, tried in this order."""
 
 NAMES = ("sample", *ADDRESSES)
-"""What a dataset may be called instead of being given by its path."""
+"""Names that a dataset may have instead of a path."""
 
 _log = logging.getLogger(__name__)
 
 
 class Source(BaseModel):
-    """A dataset that was found, not read yet.
+    """A dataset that was found but not read yet.
 
     Attributes:
         name: What people call it: a name of `NAMES`, or the last part of the path.
@@ -89,7 +89,7 @@ def remote_fingerprint(validators: Validators) -> str:
 
 
 def resolve_path(dataset: str, names: Sequence[str] = NAMES) -> Source:
-    """Find a dataset by the path of a folder or zip archive; ``names`` are what else might have been meant.
+    """Find a dataset by the path of a folder or zip archive; ``names`` are the names that are allowed too.
 
     Raises:
         PipelineError: See `resolve`.
@@ -122,13 +122,13 @@ def _resolve_remote(name: str, archive: Path) -> Source:
         return _downloaded(name, archive)
     if validators.etag is None and validators.last_modified is None:
         _log.warning(
-            "%s states neither ETag nor Last-Modified: changed content of the same length goes unnoticed", validators.url
+            "%s states neither ETag nor Last-Modified: a change to content of the same length is not noticed", validators.url
         )
     return Source(name=name, kind="remote", location=validators.url, fingerprint=remote_fingerprint(validators))
 
 
 def _downloaded(name: str, archive: Path) -> Source:
-    """An archive of ours keeps the identity it was fetched under, so a night without network recomputes nothing."""
+    """A downloaded archive keeps the identity of its download, so a night without network recomputes nothing."""
     validators = validators_of(archive)
     if validators is None:
         return Source(name=name, kind="archive", location=str(archive.resolve()), fingerprint=file_sha256(archive))
@@ -139,7 +139,7 @@ def _digest_of_file(path: Path) -> str:
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
-        return f"unreadable: {error.strerror}"  # a state of the folder like any other; reading the image names it
+        return f"unreadable: {error.strerror}"  # a state of the folder like any other; reading the image reports it
 
 
 def _digest(value: Iterable[object]) -> str:

@@ -1,4 +1,4 @@
-"""Unpacking zip archives from strangers: nothing outside the folder, nothing but plain files, nothing without end."""
+"""Unpacking untrusted zip archives: only into the folder, only plain files, only up to a limit."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from pipeline_lib.files.clutter import is_clutter
 _CHUNK = 1 << 16
 _ENCRYPTED = 0x1
 _DEEPEST = 100  # folders above an entry: a dataset has two or three, and making a thousand at once exhausts the stack
-# A drawing of one colour packs a thousandfold and harms nobody: the ratio is judged from this many bytes on.
+# A drawing of one colour compresses a thousandfold and is harmless: the ratio is checked from this many bytes on.
 _SMALL = 1 << 20
-# Python's bz2 and lzma readers unpack a whole chunk at once, however large it grows, so no bound could hold them.
+# Python's bz2 and lzma readers unpack a whole chunk at once, however large it grows, so no limit would be effective.
 _BOUNDED_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 # What `zipfile` raises for damaged bytes: besides its own error, those of decoding a name and of seeking an offset.
 _DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError)
@@ -77,7 +77,7 @@ def _opened(archive: Path) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(archive)
     except _DAMAGE as error:
-        raise PipelineError(f"{archive} is no zip archive, or a damaged one ({error}); get it again.") from error
+        raise PipelineError(f"{archive} is not a zip archive, or it is damaged ({error}); download it again.") from error
     except OSError as error:
         raise PipelineError(f"{archive} cannot be read: {error.strerror or error}.") from error
 
@@ -87,15 +87,15 @@ def _refusal(archive: Path, entry: str, reason: str) -> PipelineError:
 
 
 def _judged(archive: Path, entries: list[zipfile.ZipInfo], names: list[str], max_files: int) -> list[_Item]:
-    """Return what is to be unpacked; refuse an archive with an entry that must not be."""
+    """Return the items to unpack; refuse an archive with an entry that must not be unpacked."""
     items: dict[PurePosixPath, _Item] = {}
     for number, (entry, name) in enumerate(zip(entries, names, strict=True), start=1):
         item = _Item(entry, name, PurePosixPath(name))
-        fault = f"is one more than the {max_files} allowed (data.max_files)" if number > max_files else ""
+        fault = f"exceeds the {max_files} files allowed (data.max_files)" if number > max_files else ""
         fault = fault or _fault_of_name(name) or _fault_of_kind(entry)
         earlier = items.get(item.place)
         if earlier and not (earlier.is_folder and item.is_folder):
-            fault = fault or f"comes to the same place as {earlier.name!r}"
+            fault = fault or f"has the same place as {earlier.name!r}"
         if fault:
             raise _refusal(archive, name, fault)
         if not any(is_clutter(part) for part in item.place.parts):
@@ -131,7 +131,7 @@ def _fault_of_kind(entry: zipfile.ZipInfo) -> str:
 
 
 class _Budget:
-    """Counts the bytes really written, over a whole archive."""
+    """Counts the bytes that are really written, over a whole archive."""
 
     def __init__(self, archive: Path, max_bytes: int, max_ratio: float) -> None:
         self.archive = archive
@@ -146,7 +146,7 @@ class _Budget:
         if self._written > self._max_bytes:
             excess = f"makes it larger than the {self._max_bytes / 1e6:g} MB allowed (data.max_unpacked_mb)"
             raise _refusal(self.archive, item.name, excess)
-        # The packed size of one entry is a claim, that of the archive is not.
+        # The packed size of one entry is only claimed, that of the archive is known.
         if self._is_absurd(of_item, item.entry.compress_size) or self._is_absurd(self._written, self._packed):
             excess = f"unpacks to more than {self._max_ratio:g} times its packed size (data.max_compression)"
             raise _refusal(self.archive, item.name, excess)

@@ -1,4 +1,4 @@
-"""The names in a zip archive as people read them, whatever encoding the tool that packed them has used."""
+"""The names in a zip archive as people read them, whatever encoding the tool that packed them used."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SPOKEN = {"utf-8": "UTF-8", "gbk": "GBK", "cp437": "code page 437"}
 
 
 class Names(NamedTuple):
-    """The names of an archive's entries, in their order, and how those were read that do not state their encoding.
+    """The names of an archive's entries, in their order, and how names without a stated encoding were read.
 
     Attributes:
         names: With forward slashes, in Unicode's composed form (NFC).
@@ -55,7 +55,7 @@ def _stated(entry: zipfile.ZipInfo) -> str | None:
         kind, size = struct.unpack("<HH", extra[:4])
         field, extra = extra[4 : 4 + size], extra[4 + size :]
         # The field holds a version, the CRC-32 of the name it belongs to, and the name. A tool that does not know the
-        # field may have renamed the entry since: the CRC tells.
+        # field may have renamed the entry since: the CRC shows it.
         if kind == _UNICODE_PATH and field[:5] == struct.pack("<BI", 1, zlib.crc32(raw)) and _decodes(field[5:], "utf-8"):
             return field[5:].decode("utf-8")
     return None

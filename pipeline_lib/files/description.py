@@ -1,4 +1,4 @@
-"""What stands in the JSON files beside weights: read back strictly, so that a damaged file is refused and not believed."""
+"""The content of the JSON files beside weights, read back strictly, so that a damaged file is refused."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 
 class Description(BaseModel):
-    """Base of all descriptions: immutable, no field that is not known, no number that is not finite."""
+    """Base of all descriptions: immutable, without unknown fields, only finite numbers."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-# Calibration finds 0.05 to 20 (`training.calibration.LOG_BOUND`); far outside of that softmax overflows or is flat.
+# Calibration finds 0.05 to 20 (`training.calibration.LOG_BOUND`); far outside that range softmax overflows or is flat.
 Temperature = Annotated[float, Field(ge=0.01, le=100, description="What logits are divided by before softmax.")]
 
 Side = Annotated[int, Field(ge=1, le=4096, description="Side of the square input in pixels.")]

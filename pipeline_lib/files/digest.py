@@ -16,5 +16,5 @@ def file_sha256(path: Path) -> str:
 
 
 def has_sha256(path: Path, wanted: str) -> bool:
-    """Return whether a file is there whose sha256 is, or begins with, ``wanted`` in hexadecimal."""
+    """Return whether a file exists whose sha256 is, or begins with, ``wanted`` in hexadecimal."""
     return path.is_file() and file_sha256(path).startswith(wanted.lower())

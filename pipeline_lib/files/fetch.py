@@ -1,4 +1,4 @@
-"""One file from an address to a path: resumed, bounded, verified, and never visible half-done."""
+"""One file from an address to a path: resumed, limited in size, verified, and never visible before it is complete."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from pipeline_lib.files.digest import file_sha256
 T = TypeVar("T")
 
 Progress = Callable[[int, "int | None"], None]
-"""Called with the bytes on disk so far and the total, None where the server does not state it."""
+"""Called with the bytes on disk so far and the total, None if the server does not state it."""
 
 ATTEMPTS = 6
-"""Tries in all. With waits of 0.5, 1, 2, 4 and 8 s they outlast a restarting server, not a user's patience."""
+"""Number of tries. With waits of 0.5, 1, 2, 4 and 8 s they outlast the restart of a server."""
 
 FEW_ATTEMPTS = 3
-"""Tries in all where there is something else to turn to: another address, an earlier download."""
+"""Number of tries if there is an alternative: another address, an earlier download."""
 
 MAX_WAIT = 60.0
-"""Longest wait in seconds that a server's Retry-After is granted."""
+"""Maximum seconds that a server's Retry-After is respected."""
 
-# 30 s without a byte of a body are forgiven; a connection, or an answer to a question, takes 10 s at most.
+# A body may pause for 30 s; a connection, or the answer to a HEAD request, may take 10 s.
 _TIMEOUT = httpx.Timeout(30.0, connect=10.0)
 _TIMEOUT_OF_QUESTION = httpx.Timeout(10.0)
-# A body that is encoded on its way has another length than the file, and cannot be resumed.
+# A body that is encoded for the transfer has another length than the file and cannot be resumed.
 _UNENCODED = {"Accept-Encoding": "identity"}
 
 
@@ -135,7 +135,7 @@ def ask(url: str) -> Validators:
 
 
 def first_of(sources: Iterable[Callable[[], T]]) -> T:
-    """Return what the first source gives that does not fail.
+    """Return the result of the first source that does not fail.
 
     Raises:
         DiskFullError: There is no room, which no other source would change.
@@ -153,18 +153,18 @@ def first_of(sources: Iterable[Callable[[], T]]) -> T:
 
 
 def locked(path: Path) -> FileLock:
-    """Return a lock, held within ``with``, among all who write ``path``."""
+    """Return a lock, held within ``with``, among all processes that write ``path``."""
     return FileLock(path.with_name(f"{path.name}.lock"))
 
 
 def validators_of(path: Path) -> Validators | None:
-    """Return what the server said about a downloaded file; None for one that came otherwise or was changed since."""
+    """Return what the server said about a downloaded file; None for a file from elsewhere or one that was changed since."""
     known = _read_record(path)
     return known if known and path.is_file() and known.sha256 == file_sha256(path) else None
 
 
 def _plain_reason(error: httpx.HTTPError | httpx.InvalidURL) -> str:
-    """Say in a few words why a request failed."""
+    """Return in a few words why a request failed."""
     if isinstance(error, httpx.HTTPStatusError):
         return f"the server answers {error.response.status_code} {error.response.reason_phrase}".rstrip()
     if isinstance(error, httpx.TimeoutException):
@@ -173,7 +173,7 @@ def _plain_reason(error: httpx.HTTPError | httpx.InvalidURL) -> str:
 
 
 def worth_retrying(error: Exception) -> bool | float:
-    """Tell stamina whether to try again: False, True, or the seconds that the server asks to wait."""
+    """Return to stamina whether to try again: False, True, or the seconds that the server asks to wait."""
     if isinstance(error, httpx.HTTPStatusError):
         status = error.response.status_code
         wait = error.response.headers.get("Retry-After", "")
@@ -184,7 +184,7 @@ def worth_retrying(error: Exception) -> bool | float:
 
 
 class _OtherVersion(httpx.TransportError):
-    """The bytes on disk do not continue what the server has now: they were discarded, and the next try starts over."""
+    """The bytes on disk are not the beginning of what the server has now: they were discarded, and the next try starts over."""
 
 
 def _client(timeout: httpx.Timeout) -> httpx.Client:
@@ -192,7 +192,7 @@ def _client(timeout: httpx.Timeout) -> httpx.Client:
 
 
 def _tries(attempts: int) -> Iterable[stamina.Attempt]:
-    """Yield the tries of a request, with growing waits between them: the one policy of all that asks a server."""
+    """Yield the tries of a request, with growing waits between them: the only retry policy towards servers."""
     return stamina.retry_context(on=worth_retrying, attempts=attempts, timeout=None, wait_initial=0.5, wait_max=MAX_WAIT)
 
 
@@ -210,7 +210,7 @@ def _fetch_with_retries(url: str, part: Path, max_bytes: int, progress: Progress
 
 
 def _verified(url: str, part: Path, wanted: str, instead: str) -> str:
-    """Return the digest of what arrived; refuse it when it does not begin as it must."""
+    """Return the digest of the received file; refuse it if it does not begin with the expected one."""
     digest = file_sha256(part)
     if not digest.startswith(wanted.lower()):
         _discard(part)
@@ -245,7 +245,7 @@ def _resume_headers(url: str, part: Path) -> dict[str, str]:
 
 
 def _check_continues(part: Path, response: httpx.Response, validators: Validators) -> None:
-    """Some servers honour Range and ignore If-Range: compare what they say with what was said before."""
+    """Some servers honour Range and ignore If-Range: compare their validators with the recorded ones."""
     start = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
     known = _read_record(part)
     if not start or int(start[1]) != _size(part) or known is None or known.contradicts(validators):
@@ -298,7 +298,7 @@ def _record(path: Path) -> Path:
 
 
 def _read_record(path: Path) -> Validators | None:
-    """A record that is missing or was cut off by a kill says nothing: the transfer starts over."""
+    """A missing or truncated record is ignored: the transfer starts over."""
     try:
         return Validators.model_validate_json(_record(path).read_bytes())
     except (FileNotFoundError, ValidationError):

@@ -1,4 +1,4 @@
-"""Files that appear in two places without taking space twice."""
+"""Files that are in two places without taking space twice."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def link_or_copy(source: Path, target: Path) -> None:
-    """Make ``target`` a hard link to ``source``, or a copy where the file system has no hard links."""
+    """Make ``target`` a hard link to ``source``, or a copy if the file system has no hard links."""
     try:
         os.link(source, target)
     except OSError:

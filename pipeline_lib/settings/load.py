@@ -1,4 +1,4 @@
-"""Settings from a YAML file and from ``name=value`` pairs, refused with the name, the allowed range and the nearest name."""
+"""Settings from a YAML file and from ``name=value`` pairs, errors name the setting, its range and the nearest name."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _pair(assignment: str, fields: Mapping[str, FieldInfo]) -> tuple[str, Any]:
-    """Return the name and the value of ``name=value``; text stays text, all else is read as YAML."""
+    """Return the name and the value of ``name=value``; text stays text, everything else is read as YAML."""
     name, equals, text = (part.strip() for part in assignment.partition("="))
     if not (name and equals):
         raise PipelineError(f"--set {shortened(assignment)}: write NAME=VALUE, for example --set train.epochs=50")
@@ -99,7 +99,7 @@ def _nested(flat: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _in_words(error: ValidationError, fields: Mapping[str, FieldInfo]) -> str:
-    """Return the first complaint as one sentence."""
+    """Return the first error as one sentence."""
     complaint = error.errors()[0]
     # The complaint about an item of a list ends with its position.
     name = ".".join(str(part) for part in complaint["loc"] if not isinstance(part, int))

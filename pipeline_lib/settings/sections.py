@@ -12,7 +12,11 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 StageMinutes = Annotated[
     float,
-    Field(gt=0, le=10_080, description="Minutes after which a stage is stopped and the run fails; all shards together."),
+    Field(
+        gt=0,
+        le=10_080,
+        description="Time limit of a stage in minutes, all its shards together; a stage that takes longer fails the run.",
+    ),
 ]
 
 
@@ -25,8 +29,8 @@ _BOUNDS = {
 }
 
 
-def _tell_ranges(schema: dict[str, Any]) -> None:
-    """Add each number's range to its description: the form of a run shows descriptions, but no ranges."""
+def _show_ranges(schema: dict[str, Any]) -> None:
+    """Add each number's range to its description: the run form shows descriptions, but not ranges."""
     for field in schema["properties"].values():
         number = field.get("items", field)
         words = [phrase.format(f"{number[bound]:,.10g}") for bound, phrase in _BOUNDS.items() if bound in number]
@@ -35,22 +39,25 @@ def _tell_ranges(schema: dict[str, Any]) -> None:
 
 
 class Section(BaseModel):
-    """Base of all sections: immutable; a name that does not exist is an error, and so is a number that is not finite."""
+    """Base of all sections: immutable; unknown names and numbers that are not finite are errors."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, json_schema_extra=_tell_ranges)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, json_schema_extra=_show_ranges)
 
 
 class DataSettings(Section):
     """Limits on what is accepted as a dataset."""
 
-    max_download_mb: int = Field(2048, ge=1, le=1_000_000, description="Largest archive that is downloaded, in MB.")
-    max_files: int = Field(200_000, ge=1, le=10_000_000, description="Most files an archive may unpack to.")
-    max_unpacked_mb: int = Field(20_480, ge=1, le=10_000_000, description="Most bytes an archive may unpack to, in MB.")
+    max_download_mb: int = Field(2048, ge=1, le=1_000_000, description="Maximum size of a downloaded archive, in MB.")
+    max_files: int = Field(200_000, ge=1, le=10_000_000, description="Maximum number of files in an archive.")
+    max_unpacked_mb: int = Field(20_480, ge=1, le=10_000_000, description="Maximum size of an unpacked archive, in MB.")
     max_compression: int = Field(
-        200, ge=2, le=100_000, description="Largest ratio of unpacked to packed bytes of one file; photographs stay below 2."
+        200, ge=2, le=100_000, description="Maximum ratio of unpacked to packed bytes of one file; photographs stay below 2."
     )
     max_megapixels: float = Field(
-        100.0, gt=0, le=178, description="Largest image in megapixels; bigger ones are set aside. Pillow refuses 179."
+        100.0,
+        gt=0,
+        le=178,
+        description="Maximum size of an image in megapixels; larger ones are set aside. Pillow refuses 179.",
     )
     max_lost_share: float = Field(
         0.2, ge=0, le=1, description="Share of one class's images that may be broken before the run stops, 0..1."
@@ -61,7 +68,7 @@ class DataSettings(Section):
 
 
 class ShardSettings(Section):
-    """Into how many shards the views of a split are cut."""
+    """Number of shards into which each view of a split is cut."""
 
     train: int = Field(8, ge=1, le=1024, description="Shards of train; one changed image recomputes one shard of each view.")
     test: int = Field(2, ge=1, le=1024, description="Shards of test, which is about a tenth of train.")
@@ -75,27 +82,35 @@ class AuditSettings(Section):
         ge=0,
         le=16,
         description=(
-            "Bits of 64 in which the perceptual hashes of two images, one mirrored or not, may differ when they show one "
-            "picture; their thumbnails must agree as well. At 10, photographs found again: all that were recompressed, shrunk, "
-            "mirrored or darkened, 93 % of those cropped by a tenth; of 245 such pairs among 2,212 real photographs none was "
-            "false. Beyond 12 most candidates differ."
+            "Bits of 64 in which the perceptual hashes of two images, one mirrored or not, may differ if they show the same "
+            "picture; their thumbnails must agree as well. 10 finds all copies that were recompressed, shrunk, mirrored or "
+            "darkened, and 93 % of those cropped by a tenth; of 245 pairs found among 2,212 real photographs none was "
+            "false. Beyond 12 most candidates are different pictures."
         ),
     )
-    min_side: int = Field(32, ge=1, le=1024, description="An image with a side below this many pixels is called tiny.")
+    min_side: int = Field(32, ge=1, le=1024, description="An image with a side of fewer pixels counts as tiny.")
     blank_std: float = Field(
-        4.0, ge=0, le=128, description="An image whose grey values deviate less than this (of 255) is called near-blank."
+        4.0,
+        ge=0,
+        le=128,
+        description="An image whose grey values have a smaller standard deviation (of 255) counts as near-blank.",
     )
 
 
 class TrainViewSettings(Section):
     """Augmented views of train: wide, so that the head sees noise and rotation of every strength."""
 
-    views: int = Field(4, ge=0, le=32, description="Augmented views of each training image, beside the clean one.")
-    sigma_min: float = Field(0.0, ge=0, le=255, description="Weakest Gaussian noise, standard deviation of 255.")
-    sigma_max: float = Field(50.0, ge=0, le=255, description="Strongest Gaussian noise: twice that of the test views.")
+    views: int = Field(4, ge=0, le=32, description="Augmented views of each training image, in addition to the clean one.")
+    sigma_min: float = Field(0.0, ge=0, le=255, description="Minimum standard deviation of the Gaussian noise, of 255.")
+    sigma_max: float = Field(
+        50.0,
+        ge=0,
+        le=255,
+        description="Maximum standard deviation of the Gaussian noise, of 255: twice that of the test views.",
+    )
     angle_max: float = Field(30.0, ge=0, le=180, description="Rotation drawn from -angle..angle degrees.")
     flip: float = Field(0.5, ge=0, le=1, description="Probability of a horizontal flip.")
-    crop_min: float = Field(0.7, gt=0, le=1, description="Smallest share of the area that a random crop keeps; 1 = no crop.")
+    crop_min: float = Field(0.7, gt=0, le=1, description="Minimum share of the area that a random crop keeps; 1 = no crop.")
     brightness: float = Field(0.2, ge=0, lt=1, description="Brightness factor drawn from 1-b..1+b.")
 
     @model_validator(mode="after")
@@ -106,7 +121,7 @@ class TrainViewSettings(Section):
 
 
 def _distinct(values: tuple[float, ...]) -> tuple[float, ...]:
-    """Refuse a cell of the grid that is there twice; cells are named by six digits."""
+    """Refuse a cell of the grid that is listed twice; cells are named by six digits."""
     names = [f"{value + 0.0:g}" for value in values]
     if repeated := [name for name in names if names.count(name) > 1]:
         raise ValueError(f"{repeated[0]} is listed more than once")
@@ -122,11 +137,11 @@ class TestViewSettings(Section):
 
     __test__ = False  # pytest would collect a class of this name
 
-    views: int = Field(5, ge=1, le=32, description="Augmented views of each test image; five narrow the interval.")
-    sigma: float = Field(25.0, ge=0, le=255, description="Gaussian noise, standard deviation of 255.")
+    views: int = Field(5, ge=1, le=32, description="Augmented views of each test image; five make the interval narrower.")
+    sigma: float = Field(25.0, ge=0, le=255, description="Standard deviation of the Gaussian noise, of 255.")
     angle_max: float = Field(30.0, ge=0, le=180, description="Rotation drawn from -angle..angle degrees.")
     grid_sigmas: Sigmas = Field((0.0, 25.0, 50.0), max_length=8, description="Noise levels (of 255) of the robustness grid.")
-    grid_angles: Angles = Field((0.0, 30.0), max_length=8, description="Largest angles (degrees) of the robustness grid.")
+    grid_angles: Angles = Field((0.0, 30.0), max_length=8, description="Maximum angles (degrees) of the robustness grid.")
 
 
 class BackboneSettings(Section):
@@ -151,22 +166,20 @@ class FeaturesSettings(Section):
         description="onnxruntime (four times as fast; compared with MindSpore when the backbone is exported) or mindspore.",
     )
     batch: int = Field(
-        2, ge=1, le=1024, description="Images a forward pass; what two images need stays in the processor's cache."
+        2, ge=1, le=1024, description="Images per forward pass; the activations of two images stay in the processor's cache."
     )
 
 
-Epochs = Annotated[int, Field(ge=1, le=10_000, description="Most passes over the training images.")]
+Epochs = Annotated[int, Field(ge=1, le=10_000, description="Maximum number of epochs.")]
 WarmupEpochs = Annotated[int, Field(ge=0, le=1000, description="Epochs of linear warm-up from lr_start to lr_max.")]
 LrStart = Annotated[float, Field(ge=0, le=10, description="Learning rate of the first step of the warm-up.")]
 LrMax = Annotated[float, Field(gt=0, le=10, description="Learning rate after warm-up.")]
 LrEnd = Annotated[float, Field(ge=0, le=10, description="Learning rate of the last step of the cosine decay.")]
-WeightDecay = Annotated[float, Field(ge=0, le=1, description="L2 penalty on weights; biases have none.")]
+WeightDecay = Annotated[float, Field(ge=0, le=1, description="L2 penalty on weights, not on biases.")]
 LabelSmoothing = Annotated[float, Field(ge=0, lt=1, description="Share of the target spread over all classes.")]
-BatchSize = Annotated[int, Field(ge=1, le=4096, description="Images a step.")]
+BatchSize = Annotated[int, Field(ge=1, le=4096, description="Images per training step.")]
 ValShare = Annotated[float, Field(gt=0, lt=0.9, description="Share of train held out to choose epoch and temperature, 0..1.")]
-Refit = Annotated[
-    bool, Field(description="Once the epoch is chosen, train anew on all of train for as long: the held-out images count too.")
-]
+Refit = Annotated[bool, Field(description="Once the epoch is chosen, train again on all of train for as many epochs.")]
 Patience = Annotated[int, Field(ge=1, le=10_000, description="Epochs without a better validation loss before training stops.")]
 CheckpointEvery = Annotated[int, Field(ge=1, le=10_000, description="Epochs between checkpoints.")]
 
@@ -175,7 +188,7 @@ class TrainingSettings(Section):
     """What every training has in common. Subclasses state the defaults that differ, each with its reason."""
 
     optimizer: Literal["momentum", "adam"] = Field(
-        "momentum", description="momentum, or adam (sooner; it wants lr_max near 0.001, and its loss jumps)."
+        "momentum", description="momentum, or adam (converges sooner, but needs lr_max near 0.001, and its loss jumps)."
     )
     epochs: Epochs = 100
     warmup_epochs: WarmupEpochs = 5
@@ -190,7 +203,7 @@ class TrainingSettings(Section):
     refit: Refit = True
     patience: Patience = 20
     checkpoint_every: CheckpointEvery = 5
-    keep_checkpoints: int = Field(20, ge=1, le=1000, description="Checkpoints kept, the newest.")
+    keep_checkpoints: int = Field(20, ge=1, le=1000, description="Number of newest checkpoints that are kept.")
 
     @model_validator(mode="after")
     def _warmup_fits(self) -> TrainingSettings:
@@ -200,7 +213,7 @@ class TrainingSettings(Section):
 
 
 class TrainSettings(TrainingSettings):
-    """The head and its training. Defaults follow the report, but for the refit: at 80 images a class each one counts."""
+    """The head and its training. The defaults are the report's except for the refit: at 80 images per class each one counts."""
 
     views: Literal["all", "clean"] = Field("all", description="all views, or clean alone (the report's cautionary tale).")
     dropout: float = Field(0.2, ge=0, lt=1, description="Dropout on the pooled features.")
@@ -208,14 +221,14 @@ class TrainSettings(TrainingSettings):
 
 
 class EvaluateSettings(Section):
-    """How the evaluation is drawn up."""
+    """How a model is evaluated."""
 
     confidence: float = Field(0.95, gt=0.5, lt=1, description="Confidence level of the intervals.")
     ece_bins: int = Field(15, ge=2, le=100, description="Equal-width bins of the expected calibration error (Guo et al. 2017).")
     tsne_images: int = Field(
-        2000, ge=10, le=20_000, description="Most images in the t-SNE projection; its time grows with n log n."
+        2000, ge=10, le=20_000, description="Maximum number of images in the t-SNE projection; its time grows with n log n."
     )
-    mistakes: int = Field(12, ge=0, le=100, description="Most confident mistakes shown as pictures.")
+    mistakes: int = Field(12, ge=0, le=100, description="Number of most confident mistakes that are shown as pictures.")
 
 
 class Settings(Section):
@@ -223,18 +236,22 @@ class Settings(Section):
 
     seed: int = Field(1, ge=0, le=2**31 - 1, description="Seed of everything random.")
     image_size: int = Field(
-        224, ge=32, le=512, multiple_of=32, description="Side of the square images in pixels; the pretrained weights know 224."
+        224,
+        ge=32,
+        le=512,
+        multiple_of=32,
+        description="Side of the square images in pixels; the pretrained weights are for 224.",
     )
     stage_minutes: StageMinutes = 240.0
     data: DataSettings = Field(DataSettings(), description="Limits on what is accepted as a dataset.")
-    shards: ShardSettings = Field(ShardSettings(), description="Into how many shards the views of a split are cut.")
+    shards: ShardSettings = Field(ShardSettings(), description="Number of shards into which each view of a split is cut.")
     audit: AuditSettings = Field(AuditSettings(), description="What counts as a duplicate, as tiny and as blank.")
     augment_train: TrainViewSettings = Field(TrainViewSettings(), description="Augmented views of train.")
     augment_test: TestViewSettings = Field(TestViewSettings(), description="Augmented views of test, and the robustness grid.")
     backbone: BackboneSettings = Field(BackboneSettings(), description="Which pretrained MobileNetV2.")
     features: FeaturesSettings = Field(FeaturesSettings(), description="How the frozen backbone is run.")
     train: TrainSettings = Field(TrainSettings(), description="The head and its training.")
-    evaluate: EvaluateSettings = Field(EvaluateSettings(), description="How the evaluation is drawn up.")
+    evaluate: EvaluateSettings = Field(EvaluateSettings(), description="How a model is evaluated.")
 
 
 class NetworkSettings(Section):
@@ -246,7 +263,7 @@ class NetworkSettings(Section):
 
 
 class NetworkTrainSettings(TrainingSettings):
-    """The training of the whole network: momentum and batch as in the report, the learning rate not.
+    """The training of the whole network: momentum and batch are the report's, the learning rate is not.
 
     At the report's constant rate of 0.01 the validation loss jumps from epoch to epoch, and patience 3 ends on a lucky early
     one (epoch 3 of 6, seed 1). Annealed from 0.02, with a small weight decay, it falls until the end and lower, for both forms:
@@ -273,4 +290,4 @@ class LenetSettings(Section):
     data: DataSettings = Field(DataSettings(), description="Limits on what is accepted as a dataset.")
     network: NetworkSettings = Field(NetworkSettings(), description="Which LeNet-5.")
     train: NetworkTrainSettings = Field(NetworkTrainSettings(), description="The training of the whole network.")
-    evaluate: EvaluateSettings = Field(EvaluateSettings(), description="How the evaluation is drawn up.")
+    evaluate: EvaluateSettings = Field(EvaluateSettings(), description="How a model is evaluated.")

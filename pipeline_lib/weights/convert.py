@@ -1,4 +1,4 @@
-"""Pretrained backbones: from a weight file of any known kind to this project's checkpoint.
+"""Pretrained backbones: from a weight file of any known kind to a checkpoint of this project.
 
 Kinds are told apart by content: Keras' HDF5, MindCV's checkpoint, a checkpoint of this project. Whatever the kind, every
 parameter of the network is set from the file, or the file is refused.

@@ -1,4 +1,4 @@
-"""The backbone with its pooling, exported from MindSpore to ONNX, and compared with MindSpore before anybody uses it."""
+"""The backbone with its pooling, exported from MindSpore to ONNX, and compared with MindSpore before it is used."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pipeline_lib.models.backbone import pooled_backbone
 from pipeline_lib.models.spec import ONNX
 
 TOLERANCE = 1e-3
-"""Largest difference of two engines' features, which lie in 0..6: they sum in another order, which costs about 3e-5."""
+"""Maximum difference of two engines' features, which are in 0..6: another order of summation changes them by about 3e-5."""
 
 
 def export_onnx(folder: Path) -> None:
@@ -65,7 +65,7 @@ def compare_engines(folder: Path, pictures: Sequence[Image.Image]) -> dict[str, 
 
 
 def _name_anew(graph: onnx.GraphProto) -> None:
-    """Name tensors by their order: MindSpore counts on from one export of a process to the next, so its names differ."""
+    """Name tensors by their order: MindSpore's names contain numbers that differ from one export of a process to the next."""
     outputs = [output for node in graph.node for output in node.output]
     names = {old: f"t{number}" for number, old in enumerate(outputs)}
     names |= {tensor.name: f"w{number}" for number, tensor in enumerate(graph.initializer)}

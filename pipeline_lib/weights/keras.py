@@ -1,4 +1,4 @@
-"""Weights in Keras' HDF5 layout: how they lie in the file, and which layer is which.
+"""Weights in Keras' HDF5 layout: how they are stored in the file, and which layer is which.
 
 The layer names are those of ``keras.applications.MobileNetV2``, the layouts those of a saved model (``model_weights/``,
 where the backbone may be a model within the model) and of saved weights (layers at the root).
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from pipeline_lib.errors import PipelineError
 
 TOP_LAYERS = re.compile(r"(predictions|logits|dense(_\d+)?)", re.IGNORECASE)
-"""Classification layers that may lie among the backbone's: left out, because the pipeline trains its own head."""
+"""Classification layers that may be among the backbone's: left out, because the pipeline trains its own head."""
 
 _UNIT_LAYERS = {
     ("stem", "conv"): "Conv1",
@@ -39,7 +39,7 @@ def keras_name(name: str) -> str:
 
 
 def read_keras(path: Path) -> dict[str, NDArray[np.float32]]:
-    """Return the backbone's arrays of a Keras file as ``layer/variable``, kernels as MindSpore lays them out.
+    """Return the backbone's arrays of a Keras file as ``layer/variable``, kernels in MindSpore's layout.
 
     Whatever was built on top of the backbone is left out: what lies outside its group when it is a model within a model,
     and :data:`TOP_LAYERS` beside its layers.
@@ -72,7 +72,7 @@ def _backbone_group(file: h5py.File, path: Path) -> h5py.Group:
         if "Conv1" in group:
             return group
     raise PipelineError(
-        f"{path} holds no MobileNetV2 of Keras: no layer is called Conv1; give a file of keras.applications.MobileNetV2"
+        f"{path} is not a MobileNetV2 of Keras: it has no layer Conv1; give a file of keras.applications.MobileNetV2"
     )
 
 

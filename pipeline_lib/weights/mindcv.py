@@ -13,7 +13,7 @@ _LAYERS = {"expand": 0, "depthwise": 3, "project": 6}
 
 
 def is_mindcv(arrays: Mapping[str, NDArray[np.float32]]) -> bool:
-    """Tell whether a checkpoint's names are those of MindCV's network."""
+    """Return whether a checkpoint's names are those of MindCV's network."""
     return "features.0.weight" in arrays
 
 

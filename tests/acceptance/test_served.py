@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from operated import Operated, operating
 
-RUNS = 10
+RUNS = 2
 SMALL = {"image_size": 96}
 
 

@@ -183,7 +183,7 @@ def test_without_a_test_split_the_last_usable_images_are_set_aside(tmp_path: Pat
 
 
 def test_without_a_test_split_one_image_is_too_few(tmp_path: Path, make_dataset: Make, build: Build) -> None:
-    with pytest.raises(PipelineError, match="Class Paper has one usable image"):
+    with pytest.raises(PipelineError, match="Class Paper has only one usable image"):
         build(make_dataset(tmp_path / "photos", train={"Cans": 5, "Paper": 1}))
 
 

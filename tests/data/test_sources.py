@@ -130,7 +130,7 @@ def test_tells_a_file_that_is_no_archive(tmp_path: Path, downloads: Path) -> Non
 
 
 def test_a_folder_that_is_no_dataset_is_told_at_once(tmp_path: Path, downloads: Path) -> None:
-    with pytest.raises(PipelineError, match="holds no folder train/"):
+    with pytest.raises(PipelineError, match="has no folder train/"):
         resolve(str(tmp_path), downloads=downloads)
 
 

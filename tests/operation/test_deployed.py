@@ -41,9 +41,7 @@ def test_the_form_of_every_deployment_tells_ranges(operated: Operated) -> None:
     for deployment in deployments.values():
         sections = deployment["parameter_openapi_schema"]["definitions"].values()
         ranges = [field for each in sections for name, field in each["properties"].items() if name == "epochs"]
-        assert [field["description"] for field in ranges] == [
-            "Most passes over the training images. Allowed: at least 1, at most 10,000."
-        ]
+        assert [field["description"] for field in ranges] == ["Maximum number of epochs. Allowed: at least 1, at most 10,000."]
 
 
 def test_the_nightly_has_its_schedule_and_both_deployments_their_limits(operated: Operated) -> None:

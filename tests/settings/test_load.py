@@ -89,8 +89,8 @@ def test_no_number_may_be_infinite_or_huge(model: type[Section], value: str) -> 
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("train: [", "is not YAML that can be read here: line 1: expected the node content"),
-        ("- 1\n- 2\n", "must hold names and values"),
+        ("train: [", "it is not supported YAML: line 1: expected the node content"),
+        ("- 1\n- 2\n", "must contain names and values"),
         ("train: {epoch: 3}", "did you mean train.epochs?"),
         ("seed: 1\n\nseed: 2\n", "sets seed twice, on line 1 and on line 3; keep one of them"),
         ("train:\n  epochs: 5\n  epochs: 6\n", "sets train.epochs twice, on line 2 and on line 3; keep one of them"),
@@ -100,8 +100,8 @@ def test_no_number_may_be_infinite_or_huge(model: type[Section], value: str) -> 
         ("train: &a\n  epochs: *a\n", "line 2: aliases (*name) are not followed"),
         ("seed: " + "[" * 5000, "line 1: nested more than 20 deep"),
         ("seed: 2001-99-99", "line 1: the value of seed cannot be read"),
-        ("? [seed]\n: 1", "line 1 sets something that has no name"),
-        ("'': 1", "line 1 sets something that has no name"),
+        ("? [seed]\n: 1", "line 1 sets a value without a name"),
+        ("'': 1", "line 1 sets a value without a name"),
         ("\0", "is not YAML"),
     ],
 )

