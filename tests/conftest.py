@@ -20,12 +20,11 @@ from waiting import PATIENCE, eventually
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep what shares a server in one of the processes of `make test`: the folder ``operation``, and what drives flows."""
+    """Keep together, in one of the processes of `make test`, what shares a server or else a file, and so its fixtures."""
     for item in items:
         fixtures = getattr(item, "fixturenames", ())
-        group = next((name for name in ("operation", "prefect_api") if name in fixtures), None)
-        if group:
-            item.add_marker(pytest.mark.xdist_group(group))
+        shared = next((name for name in ("operation", "prefect_api") if name in fixtures), str(item.path))
+        item.add_marker(pytest.mark.xdist_group(shared))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
