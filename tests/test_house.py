@@ -14,6 +14,7 @@ from pipeline_lib.stages.reach import reach
 
 ROOMS = (
     "pipeline_lib.errors",
+    "pipeline_lib.progress",
     "pipeline_lib.files",
     "pipeline_lib.settings",
     "pipeline_lib.stages",

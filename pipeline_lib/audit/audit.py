@@ -6,7 +6,7 @@ It looks and lists; it never changes or deletes an image.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -20,9 +20,9 @@ from pipeline_lib.audit.leak_sheet import Leak, draw_leaks
 from pipeline_lib.audit.similarity import Fingerprint, fingerprint, group_ids, hash_distance, near_links
 from pipeline_lib.errors import PipelineError
 from pipeline_lib.images.read import ImageProblem
+from pipeline_lib.progress import Progress, ignore_progress
 from pipeline_lib.settings.sections import AuditSettings
 
-Progress = Callable[[int, int, str], None]
 """Called with the images looked at so far, their number, and a text."""
 
 PAIRS = "pairs.csv"
@@ -35,7 +35,7 @@ SHOWN = 10
 """Findings of a kind that the summary names; the tables name all."""
 
 
-def audit_dataset(folder: Path, dataset: Path, audit: AuditSettings, progress: Progress | None = None) -> dict[str, Any]:
+def audit_dataset(folder: Path, dataset: Path, audit: AuditSettings, progress: Progress = ignore_progress) -> dict[str, Any]:
     """Compare all images of a dataset with one another and write what was found into ``folder``.
 
     ``images.csv`` has a row for each image: split, class, name, sha256 of the bytes, digest of the decoded pixels, perceptual
@@ -100,14 +100,13 @@ def _listed(dataset: Path) -> pd.DataFrame:
     return listed.sort_values(["test", "class", "name"], ignore_index=True)
 
 
-def _fingerprints(paths: Sequence[Path], progress: Progress | None) -> list[Fingerprint]:
+def _fingerprints(paths: Sequence[Path], progress: Progress) -> list[Fingerprint]:
     """Decode and hash on all cores; Pillow and hashlib let other threads run meanwhile."""
     prints = []
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for each in pool.map(_fingerprint, paths):
             prints.append(each)
-            if progress is not None:
-                progress(len(prints), len(paths), "comparing images")
+            progress(len(prints), len(paths), "comparing images")
     return prints
 
 

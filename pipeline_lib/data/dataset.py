@@ -6,7 +6,7 @@ import itertools
 import os
 import shutil
 import zipfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -21,9 +21,9 @@ from pipeline_lib.files.archive import extract_zip
 from pipeline_lib.files.digest import file_sha256
 from pipeline_lib.files.table import write_table
 from pipeline_lib.images.read import ImageFacts, ImageProblem, decode_image
+from pipeline_lib.progress import Progress, ignore_progress
 from pipeline_lib.settings.sections import DataSettings
 
-Progress = Callable[[int, int], None]
 """Called with the number of images decoded so far and of all images."""
 
 IMAGES = "images.csv"
@@ -56,8 +56,7 @@ def build_dataset(
     data: DataSettings,
     *,
     downloads: Path,
-    progress: Progress | None = None,
-    download_progress: fetch.Progress | None = None,
+    progress: Progress = ignore_progress,
 ) -> dict[str, Any]:
     """Lay a dataset out in ``folder``, its image bytes unchanged.
 
@@ -71,8 +70,7 @@ def build_dataset(
         source: What to bring, as `sources.resolve` found it.
         data: Limits, and the share that becomes test when the dataset has no test split.
         downloads: Folder in which remote archives are kept for the next time.
-        progress: Called while images are looked at.
-        download_progress: Called while a remote archive arrives, with bytes.
+        progress: Called while a remote archive arrives, and while images are looked at.
 
     Returns:
         ``name``, ``kind``, ``synthetic`` (whether it is the sample), ``classes`` (sorted), ``counts`` (split -> class ->
@@ -86,7 +84,7 @@ def build_dataset(
     unpacked = folder / _UNPACKED
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        archive = _archive(source, downloads, data, download_progress)
+        archive = _archive(source, downloads, data, progress)
         encoding = ""
         if archive:
             encoding = _extract(archive, unpacked, data)
@@ -146,7 +144,7 @@ def _printable(text: str) -> str:
     return os.fsencode(text).decode(errors="replace")
 
 
-def _archive(source: Source, downloads: Path, data: DataSettings, progress: fetch.Progress | None) -> Path | None:
+def _archive(source: Source, downloads: Path, data: DataSettings, progress: Progress) -> Path | None:
     """Return the archive that holds the dataset, downloaded if need be; None if the dataset is not an archive."""
     if source.kind == "archive":
         return Path(source.location)
@@ -167,7 +165,7 @@ def _extract(archive: Path, folder: Path, data: DataSettings) -> str:
     return extract_zip(archive, folder, max_files=data.max_files, max_bytes=max_bytes, max_ratio=max_ratio)
 
 
-def _look_at_all(found: ImageFolder, data: DataSettings, progress: Progress | None) -> tuple[_Splits, list[tuple[str, str]]]:
+def _look_at_all(found: ImageFolder, data: DataSettings, progress: Progress) -> tuple[_Splits, list[tuple[str, str]]]:
     """Decode every image once; return the usable ones, and path and reason for the others."""
     splits = {"train": found.train} | ({} if found.test is None else {"test": found.test})
     done, total = itertools.count(1), len(found.files)
@@ -182,8 +180,7 @@ def _look_at_all(found: ImageFolder, data: DataSettings, progress: Progress | No
                     images.append(_Image(path, seen))
                 else:
                     problems.append((_relative(path, found.root), seen))
-                if progress is not None:
-                    progress(next(done), total)
+                progress(next(done), total, "images")
             _check_loss(f"{split}/{name}", len(paths), problems, data.max_lost_share)
             usable[split][name] = images
             set_aside += problems

@@ -14,10 +14,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pipeline_lib.errors import DiskFullError, OutOfReachError, PipelineError, writing_into
 from pipeline_lib.files.digest import file_sha256
+from pipeline_lib.progress import Progress, ignore_progress
 
 T = TypeVar("T")
 
-Progress = Callable[[int, "int | None"], None]
 """Called with the bytes on disk so far and the total, None if the server does not state it."""
 
 ATTEMPTS = 6
@@ -78,7 +78,7 @@ def download(
     *,
     max_bytes: int,
     sha256: str | None = None,
-    progress: Progress | None = None,
+    progress: Progress = ignore_progress,
     attempts: int = ATTEMPTS,
     instead: str = "get the file from another place",
 ) -> str:
@@ -196,7 +196,7 @@ def _tries(attempts: int) -> Iterable[stamina.Attempt]:
     return stamina.retry_context(on=worth_retrying, attempts=attempts, timeout=None, wait_initial=0.5, wait_max=MAX_WAIT)
 
 
-def _fetch_with_retries(url: str, part: Path, max_bytes: int, progress: Progress | None, attempts: int, instead: str) -> None:
+def _fetch_with_retries(url: str, part: Path, max_bytes: int, progress: Progress, attempts: int, instead: str) -> None:
     try:
         with _client(_TIMEOUT) as client:
             for attempt in _tries(attempts):
@@ -221,7 +221,7 @@ def _verified(url: str, part: Path, wanted: str, instead: str) -> str:
     return digest
 
 
-def _fetch(client: httpx.Client, url: str, part: Path, max_bytes: int, progress: Progress | None) -> None:
+def _fetch(client: httpx.Client, url: str, part: Path, max_bytes: int, progress: Progress) -> None:
     """Download the rest of the content, or all of it, into ``part``."""
     with client.stream("GET", url, headers=_UNENCODED | _resume_headers(url, part)) as response:
         if response.status_code == 416:  # range not satisfiable
@@ -257,7 +257,7 @@ def _start_over(part: Path, response: httpx.Response, reason: str) -> None:
     raise _OtherVersion(reason, request=response.request)
 
 
-def _append(response: httpx.Response, part: Path, total: int | None, max_bytes: int, progress: Progress | None) -> None:
+def _append(response: httpx.Response, part: Path, total: int | None, max_bytes: int, progress: Progress) -> None:
     _check_bound(part, response.url, total or 0, max_bytes)
     with part.open("ab") as stream:
         size = stream.tell()
@@ -265,8 +265,7 @@ def _append(response: httpx.Response, part: Path, total: int | None, max_bytes: 
             size += len(piece)
             _check_bound(part, response.url, size, max_bytes)
             stream.write(piece)
-            if progress is not None:
-                progress(size, total)
+            progress(size, total, "bytes")
     if total is not None and size != total:
         raise httpx.RemoteProtocolError(f"{size} of {total} bytes arrived", request=response.request)
 

@@ -23,12 +23,12 @@ from pipeline_lib.images.read import read_image
 from pipeline_lib.mnist.arrays import SIDE, Split, write_split
 from pipeline_lib.mnist.idx import read_idx
 from pipeline_lib.mnist.source import FINGERPRINT, ITEMS, fetch_mnist, find_files, has_mnist
+from pipeline_lib.progress import Progress, ignore_progress
 from pipeline_lib.settings.sections import DataSettings
 
 NAMES = ("mnist", "digits")
 """Names that a dataset may have instead of a path."""
 
-Progress = Callable[[int, "int | None", str], None]
 """Called with what is done, of how much (None if that is not known), and of what."""
 
 WHAT = {
@@ -85,7 +85,7 @@ def _mnist_or_digits(downloads: Path, fetch: bool) -> Source:
 
 
 def build_arrays(
-    folder: Path, source: Source, data: DataSettings, *, downloads: Path, progress: Progress = lambda done, total, text: None
+    folder: Path, source: Source, data: DataSettings, *, downloads: Path, progress: Progress = ignore_progress
 ) -> dict[str, Any]:
     """Write both splits of a dataset as arrays (see `arrays.write_split`) into a folder.
 
@@ -121,7 +121,7 @@ def build_arrays(
 
 
 def _read_mnist(downloads: Path, progress: Progress) -> _Read:
-    fetch_mnist(downloads, lambda done, total: progress(done, total, "bytes"))
+    fetch_mnist(downloads, progress)
     return _read_idx_folder(downloads)
 
 
@@ -178,9 +178,7 @@ def _read_images(folder: Path, source: Source, data: DataSettings, downloads: Pa
     """Return an image folder or archive, laid out and checked as in the other flow, then made small and grey."""
     laid_out = folder / _IMAGES
     try:
-        told = build_dataset(
-            laid_out, source, data, downloads=downloads, progress=lambda done, total: progress(done, total, "images")
-        )
+        told = build_dataset(laid_out, source, data, downloads=downloads, progress=progress)
         (laid_out / SET_ASIDE).replace(folder / SET_ASIDE)
         splits = {name: _grey_split(laid_out, name, told["classes"]) for name in ("train", "test")}
     finally:

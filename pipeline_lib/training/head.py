@@ -13,10 +13,10 @@ from pipeline_lib.files.links import link_or_copy
 from pipeline_lib.models.heads import NAME, HeadSpec
 from pipeline_lib.models.mobilenetv2 import Classifier
 from pipeline_lib.models.spec import BACKBONE, CHECKPOINT, SPEC
+from pipeline_lib.progress import Progress, ignore_progress
 from pipeline_lib.settings.sections import TrainSettings
 from pipeline_lib.stages.kept import Kept
 from pipeline_lib.training.dense import DenseStep
-from pipeline_lib.training.loop import Progress, ignore_progress
 from pipeline_lib.training.rows import FeatureTable, split_rows
 from pipeline_lib.training.trainer import Trainer, summary_of, write_trained
 

@@ -13,15 +13,13 @@ from numpy.typing import NDArray
 
 from pipeline_lib.errors import PipelineError
 from pipeline_lib.models.graph import graph_mode
+from pipeline_lib.progress import Progress, ignore_progress
 from pipeline_lib.training.checkpoints import Arrays, Checkpoints
 from pipeline_lib.training.steps import Step
 
 logger = logging.getLogger(__name__)
 
 Batch = tuple[NDArray[np.float32], NDArray[np.int32]]
-Progress = Callable[[int, int, str], None]
-"""Called with steps done, steps in all, and a short text."""
-
 Watch = Callable[["Epoch"], float]
 """Called with every epoch that ran; what it returns is kept beside the history, where nothing that chooses looks."""
 
@@ -121,10 +119,6 @@ class Training:
     def is_over(self, patience: int) -> bool:
         """Return whether the last ``patience`` epochs did not improve the validation loss."""
         return bool(self.history) and self.history[-1].epoch - self.best.epoch >= patience
-
-
-def ignore_progress(done: int, total: int, text: str) -> None:
-    """Show nothing: the progress callback of those who need none."""
 
 
 def _ignore_epoch(row: Epoch) -> None:

@@ -15,9 +15,10 @@ from pipeline_lib.mnist.table import PixelTable
 from pipeline_lib.models.inference import Logits
 from pipeline_lib.models.lenet5 import LeNet5
 from pipeline_lib.models.networks import NAME, NetworkSpec
+from pipeline_lib.progress import Progress, ignore_progress
 from pipeline_lib.settings.sections import NetworkSettings, NetworkTrainSettings
 from pipeline_lib.training.batches import Validation
-from pipeline_lib.training.loop import Epoch, Progress, Watch, ignore_progress
+from pipeline_lib.training.loop import Epoch, Watch
 from pipeline_lib.training.rows import split_rows
 from pipeline_lib.training.steps import NetworkStep
 from pipeline_lib.training.trainer import Trainer, summary_of, write_trained

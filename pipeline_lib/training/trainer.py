@@ -17,11 +17,12 @@ from pydantic import BaseModel
 from pipeline_lib.files.table import write_table
 from pipeline_lib.models.checkpoint import write_checkpoint
 from pipeline_lib.models.inference import Logits, logits_of_rows
+from pipeline_lib.progress import Progress, ignore_progress
 from pipeline_lib.settings.sections import TrainingSettings
 from pipeline_lib.training.batches import Batches, Validation
 from pipeline_lib.training.calibration import Calibration, calibrate
 from pipeline_lib.training.checkpoints import Checkpoints
-from pipeline_lib.training.loop import Epoch, Plan, Progress, Training, Watch, fit, ignore_progress, warmup_cosine
+from pipeline_lib.training.loop import Epoch, Plan, Training, Watch, fit, warmup_cosine
 from pipeline_lib.training.rows import FOLDS, FeatureTable, Fold, Rows, digest
 from pipeline_lib.training.steps import MakeStep, Step
 from pipeline_lib.views.view import CLEAN

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from uuid import UUID
 
@@ -12,18 +12,18 @@ from prefect import get_run_logger
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.context import FlowRunContext, TaskRunContext
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as ProgressBar
 
+from pipeline_lib.progress import Progress
 from pipeline_lib.stages.run import current_run
 from tasks.contract.publish import artifact_key
-
-Report = Callable[[int, int | None, str], None]
 
 PAUSE = 2.0  # seconds between two moves in the UI; a stage that is over sooner has no progress artifact
 
 
 @contextmanager
-def progress_bar(stage: str) -> Iterator[Report]:
+def progress_bar(stage: str) -> Iterator[Progress]:
     """Yield ``report(done, total, text)``, which moves a bar on standard error and the artifact ``<flow>-<stage>-progress``."""
     shown = _UiProgress(stage)
     with _terminal_bar(stage) as bar:
@@ -67,7 +67,7 @@ class _UiProgress:
 
 
 @contextmanager
-def _terminal_bar(stage: str) -> Iterator[Report]:
+def _terminal_bar(stage: str) -> Iterator[Progress]:
     if not sys.stderr.isatty():
         yield lambda done, total, text: None
         return
@@ -78,6 +78,6 @@ def _terminal_bar(stage: str) -> Iterator[Report]:
         TimeRemainingColumn(),
         TextColumn("{task.description}"),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    with ProgressBar(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("", total=None, stage=stage)
         yield lambda done, total, text: progress.update(task, completed=done, total=total, description=text)

@@ -20,11 +20,4 @@ def dataset_stage(folder: Path, *, source: Source, data: DataSettings) -> Summar
     from pipeline_lib.data.dataset import build_dataset
 
     with progress_bar("dataset") as progress:
-        return build_dataset(
-            folder,
-            source,
-            data,
-            downloads=Store().downloads,
-            progress=lambda done, total: progress(done, total, "images"),
-            download_progress=lambda done, total: progress(done, total, "bytes"),
-        )
+        return build_dataset(folder, source, data, downloads=Store().downloads, progress=progress)

@@ -21,6 +21,7 @@ from pipeline_lib.data.dataset import build_dataset, unique_names
 from pipeline_lib.data.sources import Source, resolve
 from pipeline_lib.errors import PipelineError
 from pipeline_lib.files.fetch import download
+from pipeline_lib.progress import Progress, ignore_progress
 from pipeline_lib.reporting.shown.dataset import dataset_facts
 from pipeline_lib.settings.sections import DataSettings
 
@@ -37,7 +38,7 @@ def photos(tmp_path: Path, make_dataset: Make) -> Path:
 def build(tmp_path: Path) -> Callable[..., dict[str, Any]]:
     """Build ``tmp_path/result`` from a name, a path or a source."""
 
-    def built(dataset: str | Path | Source, progress: Any = None, **data: Any) -> dict[str, Any]:
+    def built(dataset: str | Path | Source, progress: Progress = ignore_progress, **data: Any) -> dict[str, Any]:
         downloads = tmp_path / "downloads"
         source = dataset if isinstance(dataset, Source) else resolve(str(dataset), downloads=downloads)
         return build_dataset(tmp_path / "result", source, DataSettings(**data), downloads=downloads, progress=progress)
@@ -214,7 +215,7 @@ def test_names_that_are_no_text_become_text(photos: Path, build: Build, tmp_path
 
 def test_tells_how_far_it_is(photos: Path, build: Build) -> None:
     seen: list[tuple[int, int]] = []
-    build(photos, progress=lambda done, total: seen.append((done, total)))
+    build(photos, progress=lambda done, total, _: seen.append((done, total)))
     assert seen == [(number, 24) for number in range(1, 25)]
 
 

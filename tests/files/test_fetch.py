@@ -38,7 +38,7 @@ def left_over(target: Path) -> list[str]:
 def test_brings_the_content_and_returns_its_digest(site: Site, target: Path) -> None:
     site.content = CONTENT
     seen: list[tuple[int, int | None]] = []
-    assert fetch(site, target, progress=lambda done, total: seen.append((done, total))) == digest(CONTENT)
+    assert fetch(site, target, progress=lambda done, total, _: seen.append((done, total))) == digest(CONTENT)
     assert target.read_bytes() == CONTENT
     assert left_over(target) == []
     assert seen == sorted(seen)
@@ -182,7 +182,7 @@ def test_never_takes_more_than_allowed(site: Site, target: Path, states_length: 
     site.content, site.states_length = CONTENT * 30, states_length
     arrived: list[int] = []
     with pytest.raises(PipelineError, match=r"larger than the 0\.2 MB"):
-        fetch(site, target, max_bytes=200_000, progress=lambda done, _: arrived.append(done))
+        fetch(site, target, max_bytes=200_000, progress=lambda done, *_: arrived.append(done))
     assert max(arrived, default=0) <= (0 if states_length else 200_000)
     assert left_over(target) == []
     assert len(site.requests) == 1
