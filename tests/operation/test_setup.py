@@ -91,9 +91,9 @@ def test_a_package_that_is_not_what_was_pinned_is_refused_and_the_next_call_inst
     [
         (
             {"PYTHON": "/nowhere/python"},
-            "PYTHON=/nowhere/python is not Python 3.11 or 3.12, the versions this project supports",
+            "PYTHON=/nowhere/python is not Python 3.11 or 3.12, the only versions that this project supports",
         ),
-        ({"PIP_NO_INDEX": "1"}, "pip could not install uv; is a package registry within reach?"),
+        ({"PIP_NO_INDEX": "1"}, "pip could not install uv; check that a package registry is reachable"),
     ],
 )
 def test_a_failed_installation_says_why_in_a_sentence(project: Path, environment: dict[str, str], sentence: str) -> None:
