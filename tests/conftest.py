@@ -19,6 +19,7 @@ from support import PROJECT, CommandLine, Finished, clean_environment, free_port
 from waiting import PATIENCE, eventually
 
 
+@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep together, in one of the processes of `make test`, what shares a server or else a file, and so its fixtures."""
     for item in items:
