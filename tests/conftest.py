@@ -19,13 +19,11 @@ from support import PROJECT, CommandLine, Finished, clean_environment, free_port
 from waiting import PATIENCE, eventually
 
 
-@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in the same hook
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_itemcollected(item: pytest.Item) -> None:
     """Keep together, in one of the processes of `make test`, what shares a server or else a file, and so its fixtures."""
-    for item in items:
-        fixtures = getattr(item, "fixturenames", ())
-        shared = next((name for name in ("operation", "prefect_api") if name in fixtures), str(item.path))
-        item.add_marker(pytest.mark.xdist_group(shared))
+    fixtures = getattr(item, "fixturenames", ())
+    shared = next((name for name in ("operation", "prefect_api") if name in fixtures), item.path.stem)
+    item.add_marker(pytest.mark.xdist_group(shared))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
