@@ -19,13 +19,6 @@ from support import PROJECT, CommandLine, Finished, clean_environment, free_port
 from waiting import PATIENCE, eventually
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Keep together, in one of the processes of `make test`, what shares a server or else a file, and so its fixtures."""
-    fixtures = getattr(item, "fixturenames", ())
-    shared = next((name for name in ("operation", "prefect_api") if name in fixtures), item.path.stem)
-    item.add_marker(pytest.mark.xdist_group(shared))
-
-
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--figures", default="build/acceptance", help="folder in which the acceptance tests leave their figures")
 
