@@ -15,6 +15,8 @@ from contextlib import contextmanager
 import click
 
 PYTEST = [sys.executable, "-m", "pytest", "-q", "-m", "acceptance or not acceptance"]
+# As `make test` runs them, but in the order given.
+PROCESSES = ["--numprocesses", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
 FOLDERS = ["tests/flows", "tests/operation"]
 # Ends when the program that started it does, whatever ends that.
 BUSY = "import os\nparent = os.getppid()\nwhile os.getppid() == parent: pass"
@@ -45,7 +47,7 @@ def main(times: int) -> int:
     for number in range(1, times + 1):
         random.Random(number).shuffle(tests)
         with busy_cores():
-            if subprocess.run([*PYTEST, *tests], check=False).returncode:
+            if subprocess.run([*PYTEST, *PROCESSES, *tests], check=False).returncode:
                 failed.append(number)
         click.echo(f"repetition {number} of {times}: {'failed' if number in failed else 'passed'}")
     click.echo(f"{len(tests)} tests, {times} times: " + (f"failed in repetitions {failed}" if failed else "no failure"))
