@@ -44,8 +44,8 @@ def test_idx_files_become_arrays_image_for_image(tmp_path: Path, packed: bool) -
             idx_bytes(np.zeros((10, 20, 20))),
             "10 images of 20 x 20 pixels; LeNet-5 needs one or more of 28 x 28",
         ),
-        (("test", "images"), idx_bytes(np.zeros((10, 28, 28)), magic=2049), "magic number is 2049 and not 2051"),
-        (("test", "labels"), None, "lacks t10k-labels-idx1-ubyte; a dataset of IDX files has four"),
+        (("test", "images"), idx_bytes(np.zeros((10, 28, 28)), magic=2049), "magic number is 2049 instead of 2051"),
+        (("test", "labels"), None, "lacks t10k-labels-idx1-ubyte; a dataset of IDX files has all four"),
     ],
 )
 def test_idx_files_that_do_not_fit_together_are_refused(

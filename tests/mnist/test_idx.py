@@ -34,10 +34,10 @@ def test_what_was_written_is_read(array: np.ndarray, packed: bool, tmp_path: Pat
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        (idx_bytes(IMAGES, magic=2049), r"no IDX file of images: its magic number is 2049 and not 2051"),
-        (b"<!DOCTYPE html><html>", r"magic number is 1008813135 and not 2051"),
-        (b"", r"cut off within its header of 16 bytes"),
-        (WHOLE[:10], r"cut off within its header of 16 bytes"),
+        (idx_bytes(IMAGES, magic=2049), r"not an IDX file of images: its magic number is 2049 instead of 2051"),
+        (b"<!DOCTYPE html><html>", r"magic number is 1008813135 instead of 2051"),
+        (b"", r"ends within its header of 16 bytes"),
+        (WHOLE[:10], r"ends within its header of 16 bytes"),
         (WHOLE[:-1], r"announces 2 items in 24 bytes, but 23 are present"),
         (WHOLE + b"\0", r"announces 2 items in 24 bytes, but it has more"),
         (idx_bytes(IMAGES, count=3), r"announces 3 items in 36 bytes, but 24 are present"),

