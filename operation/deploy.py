@@ -88,7 +88,7 @@ def keep_pool(client: SyncPrefectClient) -> None:
 
 
 def plan() -> dict[str, Any]:
-    """Return what ``prefect deploy`` is told: ``prefect.yaml``, and a deployment of each flow by the flow's name."""
+    """Return the configuration for ``prefect deploy``: ``prefect.yaml``, and a deployment of each flow by the flow's name."""
     wanted: dict[str, Any] = yaml.safe_load((PROJECT / "prefect.yaml").read_text(encoding="utf-8"))
     every = wanted["definitions"]["run"]
     flows = [{**every, "name": row.name, "entrypoint": row.entrypoint, "description": row.summary} for row in FLOWS.values()]
