@@ -94,7 +94,6 @@ class Operated:
             "GARBAGE_SILENCE_SECONDS": str(SILENCE),
             "GARBAGE_WATCH_SECONDS": "1",
             "PREFECT_WORKER_QUERY_SECONDS": "1",
-            "PYTHONDONTWRITEBYTECODE": "1",
             "MPLCONFIGDIR": str(self.folder / "matplotlib"),
             "RUSTUP_HOME": str(self.folder / "rustup"),  # pip asks rustc for its version, which may be a link to rustup
             **self.extra,
