@@ -1,4 +1,4 @@
-"""What a network said about every view of every test image."""
+"""What a network said about every view of every image."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from pipeline_lib.errors import PipelineError
 
 @dataclass(frozen=True)
 class Predictions:
-    """The outputs of one network for n rows, each a view of a test image.
+    """The outputs of one network for n rows, each a view of an image.
 
     Attributes:
-        images: (n,) str, the image's key ``test/<class>/<name>``; the views of an image share it.
+        images: (n,) str, the image's key ``<split>/<class>/<name>``; the views of an image share it.
         labels: (n,) int, the true class, 0..C-1.
         views: (n,) str, the view's name: ``clean``, ``aug1``.., or a cell of the robustness grid.
         logits: (n, C) float32, the raw outputs, before softmax and temperature.
@@ -53,7 +53,7 @@ class Predictions:
                 "training has diverged; lower train.lr_max."
             )
         if len(set(zip(self.images.tolist(), self.views.tolist(), strict=True))) < rows:
-            raise PipelineError("A view of a test image was predicted twice; compute the features again.")
+            raise PipelineError("A view of an image was predicted twice; compute the features again.")
 
     def __len__(self) -> int:
         """Return the number of rows."""
