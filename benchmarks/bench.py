@@ -76,7 +76,7 @@ def prepare(places: Places, settings: list[str]) -> None:
 
 def dataset_in_words(places: Places) -> str:
     """Return the dataset's name and how many images it has."""
-    from pipeline_lib.stages.store import read_manifest
+    from pipeline_lib.stages.result import read_manifest
 
     summary = read_manifest(places.work / "artifacts" / "stages" / "dataset" / places.key("dataset")).summary
     train, test = (sum(summary["counts"][split].values()) for split in ("train", "test"))

@@ -199,7 +199,7 @@ def _show_warnings(console: Console) -> None:
 
 def _use_artifacts(artifacts: Path | None) -> None:
     if artifacts:
-        from pipeline_lib.stages.store import ARTIFACTS
+        from pipeline_lib.stages.root import ARTIFACTS
 
         os.environ[ARTIFACTS] = str(artifacts.absolute())
 

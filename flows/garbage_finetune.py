@@ -12,9 +12,10 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from pipeline_lib.data.sources import resolve
 from pipeline_lib.settings.sections import Settings, TestViewSettings, TrainViewSettings
+from pipeline_lib.stages.key import External
 from pipeline_lib.stages.latest import conclude
+from pipeline_lib.stages.result import Ref
 from pipeline_lib.stages.run import running
-from pipeline_lib.stages.store import External, Ref
 from pipeline_lib.views.shard import Shard, ShardView, shards_of
 from pipeline_lib.views.view import CLEAN, views_of
 from pipeline_lib.weights.sources import source_fingerprint

@@ -15,7 +15,8 @@ from measured.prepared import prepared
 from pipeline_lib.features.engines import engine
 from pipeline_lib.features.shards import Row, rows_of, write_shard
 from pipeline_lib.images.read import ImageFile
-from pipeline_lib.stages.store import Ref, Store, read_manifest
+from pipeline_lib.stages.result import Ref, read_manifest
+from pipeline_lib.stages.store import Store
 from pipeline_lib.views.view import CLEAN, View
 
 AUG1 = View(number=1)

@@ -11,7 +11,8 @@ from places import RECORD
 
 from pipeline_lib.features.table import FeatureSet
 from pipeline_lib.settings.sections import Settings
-from pipeline_lib.stages.store import Ref, Store, read_manifest
+from pipeline_lib.stages.result import Ref, read_manifest
+from pipeline_lib.stages.store import Store
 
 
 class Prepared(NamedTuple):

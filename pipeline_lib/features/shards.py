@@ -17,7 +17,7 @@ from pipeline_lib.features.table import COLUMNS, FEATURES, INDEX, Row, read_inde
 from pipeline_lib.files.table import write_table
 from pipeline_lib.images.read import ImageFile, read_image
 from pipeline_lib.stages.kept import Kept
-from pipeline_lib.stages.store import Ref
+from pipeline_lib.stages.result import Ref
 from pipeline_lib.views.folder import ViewFolder
 from pipeline_lib.views.view import CLEAN, View
 

@@ -16,7 +16,7 @@ from pydantic import ConfigDict, Field, TypeAdapter
 from pydantic.dataclasses import dataclass
 
 from pipeline_lib.reporting.formats import value
-from pipeline_lib.stages.store import Manifest, Ref, Summary
+from pipeline_lib.stages.result import Manifest, Ref, Summary
 
 Results = Mapping[str, Ref]
 """The results of a stage by label: one, or one a shard."""

@@ -1,7 +1,7 @@
 """Every setting of the pipeline: type, unit, range, default, and the reason for the default.
 
 This module holds values and nothing else: no function here computes anything a stage depends on. That is why stage keys
-cover the values a stage is given and not this file's code (see ``pipeline_lib.stages.store``).
+cover the values a stage is given and not this file's code (see ``pipeline_lib.stages.key``).
 """
 
 from __future__ import annotations

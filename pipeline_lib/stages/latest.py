@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 
 from pipeline_lib.errors import PipelineError
 from pipeline_lib.stages.publishing import MANIFEST
+from pipeline_lib.stages.result import Ref, Summary
 from pipeline_lib.stages.run import Run
-from pipeline_lib.stages.store import Ref, Store, Summary
+from pipeline_lib.stages.store import Store
 
 
 class TrainedModel(NamedTuple):

@@ -9,10 +9,15 @@ from pathlib import Path
 
 from pipeline_lib.errors import PipelineError
 from pipeline_lib.stages.publishing import write_atomically
-from pipeline_lib.stages.store import Store
 
+ARTIFACTS = "GARBAGE_ARTIFACTS"
 MARKER = ".root"
 ROOT_ID = "GARBAGE_ROOT_ID"
+
+
+def artifacts_root() -> Path:
+    """Return the folder of all that runs write: ``GARBAGE_ARTIFACTS``, else ``artifacts`` in the working folder."""
+    return Path(os.environ.get(ARTIFACTS, "artifacts")).absolute()
 
 
 def mark_root(root: Path) -> str:
@@ -34,7 +39,7 @@ def check_root() -> None:
     wanted = os.environ.get(ROOT_ID)
     if not wanted:
         return
-    root = Store().root
+    root = artifacts_root()
     if (found := _read(root / MARKER)) != wanted:
         what = f"is another folder (its id is {found})" if found else "is missing or empty there"
         raise PipelineError(

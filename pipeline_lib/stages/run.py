@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeVar
 
 from pipeline_lib.errors import writing_into
+from pipeline_lib.stages.result import Ref, Verify
 from pipeline_lib.stages.root import check_root
-from pipeline_lib.stages.store import Ref, Store, Verify
+from pipeline_lib.stages.store import Store
 
 Status = Literal["failed", "stale", "computed", "reused"]
 Row = dict[str, Any]

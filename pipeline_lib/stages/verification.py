@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pipeline_lib.stages.publishing import MANIFEST
-from pipeline_lib.stages.store import Store, damage, read_manifest
+from pipeline_lib.stages.result import damage, read_manifest
+from pipeline_lib.stages.store import Store
 
 DAY = 24 * 60 * 60  # seconds
 CHECKED = ".checked"

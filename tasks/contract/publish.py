@@ -17,9 +17,10 @@ from prefect.artifacts import create_markdown_artifact
 
 from pipeline_lib.reporting.blocks import keep_shown, read_shown
 from pipeline_lib.reporting.pages.report import artifact_of
+from pipeline_lib.stages.key import Plan, plan
 from pipeline_lib.stages.publishing import MANIFEST
+from pipeline_lib.stages.result import Ref, Summary
 from pipeline_lib.stages.run import Row, Run
-from pipeline_lib.stages.store import Plan, Ref, Summary, plan
 from tasks.contract.locks import file_lock
 
 SHOWN = "pipeline_lib.reporting.shown"

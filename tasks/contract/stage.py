@@ -22,8 +22,10 @@ from prefect.transactions import IsolationLevel
 from prefect.utilities.annotations import opaque
 
 from pipeline_lib.errors import OutOfReachError, StageError, in_words
+from pipeline_lib.stages.key import Plan, plan, references
+from pipeline_lib.stages.result import Ref, Summary, Verify
 from pipeline_lib.stages.run import Named, Outcome, Run, current_run
-from pipeline_lib.stages.store import Plan, Ref, Store, Summary, Verify, plan, references
+from pipeline_lib.stages.store import Store
 from tasks.contract.failing import fails_in_words
 from tasks.contract.locks import StageLocks
 from tasks.contract.progress import progress_bar

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline_lib.stages.store import External, Store, Summary
+from pipeline_lib.stages.key import External
+from pipeline_lib.stages.result import Summary
+from pipeline_lib.stages.store import Store
 from tasks.contract.stage import stage
 
 if TYPE_CHECKING:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline_lib.stages.store import Store, Summary
+from pipeline_lib.stages.result import Summary
+from pipeline_lib.stages.store import Store
 from tasks.contract.progress import progress_bar
 from tasks.contract.stage import stage
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipeline_lib.stages.store import Ref, Summary
+from pipeline_lib.stages.result import Ref, Summary
 from tasks.contract.stage import stage
 
 NAMES = {"mnist": "MNIST", "digits": "scikit-learn's digits (not MNIST)"}

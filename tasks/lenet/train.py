@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline_lib.stages.store import Ref, Summary
+from pipeline_lib.stages.result import Ref, Summary
 from tasks.contract.progress import progress_bar, tell
 from tasks.contract.stage import stage
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from support import CommandLine
 
-from pipeline_lib.stages.store import read_manifest
+from pipeline_lib.stages.result import read_manifest
 
 KILLS, SEED = 10, 1
 

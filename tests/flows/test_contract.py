@@ -14,7 +14,7 @@ from support import CommandLine, Finished, draw_picture
 from waiting import PATIENCE, Api, eventually
 
 from pipeline_lib.reporting.formats import duration
-from pipeline_lib.stages.store import read_manifest
+from pipeline_lib.stages.result import read_manifest
 
 STAGES = ["dataset", "audit", "backbone", "augment", "data_new", "features", "train", "evaluate", "report"]
 VIEWS_OF_TRAIN = ["clean", "aug1"]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from support import CommandLine, Finished, mounted
 
-from pipeline_lib.stages.store import read_manifest
+from pipeline_lib.stages.result import read_manifest
 
 
 @pytest.fixture

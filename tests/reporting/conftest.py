@@ -16,7 +16,10 @@ from pipeline_lib.reporting.pages.report import report_page
 from pipeline_lib.reporting.pictures import picture_file
 from pipeline_lib.reporting.shown import dataset, evaluate, train
 from pipeline_lib.settings.sections import EvaluateSettings
-from pipeline_lib.stages.store import ARTIFACTS, Ref, Store, plan
+from pipeline_lib.stages.key import plan
+from pipeline_lib.stages.result import Ref
+from pipeline_lib.stages.root import ARTIFACTS
+from pipeline_lib.stages.store import Store
 
 VIEWS = tuple(view.name for view in TEST_VIEWS)
 

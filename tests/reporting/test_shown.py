@@ -11,9 +11,12 @@ from support import PROJECT
 from pipeline_lib.evaluation.scores import FIGURES
 from pipeline_lib.reporting.pages.report import artifact_of
 from pipeline_lib.reporting.shown import default
+from pipeline_lib.stages.key import plan
 from pipeline_lib.stages.reach import reach
+from pipeline_lib.stages.result import Ref
+from pipeline_lib.stages.root import ARTIFACTS
 from pipeline_lib.stages.run import Run
-from pipeline_lib.stages.store import ARTIFACTS, Ref, Store, plan
+from pipeline_lib.stages.store import Store
 from tasks.contract.publish import find_exhibit
 
 MODULES = sorted(file.stem for file in (PROJECT / "pipeline_lib/reporting/shown").glob("[!_]*.py"))

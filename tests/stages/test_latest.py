@@ -10,7 +10,8 @@ import pytest
 
 from pipeline_lib.errors import PipelineError
 from pipeline_lib.stages.latest import file_name, keep_latest, latest_model, named_model
-from pipeline_lib.stages.store import Ref, Store
+from pipeline_lib.stages.result import Ref
+from pipeline_lib.stages.store import Store
 
 FLOW = "garbage-finetune"
 

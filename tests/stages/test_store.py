@@ -20,7 +20,9 @@ from support import PROJECT, mounted
 
 from pipeline_lib.errors import PipelineError, writing_into
 from pipeline_lib.settings.sections import ShardSettings, TrainSettings
-from pipeline_lib.stages.store import External, Output, Plan, Ref, Store, differences, digest_of, plan
+from pipeline_lib.stages.key import External, Plan, differences, plan
+from pipeline_lib.stages.result import Output, Ref, digest_of
+from pipeline_lib.stages.store import Store
 
 MODULE = "tasks.finetune.audit"
 
@@ -168,7 +170,8 @@ def test_a_resumed_stage_does_not_count_the_manifest_of_the_killed_run(store: St
 
 RESUMED_BY_ANOTHER = """
 import os, sys
-from pipeline_lib.stages.store import Plan, Store  # first: where Python is may be closed to others
+from pipeline_lib.stages.key import Plan  # first: where Python is may be closed to others
+from pipeline_lib.stages.store import Store  # first: where Python is may be closed to others
 os.setgroups([]); os.setgid(int(sys.argv[1])); os.setuid(int(sys.argv[1])); os.umask(0o002)
 def write(folder):
     left = (folder / "history.csv").exists()

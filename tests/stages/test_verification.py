@@ -12,7 +12,9 @@ import pytest
 from click.testing import CliRunner
 
 from cli.main import main
-from pipeline_lib.stages.store import Ref, Store, plan
+from pipeline_lib.stages.key import plan
+from pipeline_lib.stages.result import Ref
+from pipeline_lib.stages.store import Store
 from pipeline_lib.stages.verification import DAY, check_results
 
 

@@ -14,7 +14,7 @@ from pipeline_lib.reporting.blocks import Block, Cell, Image, Page, Section, Sho
 from pipeline_lib.reporting.formats import duration, value
 from pipeline_lib.reporting.pages import markdown
 from pipeline_lib.reporting.pages.provenance import commit, versions
-from pipeline_lib.stages.store import Ref
+from pipeline_lib.stages.result import Ref
 
 _FIGURES = "figures"
 
