@@ -66,8 +66,9 @@ def free_port() -> int:
 
 
 def clean_environment() -> dict[str, str]:
-    """The environment without anything that leads to a user's own Prefect or results."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "GARBAGE_"))}
+    """The environment without anything that leads to a user's own Prefect or results; compiled files are kept, as by `make`."""
+    left_out = ("PREFECT_", "GARBAGE_", "PYTHONDONTWRITEBYTECODE")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(left_out)}
     return {**kept, "GLOG_v": "3", "DO_NOT_TRACK": "1", "COLUMNS": "160"}
 
 
