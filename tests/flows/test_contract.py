@@ -145,7 +145,7 @@ def test_code_edited_while_a_run_is_going_counts_from_the_next_run_on(
     wait_until_it_begins(garbage, "audit", process)
     # A module that is imported later, source that MindSpore reads when it compiles, and a template.
     garbage.edit("pipeline_lib/views/augment.py", '"quality": 95', '"quality": 90')
-    garbage.edit("pipeline_lib/models/mobilenetv2.py", "relu6(self.bn(", "relu6(0.9 * self.bn(")
+    garbage.edit("pipeline_lib/models/layers.py", "relu6(self.bn(", "relu6(0.9 * self.bn(")
     garbage.edit("pipeline_lib/reporting/pages/templates/report.html.j2", "<title>", "<title>EDITED ")
     out, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
