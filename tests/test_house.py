@@ -102,6 +102,16 @@ REACHED: dict[str, tuple[dict[str, str], str]] = {
         },
         "mindspore numpy onnxruntime pillow pillow_heif pydantic",
     ),
+    "finetune.sources": (
+        {
+            "": "__init__",
+            "audit": "findings geometry neighbours sources verdicts",
+            "features": "table",
+            "files": "table",
+            "images": "read",
+        },
+        "faiss-cpu numpy opencv-python-headless pillow pillow_heif scipy threadpoolctl",
+    ),
     "finetune.train": (
         {
             "": "__init__ errors",
