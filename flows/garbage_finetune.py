@@ -29,6 +29,7 @@ from tasks.finetune.dataset import dataset_stage
 from tasks.finetune.evaluate import evaluate_stage
 from tasks.finetune.features import features_stage
 from tasks.finetune.report import report_stage
+from tasks.finetune.sources import sources_stage
 from tasks.finetune.train import train_stage
 
 
@@ -63,7 +64,10 @@ def garbage_finetune(dataset: str = "sample", settings: Settings = Settings()) -
         views = _views(shards, augmented, settings)
         features = features_stage.map({each: {"images": images, "view": each.view, **inputs} for each, images in views.items()})
 
-        base = {"dataset": data, "audit": audit, "seed": settings.seed}
+        clean = [ref for each, ref in features.items() if each.view == CLEAN]
+        sources = sources_stage(dataset=data, audit=audit, features=clean)
+
+        base = {"dataset": data, "sources": sources, "seed": settings.seed}
         model = train_stage(**base, backbone=backbone, features=_of("train", features), train=settings.train)
         judging = {"augment_test": settings.augment_test, "evaluate": settings.evaluate}
         scores = evaluate_stage(**base, model=model, features=_of("test", features), **judging)

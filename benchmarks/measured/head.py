@@ -64,7 +64,7 @@ def search(work: Prepared, wanted: float, most: int) -> dict[str, float | bool]:
 def train(work: Prepared, epochs: int, rate: float) -> Measured:
     """Train a head on (nearly) all images of train, without early stopping, and judge it on test."""
     table, test, classes = work.features("train"), work.features("test"), work.classes
-    groups = read_groups(work.result("audit").folder)
+    groups = read_groups(work.result("sources").folder)
     settings = TrainSettings(
         views="clean", epochs=epochs, warmup_epochs=epochs // 10, lr_max=rate, patience=epochs, refit=False, val_share=0.01
     )

@@ -12,7 +12,7 @@ import numpy as np
 from mindspore import Tensor, nn
 
 from measured.prepared import prepared
-from pipeline_lib.models.mobilenetv2 import MobileNetV2Head
+from pipeline_lib.models.whole import Head
 from pipeline_lib.training.loop import warmup_cosine
 
 
@@ -27,7 +27,7 @@ def main() -> None:
     mindspore.set_context(mode=mindspore.GRAPH_MODE)
     files = sorted(work.maps.glob("feature_*.npy"))
     test = work.features("test")
-    head = MobileNetV2Head(test.width, len(work.classes), has_dropout=True)
+    head = Head(test.width, len(work.classes), has_dropout=True)
     schedule = warmup_cosine(
         epochs=options.epochs,
         steps_per_epoch=len(files),

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipeline_lib.audit.findings import IMAGES
+from pipeline_lib.audit.findings import IMAGES, PAIRS
 from pipeline_lib.audit.leak_sheet import Leak, draw_leaks
 from pipeline_lib.audit.similarity import Fingerprint, fingerprint, group_ids, hash_distance, near_links
 from pipeline_lib.errors import PipelineError
@@ -25,7 +25,6 @@ from pipeline_lib.settings.sections import AuditSettings
 
 """Called with the images looked at so far, their number, and a text."""
 
-PAIRS = "pairs.csv"
 LEAKS = "leaks.jpg"
 
 KINDS = ("bytes", "pixels", "near")

@@ -1,4 +1,4 @@
-"""What later stages read of the audit's findings. Kept apart from the audit, so that its code is not part of their keys."""
+"""What later stages read of the sources found. Kept apart from what finds them, so that its code is not part of their keys."""
 
 from __future__ import annotations
 
@@ -9,14 +9,17 @@ from pipeline_lib.files.table import read_table
 IMAGES = "images.csv"
 """One row an image: split, class, name, what it is, and what was found about it."""
 
+PAIRS = "pairs.csv"
+"""One row a pair of images that belong together, and why."""
+
 
 def read_groups(folder: Path) -> dict[str, int]:
-    """Return the group of each image by its key ``<split>/<class>/<name>``; images of one group show one picture."""
-    return {_key(row): int(row["group"]) for row in read_table(folder / IMAGES)}
+    """Return the source of each image by its key ``<split>/<class>/<name>``."""
+    return {_key(row): int(row["source"]) for row in read_table(folder / IMAGES)}
 
 
 def read_leaked(folder: Path) -> frozenset[str]:
-    """Return the keys ``test/<class>/<name>`` of the test images whose picture is also in train."""
+    """Return the keys ``test/<class>/<name>`` of the test images whose source is also in train."""
     return frozenset(_key(row) for row in read_table(folder / IMAGES) if row["leaked"] == "1")
 
 

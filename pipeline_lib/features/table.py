@@ -47,6 +47,14 @@ def read_index(folder: Path) -> list[Row]:
     return [Row(**row) for row in read_table(folder / INDEX)]
 
 
+def read_features(folders: Sequence[Path]) -> dict[str, NDArray[np.float32]]:
+    """Return the features of shards that hold one view, (width,) each, by the key of their original; they stay on disk."""
+    features: dict[str, NDArray[np.float32]] = {}
+    for folder in folders:
+        features.update(zip((row.image for row in read_index(folder)), np.load(folder / FEATURES, mmap_mode="r"), strict=True))
+    return features
+
+
 class FeatureSet:
     """The rows of many shards as one table; features stay on disk until they are asked for.
 

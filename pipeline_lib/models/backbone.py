@@ -10,7 +10,8 @@ from pydantic import ValidationError
 from pipeline_lib.errors import PipelineError
 from pipeline_lib.files.description import first_fault
 from pipeline_lib.models.checkpoint import assign, read_checkpoint
-from pipeline_lib.models.mobilenetv2 import GlobalAveragePooling, MobileNetV2Backbone, fold_batch_norms
+from pipeline_lib.models.layers import GlobalAveragePooling, fold_batch_norms
+from pipeline_lib.models.mobilenetv2 import MobileNetV2Backbone
 from pipeline_lib.models.spec import CHECKPOINT, SPEC, BackboneSpec, Convention
 
 

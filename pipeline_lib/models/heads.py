@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import Field
 
 from pipeline_lib.files.description import Description, Temperature
-from pipeline_lib.models.mobilenetv2 import Classifier
+from pipeline_lib.models.classifier import Classifier
 from pipeline_lib.models.trained import read_trained
 
 NAME = "head"

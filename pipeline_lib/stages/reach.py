@@ -41,7 +41,13 @@ IMPORTERS = frozenset({"import_module", "__import__"})
 NO_CODE = hashlib.sha256(ast.dump(ast.parse("")).encode()).hexdigest()
 """Digest of a module that holds nothing but its docstring: it is in no key until it holds more."""
 # Where the name to import is not the name to install.
-DISTRIBUTIONS = {"PIL": "pillow", "sklearn": "scikit-learn", "yaml": "PyYAML"}
+DISTRIBUTIONS = {
+    "cv2": "opencv-python-headless",
+    "faiss": "faiss-cpu",
+    "PIL": "pillow",
+    "sklearn": "scikit-learn",
+    "yaml": "PyYAML",
+}
 
 
 class Reach(NamedTuple):

@@ -14,7 +14,7 @@ import numpy as np
 from mindspore import Tensor
 from numpy.typing import NDArray
 
-from pipeline_lib.models.mobilenetv2 import Classifier
+from pipeline_lib.models.classifier import Classifier
 from pipeline_lib.settings.sections import TrainingSettings
 from pipeline_lib.training.checkpoints import Arrays
 

@@ -18,7 +18,7 @@ def evaluate_stage(
     folder: Path,
     *,
     dataset: Ref,
-    audit: Ref,
+    sources: Ref,
     model: Ref,
     features: Sequence[Ref],
     augment_test: TestViewSettings,
@@ -38,9 +38,11 @@ def evaluate_stage(
 
     head, spec = load_head(model.folder)
     table = FeatureSet([shard.folder for shard in features], spec.classes)
-    predictions = Predictions(table.images, table.labels, table.views, logits_of_table(head, table), read_groups(audit.folder))
+    predictions = Predictions(
+        table.images, table.labels, table.views, logits_of_table(head, table), read_groups(sources.folder)
+    )
     bins = bins_of(spec.classes, bin_of)
     subject = Subject(
-        predictions, spec.classes, spec.temperature, read_leaked(audit.folder), bins, [CLEAN, *views_of(augment_test)]
+        predictions, spec.classes, spec.temperature, read_leaked(sources.folder), bins, [CLEAN, *views_of(augment_test)]
     )
     return evaluate_model(folder, subject, evaluate, open_image=lambda image: read_image(dataset.folder / image), seed=seed)

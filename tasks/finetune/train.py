@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @stage("train", resume=True)
 def train_stage(
-    folder: Path, *, dataset: Ref, audit: Ref, backbone: Ref, features: Sequence[Ref], train: TrainSettings, seed: int
+    folder: Path, *, dataset: Ref, sources: Ref, backbone: Ref, features: Sequence[Ref], train: TrainSettings, seed: int
 ) -> Summary:
     """Train the head on the cached features of train; keep the best epoch, and beside it all that a prediction needs."""
     from pipeline_lib.audit.findings import read_groups
@@ -26,6 +26,6 @@ def train_stage(
     classes = dataset.manifest().summary["classes"]
     table = FeatureSet([shard.folder for shard in features], classes)
     with progress_bar("train") as progress:
-        summary = train_head(folder, table, classes, read_groups(audit.folder), train, seed, progress)
+        summary = train_head(folder, table, classes, read_groups(sources.folder), train, seed, progress)
     keep_backbone(folder, backbone.kept)
     return summary

@@ -18,7 +18,7 @@ from support import CommandLine, Finished
 
 IMAGES = (2_000, 10_000, 50_000)
 CLASSES, SIDE, BLOBS = 26, 48, 6
-STAGES = ("dataset", "audit", "backbone", "augment", "data_new", "features", "train")
+STAGES = ("dataset", "audit", "backbone", "augment", "data_new", "features", "sources", "train")
 SETTINGS = {
     "image_size": 32,
     "backbone.weights": "random",

@@ -16,7 +16,7 @@ from waiting import PATIENCE, Api, eventually
 from pipeline_lib.reporting.formats import duration
 from pipeline_lib.stages.result import read_manifest
 
-STAGES = ["dataset", "audit", "backbone", "augment", "data_new", "features", "train", "evaluate", "report"]
+STAGES = ["dataset", "audit", "backbone", "augment", "data_new", "features", "sources", "train", "evaluate", "report"]
 VIEWS_OF_TRAIN = ["clean", "aug1"]
 SHARDS_OF_FEATURES = 2 * len(VIEWS_OF_TRAIN) + 1 * len(["clean", "aug1", "aug2", "sigma25-angle0"])
 
@@ -48,12 +48,12 @@ def test_a_rerun_reuses_everything_and_a_setting_reruns_what_depends_on_it(
     assert second.stage("features")["reused"] == SHARDS_OF_FEATURES
 
     planned = garbage("status", "--json", "--dataset", tiny_dataset, train__epochs=3)
-    assert planned.statuses == {name: "stale" if name in STAGES[6:] else "reused" for name in STAGES}
+    assert planned.statuses == {name: "stale" if name in STAGES[7:] else "reused" for name in STAGES}
     assert planned.stage("train")["reason"] == "setting `train.epochs` 4 -> 3"
     assert planned.stage("report")["reason"] == "follows from `train`"
 
     third = garbage.run(tiny_dataset, train__epochs=3)
-    assert computed(third) == STAGES[6:]
+    assert computed(third) == STAGES[7:]
     assert third.stage("train")["reason"] == "setting `train.epochs` 4 -> 3"
 
 
@@ -67,7 +67,7 @@ def assert_report_times_every_stage(garbage: CommandLine, finished: Finished) ->
     assert any(f"{duration(shown)} in all" in text for shown in (seconds - 0.005, seconds, seconds + 0.005))  # by rounding
 
 
-HEAVY = {"mindspore", "onnxruntime", "matplotlib", "sklearn", "pandas", "scipy"}
+HEAVY = {"mindspore", "onnxruntime", "matplotlib", "sklearn", "pandas", "scipy", "cv2", "faiss"}
 
 
 def imported(finished: Finished) -> set[str]:
@@ -121,7 +121,7 @@ def test_edits_rerun_the_stages_that_reach_the_edited_code_and_no_others(
 
     garbage.edit("pipeline_lib/views/augment.py", '"quality": 95', '"quality": 90')
     augmented = garbage.run(tiny_dataset)
-    assert computed(augmented) == ["augment", "data_new", "features", "train", "evaluate", "report"]
+    assert computed(augmented) == ["augment", "data_new", "features", "sources", "train", "evaluate", "report"]
     assert augmented.stage("augment")["reason"] == "code changed: `pipeline_lib/views/augment.py`"
     assert augmented.stage("train")["reason"] == "input `features` changed"
 
@@ -145,7 +145,7 @@ def test_code_edited_while_a_run_is_going_counts_from_the_next_run_on(
     wait_until_it_begins(garbage, "audit", process)
     # A module that is imported later, source that MindSpore reads when it compiles, and a template.
     garbage.edit("pipeline_lib/views/augment.py", '"quality": 95', '"quality": 90')
-    garbage.edit("pipeline_lib/models/mobilenetv2.py", "relu6(self.bn(", "relu6(0.9 * self.bn(")
+    garbage.edit("pipeline_lib/models/layers.py", "relu6(self.bn(", "relu6(0.9 * self.bn(")
     garbage.edit("pipeline_lib/reporting/pages/templates/report.html.j2", "<title>", "<title>EDITED ")
     out, err = process.communicate(timeout=300)
     assert process.returncode == 0, err

@@ -7,7 +7,8 @@ from mindspore import Tensor
 
 from pipeline_lib.errors import PipelineError
 from pipeline_lib.models.checkpoint import assign, read_checkpoint, write_checkpoint
-from pipeline_lib.models.mobilenetv2 import Classifier, MobileNetV2Head
+from pipeline_lib.models.classifier import Classifier
+from pipeline_lib.models.whole import Head
 
 
 def values(network) -> dict[str, np.ndarray]:
@@ -33,7 +34,7 @@ def test_same_values_same_bytes_different_values_different_bytes(tmp_path: Path)
 
 def test_a_classifier_trained_alone_fits_the_one_inside_a_head(tmp_path: Path):
     write_checkpoint(Classifier(8, 3, seed=1), tmp_path / "head.ckpt")
-    head = MobileNetV2Head(8, 3, seed=2)
+    head = Head(8, 3, seed=2)
     assign(head.classifier, read_checkpoint(tmp_path / "head.ckpt"), "head.ckpt", "start over")
     np.testing.assert_array_equal(head.classifier.output.weight.asnumpy(), Classifier(8, 3, seed=1).output.weight.asnumpy())
 

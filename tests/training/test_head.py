@@ -18,9 +18,9 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from pipeline_lib.errors import PipelineError
 from pipeline_lib.models.checkpoint import assign, read_checkpoint
+from pipeline_lib.models.classifier import Classifier
 from pipeline_lib.models.heads import load_head
 from pipeline_lib.models.inference import logits_of_table
-from pipeline_lib.models.mobilenetv2 import Classifier
 from pipeline_lib.training.calibration import calibration_error_of, fit_temperature
 from pipeline_lib.training.head import train_head
 

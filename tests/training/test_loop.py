@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from pipeline_lib.errors import PipelineError
-from pipeline_lib.models.mobilenetv2 import Classifier
+from pipeline_lib.models.classifier import Classifier
 from pipeline_lib.settings.sections import TrainingSettings
 from pipeline_lib.training.checkpoints import Checkpoints
 from pipeline_lib.training.loop import Epoch, Plan, Training, fit

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.special import softmax
 
+from pipeline_lib.models.classifier import Classifier
 from pipeline_lib.models.graph import graph_mode
 from pipeline_lib.models.inference import Predictor
-from pipeline_lib.models.mobilenetv2 import Classifier
 from pipeline_lib.settings.sections import TrainingSettings
 from pipeline_lib.training.dense import DenseStep
 from pipeline_lib.training.steps import NetworkStep, Step

@@ -14,7 +14,8 @@ from support import photographs
 from pipeline_lib.data.embedded import sample_pictures
 from pipeline_lib.errors import PipelineError
 from pipeline_lib.models.backbone import load_backbone
-from pipeline_lib.models.mobilenetv2 import GlobalAveragePooling, MobileNetV2Backbone
+from pipeline_lib.models.layers import GlobalAveragePooling
+from pipeline_lib.models.mobilenetv2 import MobileNetV2Backbone
 from pipeline_lib.weights.convert import build_backbone
 from pipeline_lib.weights.keras import keras_name, read_keras
 

@@ -1,0 +1,48 @@
+"""Which pictures are worth comparing: the nearest ones among the backbone's features."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import faiss
+import numpy as np
+from numpy.typing import NDArray
+
+NEIGHBOURS = 30
+"""Nearest pictures that each picture is compared with."""
+
+_LINKS, _BUILDING, _SEARCHING = 32, 80, 128
+"""Links of a node of the graph, and how many candidates are kept while it is built and searched."""
+
+
+def neighbour_pairs(features: NDArray[np.float32], count: int = NEIGHBOURS) -> NDArray[np.int64]:
+    """Return the pairs of pictures of which one is among the ``count`` nearest of the other, by the angle between features.
+
+    The graph of Malkov and Yashunin (2018; faiss's HNSW) makes the cost grow with n log n. It is built on one thread, in
+    the order of the rows: equal features give equal pairs.
+
+    Args:
+        features: (n, width).
+        count: Neighbours a picture.
+
+    Returns:
+        (m, 2) positions, the smaller one first, in ascending order.
+    """
+    rows = len(features)
+    if rows < 2:
+        return np.empty((0, 2), np.int64)
+    faiss.omp_set_num_threads(1)
+    lengths = np.linalg.norm(features, axis=1, keepdims=True)
+    vectors = features / np.maximum(lengths, np.finfo(np.float32).tiny)
+    graph = faiss.IndexHNSWFlat(vectors.shape[1], _LINKS, faiss.METRIC_INNER_PRODUCT)
+    graph.hnsw.efConstruction, graph.hnsw.efSearch = _BUILDING, max(_SEARCHING, count + 1)
+    graph.add(vectors)
+    _, found = graph.search(vectors, min(count + 1, rows))
+    return unique_pairs(np.repeat(np.arange(rows), found.shape[1]), found.ravel())
+
+
+def unique_pairs(first: NDArray[Any], second: NDArray[Any]) -> NDArray[np.int64]:
+    """Return each pair of two different positions once, the smaller one first, in ascending order; -1 is nobody."""
+    pairs = np.sort(np.stack([first, second], axis=1).astype(np.int64), axis=1)
+    unique: NDArray[np.int64] = np.unique(pairs[(pairs[:, 0] != pairs[:, 1]) & (pairs[:, 0] >= 0)], axis=0)
+    return unique

@@ -1,0 +1,39 @@
+"""The classifier on pooled features: what is trained while the backbone is frozen."""
+
+from __future__ import annotations
+
+import numpy as np
+from mindspore import Tensor, nn
+
+DENSE_SIGMA = 0.01
+"""Standard deviation of a dense layer's first weights: small, so that training starts near uniform probabilities."""
+
+
+class Classifier(nn.Cell):
+    """One dense layer, or two with ReLU between: what is trained on cached features.
+
+    Args:
+        input_channel: Length of a pooled feature vector.
+        num_classes: Number of classes.
+        hidden: Units of the hidden layer; 0 = a single dense layer.
+        seed: Seed of the first weights.
+    """
+
+    def __init__(self, input_channel: int, num_classes: int, hidden: int = 0, *, seed: int = 0) -> None:
+        super().__init__()
+        self.hidden = nn.SequentialCell(nn.Dense(input_channel, hidden), nn.ReLU()) if hidden else nn.Identity()
+        self.output = nn.Dense(hidden or input_channel, num_classes)
+        _initialise(self, seed)
+
+    def construct(self, x: Tensor) -> Tensor:
+        """Map pooled features (n, input_channel) to logits (n, num_classes)."""
+        return self.output(self.hidden(x))
+
+
+def _initialise(network: nn.Cell, seed: int) -> None:
+    """Set every weight of the dense layers anew, normal with :data:`DENSE_SIGMA`, and every bias to 0."""
+    rng = np.random.default_rng(seed)
+    for _, cell in network.cells_and_names():
+        if isinstance(cell, nn.Dense):
+            cell.weight.set_data(Tensor(rng.normal(0.0, DENSE_SIGMA, cell.weight.shape).astype(np.float32)))
+            cell.bias.set_data(Tensor(np.zeros(cell.bias.shape, np.float32)))
