@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline_lib.stages.store import Ref, Summary
+from pipeline_lib.stages.result import Ref, Summary
 from tasks.contract.progress import progress_bar
 from tasks.contract.stage import stage
 
