@@ -65,10 +65,10 @@ REACHED: dict[str, tuple[dict[str, str], str]] = {
         {
             "": "__init__ errors",
             "data": "embedded",
-            "features": "engines",
+            "features": "engine",
             "files": "description digest",
             "images": "prepare read",
-            "models": "__init__ backbone checkpoint layers mobilenetv2 spec",
+            "models": "__init__ backbone checkpoint graph inference layers mobilenetv2 spec",
             "weights": "convert export keras mindcv sources",
         },
         "h5py mindspore numpy onnx onnxruntime pillow pillow_heif pydantic",
@@ -93,14 +93,14 @@ REACHED: dict[str, tuple[dict[str, str], str]] = {
     ),
     "finetune.features": (
         {
-            "": "__init__ errors",
-            "features": "engines shards table",
+            "": "__init__",
+            "features": "engine shards table",
             "files": "description links table",
             "images": "prepare read",
-            "models": "__init__ backbone checkpoint layers mobilenetv2 spec",
+            "models": "__init__ spec",
             "views": "folder view",
         },
-        "mindspore numpy onnxruntime pillow pillow_heif pydantic",
+        "numpy onnxruntime pillow pillow_heif pydantic",
     ),
     "finetune.sources": (
         {

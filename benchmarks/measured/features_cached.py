@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from measured.prepared import Prepared, prepared
-from pipeline_lib.features.engines import engine
+from pipeline_lib.features.engine import engine
 from pipeline_lib.features.shards import rows_of, write_shard
 from pipeline_lib.views.view import CLEAN
 
@@ -22,8 +22,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=Path, required=True)
     work = prepared(parser.parse_args().work)
-    name = work.settings.features.engine
-    runner = engine(work.result("backbone").folder, work.settings.features.batch, name)
+    runner = engine(work.result("backbone").folder, work.settings.features.batch)
     for split in ("train", "test"):
         folder = work.folder / "features" / split
         folder.mkdir(parents=True, exist_ok=True)

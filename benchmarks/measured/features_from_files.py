@@ -6,18 +6,38 @@ import argparse
 import json
 import os
 import tempfile
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from measured.prepared import prepared
-from pipeline_lib.features.engines import engine
+from pipeline_lib.features.engine import Engine, engine
 from pipeline_lib.features.shards import Row, rows_of, write_shard
 from pipeline_lib.images.read import ImageFile
+from pipeline_lib.models.backbone import pooled_backbone
+from pipeline_lib.models.inference import Predictor
 from pipeline_lib.stages.result import Ref, read_manifest
 from pipeline_lib.stages.store import Store
 from pipeline_lib.views.view import CLEAN, View
+
+
+class MindSporeEngine(Engine):
+    """The backbone as MindSpore runs it, which must not be called from two threads at once."""
+
+    def __init__(self, backbone: Path, batch: int) -> None:
+        super().__init__(backbone, batch)
+        self._predictor, self._lock = Predictor(pooled_backbone(backbone)[0], batch), threading.Lock()
+
+    def __call__(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+        """See ``Engine``."""
+        with self._lock:
+            return self._predictor.outputs(images)
+
 
 AUG1 = View(number=1)
 THREADS = os.cpu_count() or 1  # as the flow's task runner has
@@ -37,7 +57,8 @@ def main() -> None:
     shards = [rows[each::THREADS][: options.images // THREADS] for each in range(THREADS)]
     for _, path in chain(*shards):
         path.read_bytes()  # what is measured is not the disk
-    runner = engine(work.result("backbone").folder, batch, options.engine)
+    start = engine if options.engine == "onnxruntime" else MindSporeEngine
+    runner = start(work.result("backbone").folder, batch)
     with tempfile.TemporaryDirectory() as scratch, ThreadPoolExecutor(THREADS) as pool:
         folders = [Path(scratch, str(number)) for number in range(THREADS + 1)]
         for folder in folders:

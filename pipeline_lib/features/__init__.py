@@ -1,1 +1,1 @@
-"""The frozen backbone's features: engines that compute them, and the store that keeps them."""
+"""The frozen backbone's features: the engine that computes them, and the shards that keep them."""

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.lib.format import open_memmap, write_array_header_1_0
 from numpy.typing import NDArray
 
-from pipeline_lib.features.engines import Engine
+from pipeline_lib.features.engine import Engine
 from pipeline_lib.features.table import COLUMNS, FEATURES, INDEX, Row, read_index
 from pipeline_lib.files.table import write_table
 from pipeline_lib.images.read import ImageFile, read_image
@@ -53,7 +53,7 @@ def _label(image: str) -> str:
 def write_shard(folder: Path, images: Sequence[tuple[Row, ImageFile]], engine: Engine, previous: Kept | None = None) -> int:
     """Write the pooled features of images, float32 (n, width), in the order given; return how many were computed.
 
-    ``previous`` is a shard of the same engine and backbone: if it is what was recorded, rows of images seen there are copied.
+    ``previous`` is a shard of the same backbone: if it is what was recorded, rows of images seen there are copied.
     Memory holds one batch at a time, whatever the shard's size.
     """
     features = _table(folder / FEATURES, len(images), engine.width)

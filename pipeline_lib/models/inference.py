@@ -27,7 +27,7 @@ class Predictor:
     """A network's outputs for any number of rows, computed in batches of one size.
 
     Attributes:
-        network: Maps inputs (n, ...) to logits (n, classes).
+        network: Maps inputs (n, ...) to outputs (n, width), such as logits.
         batch: Rows a pass; the last pass is padded.
     """
 
@@ -35,8 +35,8 @@ class Predictor:
     batch: int = 256
 
     @graph_mode()
-    def logits(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the logits (n, classes), float32, of inputs (n, ...), n at least 1."""
+    def outputs(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the network's outputs, float32 (n, width), of inputs (n, ...), n at least 1."""
         was_training = self.network.training
         self.network.set_train(False)
         passes = [self._pass(inputs[at : at + self.batch]) for at in range(0, len(inputs), self.batch)]
@@ -67,4 +67,4 @@ class Table(Protocol):
 
 def logits_of_table(network: nn.Cell, table: Table) -> NDArray[np.float32]:
     """Return a network's logits (n, classes), float32, for all rows of a table."""
-    return logits_of_rows(Predictor(network).logits, table.take, np.arange(len(table)))
+    return logits_of_rows(Predictor(network).outputs, table.take, np.arange(len(table)))

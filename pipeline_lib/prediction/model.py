@@ -50,24 +50,27 @@ class HeadModel:
     batch = BATCH
 
     def __init__(self, folder: Path) -> None:
-        from pipeline_lib.features.engines import engine
+        from pipeline_lib.models.backbone import pooled_backbone
         from pipeline_lib.models.heads import load_head
+        from pipeline_lib.models.inference import Predictor
 
         self._head, self._spec = load_head(folder)
-        self._engine = engine(folder / BACKBONE, BATCH, "mindspore")
+        network, backbone = pooled_backbone(folder / BACKBONE)
+        self._backbone, self._preprocessing = Predictor(network, BATCH), backbone.preprocessing
         self.classes: Sequence[str] = self._spec.classes
-        if self._engine.width != self._spec.in_features:
+        width = network[0].out_channels
+        if width != self._spec.in_features:
             raise PipelineError(
                 f"The head in {folder} takes {self._spec.in_features} features, but the backbone beside it gives "
-                f"{self._engine.width}; the two do not belong together, train again"
+                f"{width}; the two do not belong together, train again"
             )
 
     def probabilities(self, images: Sequence[Image.Image]) -> NDArray[np.float64]:
         """See ``Model``."""
         if not images:
             return np.empty((0, len(self.classes)))
-        prepared = np.stack([self._engine.preprocessing.array(image) for image in images])
-        return _calibrated(self._head, self._engine(prepared), self._spec.temperature)
+        prepared = np.stack([self._preprocessing.array(image) for image in images])
+        return _calibrated(self._head, self._backbone.outputs(prepared), self._spec.temperature)
 
 
 class NetworkModel:
@@ -95,6 +98,6 @@ def _calibrated(network: Any, inputs: NDArray[np.float32], temperature: float) -
 
     from pipeline_lib.models.inference import Predictor
 
-    logits = Predictor(network, BATCH).logits(inputs)
+    logits = Predictor(network, BATCH).outputs(inputs)
     probabilities: NDArray[np.float64] = softmax(logits.astype(np.float64) / temperature, axis=1)
     return probabilities

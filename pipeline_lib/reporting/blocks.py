@@ -201,11 +201,9 @@ def keep_shown(folder: Path, shown: Shown, results: Sequence[Manifest]) -> Summa
     (folder / SHOWN).write_bytes(_STORED.dump_json(shown))
     seconds = sum(result.seconds for result in results)
     images = sum(result.summary.get("computed", 0) for result in results)
-    engines = sorted({result.summary["engine"] for result in results if "engine" in result.summary})
-    notes = [f"engine {', '.join(engines)}"] if engines else []
-    notes += [f"summed over {len(results)} shards"] if len(results) > 1 else []
     rate = images / seconds if images and seconds else None
-    return {"seconds": seconds, "images_per_second": rate, "note": ", ".join(notes)}
+    note = f"summed over {len(results)} shards" if len(results) > 1 else ""
+    return {"seconds": seconds, "images_per_second": rate, "note": note}
 
 
 def read_shown(folder: Path) -> Shown:

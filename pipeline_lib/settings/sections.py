@@ -161,10 +161,6 @@ class BackboneSettings(Section):
 class FeaturesSettings(Section):
     """How the frozen backbone is run."""
 
-    engine: Literal["onnxruntime", "mindspore"] = Field(
-        "onnxruntime",
-        description="onnxruntime (four times as fast; compared with MindSpore when the backbone is exported) or mindspore.",
-    )
     batch: int = Field(
         2, ge=1, le=1024, description="Images per forward pass; the activations of two images stay in the processor's cache."
     )

@@ -91,7 +91,7 @@ class NetworkStep:
         self._graph = _Graph(network, build_optimizer(network, schedule, settings)).set_train()
         smoothing = settings.label_smoothing
         self._targets = ((1.0 - smoothing) * np.eye(classes) + smoothing / classes).astype(np.float32)
-        self.logits = Predictor(network).logits
+        self.logits = Predictor(network).outputs
 
     def __call__(self, inputs: NDArray[np.float32], labels: NDArray[np.int32]) -> tuple[float, int]:
         """Update the network by one batch; see ``Step``."""

@@ -13,12 +13,13 @@ from mindspore import Tensor
 from PIL import Image
 
 from pipeline_lib.errors import PipelineError
-from pipeline_lib.features.engines import MindSporeEngine, OnnxEngine
+from pipeline_lib.features.engine import Engine
 from pipeline_lib.models.backbone import pooled_backbone
+from pipeline_lib.models.inference import Predictor
 from pipeline_lib.models.spec import ONNX
 
 TOLERANCE = 1e-3
-"""Maximum difference of two engines' features, which are in 0..6: another order of summation changes them by about 3e-5."""
+"""Maximum difference of features, which are in 0..6: another order of summation changes them by about 3e-5."""
 
 
 def export_onnx(folder: Path) -> None:
@@ -39,7 +40,7 @@ def export_onnx(folder: Path) -> None:
     path.write_bytes(model.SerializeToString(deterministic=True))
 
 
-def compare_engines(folder: Path, pictures: Sequence[Image.Image]) -> dict[str, Any]:
+def compare_export(folder: Path, pictures: Sequence[Image.Image]) -> dict[str, Any]:
     """Compute features of RGB pictures with MindSpore and with onnxruntime; return the figures of the comparison.
 
     Returns:
@@ -48,10 +49,10 @@ def compare_engines(folder: Path, pictures: Sequence[Image.Image]) -> dict[str, 
     Raises:
         PipelineError: The features differ by more than ``TOLERANCE``.
     """
-    engines = MindSporeEngine(folder, len(pictures)), OnnxEngine(folder, len(pictures))
-    images = np.stack([engines[0].preprocessing.array(picture) for picture in pictures])
-    expected, features = (engine(images) for engine in engines)
-    difference = float(np.abs(features - expected).max())
+    network, spec = pooled_backbone(folder)
+    images = np.stack([spec.preprocessing.array(picture) for picture in pictures])
+    expected = Predictor(network, len(images)).outputs(images)
+    difference = float(np.abs(Engine(folder, len(images))(images) - expected).max())
     if not difference <= TOLERANCE:
         raise PipelineError(
             f"onnxruntime's features differ from MindSpore's by {difference:.2g} (at most {TOLERANCE:g} is allowed), so the "

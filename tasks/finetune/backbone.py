@@ -24,10 +24,10 @@ def backbone_stage(
     """Download the pretrained weights, convert them into a checkpoint of MobileNetV2 and into ONNX, and compare the two."""
     from pipeline_lib.data.embedded import sample_pictures
     from pipeline_lib.weights.convert import build_backbone
-    from pipeline_lib.weights.export import compare_engines, export_onnx
+    from pipeline_lib.weights.export import compare_export, export_onnx
 
     summary = build_backbone(
         folder, weights.location, width=backbone.width, image_size=image_size, seed=seed or 0, cache=Store().downloads
     )
     export_onnx(folder)
-    return summary | compare_engines(folder, sample_pictures(COMPARED))
+    return summary | compare_export(folder, sample_pictures(COMPARED))

@@ -19,9 +19,9 @@ def features_stage(
     folder: Path, *, images: Ref, view: View, backbone: Ref, features: FeaturesSettings, previous: Kept | None = None
 ) -> Summary:
     """Run the frozen backbone over a shard's images in one view; keep their pooled features and an index."""
-    from pipeline_lib.features.engines import engine
+    from pipeline_lib.features.engine import engine
     from pipeline_lib.features.shards import rows_of, write_shard
 
     rows = rows_of(images, view)
-    computed = write_shard(folder, rows, engine(backbone.folder, features.batch, features.engine), previous)
-    return {"images": len(rows), "computed": computed, "engine": features.engine}
+    computed = write_shard(folder, rows, engine(backbone.folder, features.batch), previous)
+    return {"images": len(rows), "computed": computed}

@@ -1,4 +1,4 @@
-"""The feature store: rows keep their images, tables do not depend on how images fell into shards, engines agree."""
+"""The feature store: rows keep their images, tables do not depend on how images fell into shards."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from PIL import Image
 from support import kept
 
 from pipeline_lib.features import table as reading
-from pipeline_lib.features.engines import engine
+from pipeline_lib.features.engine import engine
 from pipeline_lib.features.shards import write_shard
 from pipeline_lib.features.table import FEATURES, INDEX, FeatureSet, Row, read_index
 from pipeline_lib.images.prepare import Preprocessing
@@ -23,7 +23,6 @@ from pipeline_lib.weights.export import export_onnx
 class MeanColour:
     """An engine whose features can be told by hand: the mean of each channel."""
 
-    name = "mean colour"
     width = 3
     batch = 4
     preprocessing = Preprocessing(size=32, mean=(0, 0, 0), std=(1, 1, 1))
@@ -104,21 +103,13 @@ def prepared(count: int) -> np.ndarray:
     return np.random.default_rng(1).normal(size=(count, 3, 32, 32)).astype(np.float32)
 
 
-@pytest.mark.parametrize("name", ["mindspore", "onnxruntime"])
-def test_an_engine_pads_short_batches_and_keeps_images_apart(backbone: Path, name: str) -> None:
-    runner = engine(backbone, 4, name)
+def test_the_engine_pads_short_batches_and_keeps_images_apart(backbone: Path) -> None:
+    runner = engine(backbone, 4)
     together = runner(prepared(3))
     assert together.shape == (3, runner.width) == (3, 1280)
-    assert runner.name == name
     alone = np.concatenate([runner(image[None]) for image in prepared(3)])
     np.testing.assert_allclose(together, alone, rtol=1e-4, atol=1e-5)
-    assert engine(backbone, 4, name) is runner
-
-
-def test_the_engines_agree(backbone: Path) -> None:
-    results = [engine(backbone, 4, name)(prepared(4)) for name in ("mindspore", "onnxruntime")]
-    assert np.abs(results[0]).max() > 0.1
-    np.testing.assert_allclose(*results, atol=1e-4)
+    assert engine(backbone, 4) is runner
 
 
 def test_the_export_gives_the_same_bytes_each_time(backbone: Path, tmp_path: Path) -> None:

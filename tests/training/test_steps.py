@@ -156,9 +156,9 @@ def test_a_step_and_its_network_have_the_parameters_that_were_assigned(make: Mak
     with graph_mode():
         step(inputs, labels)
     step.assign({name: parameter.asnumpy() for name, parameter in other.parameters_and_names()})
-    expected = Predictor(other).logits(inputs)
+    expected = Predictor(other).outputs(inputs)
     np.testing.assert_allclose(step.logits(inputs), expected, rtol=1e-5, atol=1e-7)
-    np.testing.assert_allclose(Predictor(network).logits(inputs), expected, rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(Predictor(network).outputs(inputs), expected, rtol=1e-5, atol=1e-7)
 
 
 @pytest.mark.parametrize("rows", [1, 8, 19])
@@ -168,7 +168,7 @@ def test_logits_are_those_of_the_network_for_any_number_of_rows(rows: int) -> No
     first, last = network.hidden[0], network.output
     hidden = np.maximum(inputs @ first.weight.asnumpy().T + first.bias.asnumpy(), 0)
     expected = hidden @ last.weight.asnumpy().T + last.bias.asnumpy()
-    logits = Predictor(network, batch=8).logits(inputs)
+    logits = Predictor(network, batch=8).outputs(inputs)
     assert logits.dtype == np.float32
     np.testing.assert_allclose(logits, expected, rtol=1e-5, atol=1e-6)
 

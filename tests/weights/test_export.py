@@ -10,7 +10,7 @@ from PIL import Image
 
 from pipeline_lib.errors import PipelineError
 from pipeline_lib.weights.convert import build_backbone
-from pipeline_lib.weights.export import compare_engines, export_onnx
+from pipeline_lib.weights.export import compare_export, export_onnx
 
 
 def make_backbone(folder: Path, seed: int) -> Path:
@@ -27,7 +27,7 @@ def pictures() -> list[Image.Image]:
 
 
 def test_an_export_is_compared_on_every_picture(tmp_path: Path, pictures: list[Image.Image]) -> None:
-    summary = compare_engines(make_backbone(tmp_path / "backbone", seed=1), pictures)
+    summary = compare_export(make_backbone(tmp_path / "backbone", seed=1), pictures)
     assert summary["pictures_compared"] == len(pictures)
     assert 0 < summary["largest_difference"] < summary["allowed_difference"]
 
@@ -36,4 +36,4 @@ def test_the_export_of_another_network_is_refused(tmp_path: Path, pictures: list
     backbone, other = (make_backbone(tmp_path / f"backbone-{seed}", seed) for seed in (1, 2))
     (backbone / "backbone.onnx").write_bytes((other / "backbone.onnx").read_bytes())
     with pytest.raises(PipelineError, match="onnxruntime's features differ from MindSpore's by"):
-        compare_engines(backbone, pictures)
+        compare_export(backbone, pictures)

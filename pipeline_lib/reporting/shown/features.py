@@ -7,17 +7,16 @@ from pipeline_lib.reporting.shards import shards_table
 
 
 def show(results: Results) -> Shown:
-    """Show how many there are, what computed them, and of which shards."""
+    """Show how many there are, and of which shards."""
     shards = [ref.manifest().summary for ref in results.values()]
     rows = {
         "shards": len(shards),
         "views of images": sum(shard["images"] for shard in shards),
         "size": megabytes(results),
-        "engine": ", ".join(sorted({shard["engine"] for shard in shards})),
     }
     return Shown(
         "Features",
         f"{rows['views of images']:,} views of images, {rows['size']}",
-        blocks=[*facts(rows), shards_table(results, "images", "computed", "engine")],
+        blocks=[*facts(rows), shards_table(results, "images", "computed")],
         settings=settings_of(results),
     )

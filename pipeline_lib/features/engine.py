@@ -1,0 +1,62 @@
+"""The engine that runs the frozen backbone: prepared images in, pooled features out."""
+
+from __future__ import annotations
+
+import threading
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline_lib.models.spec import ONNX, SPEC, BackboneSpec
+
+Array = NDArray[np.float32]
+
+
+class Engine:
+    """The backbone's ONNX graph in onnxruntime; may be called from several threads.
+
+    A call computes on one thread: several callers keep several cores busy, and sums do not depend on their number.
+
+    Attributes:
+        width: Features per image (1280 for MobileNetV2 at width 1).
+        batch: Images in a full batch; a shorter one is padded.
+        preprocessing: What an image goes through before it enters.
+    """
+
+    def __init__(self, backbone: Path, batch: int) -> None:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.log_severity_level = 3
+        path = str(backbone / ONNX)
+        self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        self.width: int = self._session.get_outputs()[0].shape[1]
+        self.batch = batch
+        self.preprocessing = BackboneSpec.model_validate_json((backbone / SPEC).read_bytes()).preprocessing
+
+    def __call__(self, images: Array) -> Array:
+        """Return pooled features (n, width), float32, of prepared images (n, 3, size, size), float32, n at most ``batch``.
+
+        A batch always has its full size, filled up with zeros: one shape, hence one order of summation.
+        """
+        padded = images
+        if len(images) < self.batch:
+            padded = np.zeros((self.batch, *images.shape[1:]), np.float32)
+            padded[: len(images)] = images
+        features: Array = self._session.run(None, {"images": padded})[0]
+        return features[: len(images)]
+
+
+_starting = threading.Lock()
+
+
+def engine(backbone: Path, batch: int) -> Engine:
+    """Return the engine for a backbone's folder; one per process, so that the graph is loaded once for all shards."""
+    with _starting:
+        return _engine(backbone, batch)
+
+
+_engine = lru_cache(maxsize=1)(Engine)
