@@ -57,9 +57,9 @@ class Manifest(Record):
 class Ref(Record):
     """A reference to a result, or to a part of one: all that travels between stages.
 
-    ``prefix`` keeps the outputs whose path starts with it; ``bucket`` of ``buckets`` keeps those whose content hashes into
-    that bucket. ``digest`` is that of the part, so a stage that reads a part depends on nothing else. An empty digest
-    marks a result that is not there yet (only while planning).
+    ``prefix`` keeps the outputs whose path starts with it, ``excluded`` drops those whose path starts with that; ``bucket``
+    of ``buckets`` keeps those whose content hashes into that bucket. ``digest`` is that of the part, so a stage that reads
+    the part depends on nothing else. An empty digest marks a result that is not there yet (only while planning).
     """
 
     stage: str
@@ -67,6 +67,7 @@ class Ref(Record):
     digest: str
     path: str
     prefix: str = ""
+    excluded: str = ""
     bucket: int = 0
     buckets: int = 1
 
@@ -91,14 +92,24 @@ class Ref(Record):
 
     def outputs(self) -> list[Output]:
         """Return the files of this part, in path order."""
-        return [output for output in self.manifest().outputs if output.path.startswith(self.prefix) and self._holds(output)]
+        return [output for output in self.manifest().outputs if self._holds(output)]
 
     def part(self, prefix: str, bucket: int = 0, buckets: int = 1) -> Ref:
         """Return a reference to the outputs under ``prefix`` whose content falls into ``bucket`` of ``buckets``."""
-        part = self.model_copy(update={"prefix": prefix, "bucket": bucket, "buckets": buckets})
+        return self._part(prefix=prefix, excluded="", bucket=bucket, buckets=buckets)
+
+    def without(self, prefix: str) -> Ref:
+        """Return a reference to the outputs that are not under ``prefix``."""
+        return self._part(excluded=prefix)
+
+    def _part(self, **changed: Any) -> Ref:
+        part = self.model_copy(update=changed)
         return part if self.pending else part.model_copy(update={"digest": digest_of(part.outputs())})
 
     def _holds(self, output: Output) -> bool:
+        path = output.path
+        if not path.startswith(self.prefix) or (self.excluded and path.startswith(self.excluded)):
+            return False
         return int(output.sha256[:8], 16) % self.buckets == self.bucket
 
 

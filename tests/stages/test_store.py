@@ -314,6 +314,13 @@ def test_latest_leads_to_the_result_that_was_pointed_at_last(store: Store) -> No
     assert (link / "deep" / "a.txt").read_text() == "two"
 
 
+def test_a_result_without_a_part_is_the_same_whatever_the_part_holds(store: Store) -> None:
+    one, other = (build(store, planned(seed=seed), text).without("deep/") for seed, text in enumerate(("a", "b")))
+    assert [output.path for output in one.outputs()] == ["b.txt"]
+    assert one.digest == other.digest
+    assert one.part("deep/").digest != other.part("deep/").digest
+
+
 def test_parts_cut_a_result_into_buckets_by_content(store: Store) -> None:
     ref = build(store, planned())
     buckets = [ref.part("", bucket, 4) for bucket in range(4)]
