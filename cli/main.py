@@ -291,6 +291,33 @@ def predict(
 
 
 @main.command()
+@click.argument("photographs", nargs=-1, required=True, metavar="PHOTO ...")
+@click.option("--as", "label", required=True, metavar="CLASS|remove|keep", help="What the label is.")
+@click.option("--dataset", required=True, help="Name or PATH of the dataset that the photographs belong to.")
+@click.option("--artifacts", type=click.Path(path_type=Path), help="Folder of all results (GARBAGE_ARTIFACTS, ./artifacts).")
+def label(photographs: tuple[str, ...], label: str, dataset: str, artifacts: Path | None) -> None:
+    """Record what you decided about the labels of photographs, in the dataset's labels.csv; the next run uses it.
+
+    PHOTO is the path of a photograph, or its sha256 as the list of suspects has it; copies with the same bytes are meant too.
+    CLASS is the class that it belongs in, "remove" says that it belongs in none, and "keep" that its label is right.
+    """
+    _use_artifacts(artifacts)
+    with _explained(Console(stderr=True)):
+        from pipeline_lib.data.decisions import labels_file
+        from pipeline_lib.data.sources import place_of
+        from pipeline_lib.labels.record import check_label, digest_of, record
+        from pipeline_lib.stages.store import Store
+
+        place = place_of(dataset, downloads=Store().downloads)
+        check_label(label, place)
+        file = labels_file(place)
+        count = record(file, map(digest_of, photographs), label)
+    for photograph in photographs:
+        click.echo(f"{photograph}: {label}")
+    click.echo(f"recorded in {file}, which has {count} decision{'' if count == 1 else 's'}; the next run uses it")
+
+
+@main.command()
 @_flow_option
 @_config_option
 @_set_option

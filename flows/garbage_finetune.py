@@ -10,6 +10,7 @@ from typing import Any
 from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
 
+from pipeline_lib.data.corrections import CORRECTIONS, FOLDER
 from pipeline_lib.data.sources import resolve
 from pipeline_lib.settings.sections import Settings, TestViewSettings, TrainViewSettings
 from pipeline_lib.stages.key import External
@@ -51,7 +52,8 @@ def garbage_finetune(dataset: str = "sample", settings: Settings = Settings()) -
         See ``conclude``.
     """
     with running(garbage_finetune.name, partial(find_source, resolve, dataset), settings.stage_minutes) as (run, source):
-        data = dataset_stage(source=source, data=settings.data)
+        found = dataset_stage(source=source, decisions=source.decisions, data=settings.data)
+        data = found.without(FOLDER)  # all but the decisions: a photograph that is kept recomputes nothing
         audit = audit_stage(dataset=data, audit=settings.audit)
         backbone = backbone_stage(**_weights(settings))
 
@@ -69,7 +71,7 @@ def garbage_finetune(dataset: str = "sample", settings: Settings = Settings()) -
 
         base = {"dataset": data, "sources": sources, "seed": settings.seed}
         model = train_stage(**base, backbone=backbone, features=_of("train", features), train=settings.train)
-        judging = {"augment_test": settings.augment_test, "evaluate": settings.evaluate}
+        judging = {"corrections": found.part(CORRECTIONS), "augment_test": settings.augment_test, "evaluate": settings.evaluate}
         scores = evaluate_stage(**base, model=model, features=_of("test", features), **judging)
         report = report_stage(**run.shown, name=source.name)
         return conclude(run, top1, scores, model=model, evaluation=scores, report=report)

@@ -37,13 +37,15 @@ def lenet_mnist(dataset: str | None = None, settings: LenetSettings = LenetSetti
         return find_source(resolve, dataset, run, fetch=not run.planning)
 
     with running(lenet_mnist.name, find, settings.stage_minutes) as (run, source):
-        data = dataset_stage(source=source, **_limits(source, settings))
+        data = dataset_stage(source=source, **_of_images(source, settings))
         model = train_stage(dataset=data, network=settings.network, train=settings.train, seed=settings.seed)
         scores = evaluate_stage(dataset=data, model=model, evaluate=settings.evaluate, seed=settings.seed)
         report = report_stage(**run.shown, name=source.name, kind=source.kind)
         return conclude(run, top1, scores, data=WHAT[source.kind], model=model, evaluation=scores, report=report)
 
 
-def _limits(source: Source, settings: LenetSettings) -> dict[str, Any]:
-    """Return the limits on datasets; what is complete as it is depends on none."""
-    return {} if source.kind in ("mnist", "idx") else {"data": settings.data}
+def _of_images(source: Source, settings: LenetSettings) -> dict[str, Any]:
+    """Return what image folders depend on: limits, and decisions on labels. Numbers as files have neither."""
+    if source.kind in ("mnist", "idx"):
+        return {}
+    return {"data": settings.data, **({} if source.kind == "digits" else {"decisions": source.decisions})}

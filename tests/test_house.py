@@ -28,6 +28,7 @@ ROOMS = (
     "pipeline_lib.features",
     "pipeline_lib.weights",
     "pipeline_lib.evaluation",
+    "pipeline_lib.labels",
     "pipeline_lib.training",
     "pipeline_lib.prediction",
     "pipeline_lib.reporting",
@@ -46,7 +47,7 @@ REACHED: dict[str, tuple[dict[str, str], str]] = {
     "finetune.dataset": (
         {
             "": "__init__ errors",
-            "data": "dataset embedded imagefolder sources",
+            "data": "corrections dataset decisions embedded imagefolder sources usable",
             "files": "archive archive_names clutter digest table",
             "images": "read",
         },
@@ -130,7 +131,7 @@ REACHED: dict[str, tuple[dict[str, str], str]] = {
         {
             "": "__init__ errors",
             "audit": "findings",
-            "data": "classes",
+            "data": "classes corrections",
             "evaluation": "evaluate metrics predictions projection reliability robustness scores selection tables",
             "features": "table",
             "files": "description table",
@@ -152,7 +153,7 @@ REACHED: dict[str, tuple[dict[str, str], str]] = {
     "lenet.dataset": (
         {
             "": "__init__ errors",
-            "data": "dataset embedded imagefolder sources",
+            "data": "corrections dataset decisions embedded imagefolder sources usable",
             "files": "archive archive_names clutter description digest table",
             "images": "prepare read",
             "mnist": "arrays dataset idx source",

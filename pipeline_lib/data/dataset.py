@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import os
 import shutil
 import zipfile
@@ -10,11 +11,13 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
+from pipeline_lib.data.decisions import LABELS, Decisions
 from pipeline_lib.data.embedded import SAMPLE
 from pipeline_lib.data.imagefolder import ImageFolder, scan, set_test_aside
 from pipeline_lib.data.sources import Source, folder_fingerprint, remote_fingerprint
+from pipeline_lib.data.usable import Image, Splits, arranged, counted, images_of, marked, write_decided
 from pipeline_lib.errors import PipelineError
 from pipeline_lib.files import fetch
 from pipeline_lib.files.archive import extract_zip
@@ -38,16 +41,7 @@ _UNPACKED = ".unpacked"
 _LONGEST_STEM = 160
 _LONGEST_SUFFIX = 10
 
-
-class _Image(NamedTuple):
-    """A usable image: where it is and what it is."""
-
-    path: Path
-    facts: ImageFacts
-
-
-_Splits = dict[str, dict[str, list[_Image]]]
-"""Split -> class -> images in file-name order."""
+_log = logging.getLogger(__name__)
 
 
 def build_dataset(
@@ -56,6 +50,7 @@ def build_dataset(
     data: DataSettings,
     *,
     downloads: Path,
+    decisions: Decisions = Decisions(),  # noqa: B008  # immutable
     progress: Progress = ignore_progress,
 ) -> dict[str, Any]:
     """Lay a dataset out in ``folder``, its image bytes unchanged.
@@ -65,21 +60,27 @@ def build_dataset(
     upright width and height in pixels, stored mode, format), ``set_aside.csv`` what is not, and why. Paths are relative
     to the dataset's root.
 
+    Training images are laid out under the classes that people decided on. Test images are not moved: `corrections` has what
+    their labels should be.
+
     Args:
         folder: Where the result goes. ``folder/.unpacked`` is used on the way and removed.
         source: What to bring, as `sources.resolve` found it.
         data: Limits, and the share that becomes test when the dataset has no test split.
         downloads: Folder in which remote archives are kept for the next time.
+        decisions: What people decided about the labels.
         progress: Called while a remote archive arrives, and while images are looked at.
 
     Returns:
         ``name``, ``kind``, ``synthetic`` (whether it is the sample), ``classes`` (sorted), ``counts`` (split -> class ->
-        images), ``set_aside`` (``count`` and the ``first`` `SHOWN` as path and reason), ``test_split`` (``given`` or ``set
-        aside``), ``archive_sha256`` (None without an archive), ``bytes`` of all images, and ``names_read_as``: the encoding in
-        which an archive's names were read that do not state theirs ("" where there are none).
+        images), ``set_aside`` (broken images: ``count`` and the ``first`` `SHOWN` as path and reason), ``labels`` (see
+        `usable.counted`), ``test_split`` (``given`` or ``set aside``), ``archive_sha256`` (None without an archive), ``bytes``
+        of all images, and ``names_read_as``: the encoding in which an archive's names were read that do not state theirs (""
+        where there are none).
 
     Raises:
-        PipelineError: The bytes cannot be had, are no dataset, changed meanwhile, or too many images are broken.
+        PipelineError: The bytes cannot be had, are no dataset, changed meanwhile, too many images are broken, or a decision
+            cannot be carried out.
     """
     unpacked = folder / _UNPACKED
     folder.mkdir(parents=True, exist_ok=True)
@@ -89,13 +90,21 @@ def build_dataset(
         if archive:
             encoding = _extract(archive, unpacked, data)
         found = scan(Path(source.location) if source.kind == "folder" else unpacked, label=source.location or source.name)
+        decisions.check(found.train)
         usable, set_aside = _look_at_all(found, data, progress)
-        splits = usable if found.test is not None else _with_test(usable["train"], data.test_share)
+        delivered = marked(usable if found.test is not None else _with_test(usable["train"], data.test_share), decisions)
+        splits, labels = arranged(delivered), counted(delivered, decisions)
         size = _lay_out(folder, found, splits, move=source.kind != "folder")
         _check_unchanged(source)
     finally:
         shutil.rmtree(unpacked, ignore_errors=True)
-    write_table(folder / SET_ASIDE, ("path", "reason"), set_aside)
+    removed = [
+        (_relative(image.path, found.root), f"removed by {LABELS}")
+        for split, _, image in images_of(delivered)
+        if split == "train" and image.label is None
+    ]
+    write_table(folder / SET_ASIDE, ("path", "reason"), [*set_aside, *removed])
+    _mention_unmatched(decisions, labels["without_image"])
     digest = file_sha256(archive) if archive else None
     return {
         "name": source.name,
@@ -107,6 +116,7 @@ def build_dataset(
             "count": len(set_aside),
             "first": [{"path": path, "reason": reason} for path, reason in set_aside[:SHOWN]],
         },
+        "labels": labels,
         "test_split": "set aside" if found.test is None else "given",
         "archive_sha256": digest,
         "bytes": size,
@@ -165,11 +175,11 @@ def _extract(archive: Path, folder: Path, data: DataSettings) -> str:
     return extract_zip(archive, folder, max_files=data.max_files, max_bytes=max_bytes, max_ratio=max_ratio)
 
 
-def _look_at_all(found: ImageFolder, data: DataSettings, progress: Progress) -> tuple[_Splits, list[tuple[str, str]]]:
+def _look_at_all(found: ImageFolder, data: DataSettings, progress: Progress) -> tuple[Splits, list[tuple[str, str]]]:
     """Decode every image once; return the usable ones, and path and reason for the others."""
     splits = {"train": found.train} | ({} if found.test is None else {"test": found.test})
     done, total = itertools.count(1), len(found.files)
-    usable: _Splits = {split: {} for split in splits}
+    usable: Splits = {split: {} for split in splits}
     set_aside: list[tuple[str, str]] = []
     look = partial(_look, max_megapixels=data.max_megapixels)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -177,7 +187,7 @@ def _look_at_all(found: ImageFolder, data: DataSettings, progress: Progress) -> 
             images, problems = [], []
             for path, seen in zip(paths, pool.map(look, paths), strict=True):
                 if isinstance(seen, ImageFacts):
-                    images.append(_Image(path, seen))
+                    images.append(Image(path, seen, name, found.within_class(path)))
                 else:
                     problems.append((_relative(path, found.root), seen))
                 progress(next(done), total, "images")
@@ -195,6 +205,12 @@ def _look(path: Path, max_megapixels: float) -> ImageFacts | str:
         return str(problem)
 
 
+def _removed(splits: Splits, found: ImageFolder) -> list[tuple[str, str]]:
+    """Return path and reason for the images that people removed from train."""
+    removed = [image for split, _, image in images_of(splits) if split == "train" and image.label is None]
+    return [(_relative(image.path, found.root), f"removed by {LABELS}") for image in removed]
+
+
 def _relative(path: Path, root: Path) -> str:
     return _printable(path.relative_to(root).as_posix())
 
@@ -208,8 +224,8 @@ def _check_loss(place: str, count: int, problems: list[tuple[str, str]], allowed
         )
 
 
-def _with_test(train: dict[str, list[_Image]], share: float) -> _Splits:
-    splits: _Splits = {"train": {}, "test": {}}
+def _with_test(train: dict[str, list[Image]], share: float) -> Splits:
+    splits: Splits = {"train": {}, "test": {}}
     for name, images in train.items():
         if len(images) < 2:
             raise PipelineError(
@@ -219,20 +235,21 @@ def _with_test(train: dict[str, list[_Image]], share: float) -> _Splits:
     return splits
 
 
-def _lay_out(folder: Path, found: ImageFolder, splits: _Splits, *, move: bool) -> int:
+def _lay_out(folder: Path, found: ImageFolder, splits: Splits, *, move: bool) -> int:
     """Put the images in their places and list them; return their total size in bytes."""
-    rows, size = [], 0
+    rows, placed, size = [], [], 0
     for split, name, images in ((split, *item) for split, classes in splits.items() for item in classes.items()):
         place = folder / split / name
         place.mkdir(parents=True)
-        names = unique_names([found.within_class(image.path) for image in images])
-        for image, target in zip(images, names, strict=True):
+        for image, target in zip(images, unique_names([image.within for image in images]), strict=True):
             _transfer(image.path, place / target, move=move)
             size += (place / target).stat().st_size
             facts = image.facts
             source = _relative(image.path, found.root)
             rows.append((split, name, target, source, facts.width, facts.height, facts.mode, facts.format))
+            placed.append((f"{split}/{name}/{target}", image))
     write_table(folder / IMAGES, ("split", "class", "name", "source", "width", "height", "mode", "format"), rows)
+    write_decided(folder, placed)
     return size
 
 
@@ -245,6 +262,13 @@ def _transfer(path: Path, target: Path, *, move: bool) -> None:
             shutil.copyfile(path, target)
     except OSError as error:
         raise PipelineError(f"{path} cannot be copied to {target}: {error.strerror or error}.") from error
+
+
+def _mention_unmatched(decisions: Decisions, count: int) -> None:
+    if count:
+        _log.warning(
+            "%d of the %d decisions of %s are about no usable image of the dataset", count, len(decisions.rows), decisions.file
+        )
 
 
 def _check_unchanged(source: Source) -> None:

@@ -15,6 +15,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from pipeline_lib.data.decisions import Decisions, labels_file, read_decisions
 from pipeline_lib.data.embedded import SAMPLE
 from pipeline_lib.data.imagefolder import ImageFolder, scan
 from pipeline_lib.errors import OutOfReachError, PipelineError, nearest
@@ -40,6 +41,7 @@ class Source(BaseModel):
         kind: How its bytes are got.
         location: Address of a remote dataset, absolute path of an archive or folder, "" for what is embedded or has several.
         fingerprint: Identity of the content. Two sources of one fingerprint hold the same images.
+        decisions: What people decided about the labels; an input of its own, so that a changed decision explains itself.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -48,6 +50,7 @@ class Source(BaseModel):
     kind: Literal["remote", "archive", "folder", "mnist", "digits", "idx"]
     location: str
     fingerprint: str
+    decisions: Decisions = Decisions()
 
 
 def resolve(dataset: str, *, downloads: Path) -> Source:
@@ -68,8 +71,22 @@ def resolve(dataset: str, *, downloads: Path) -> Source:
     if dataset == "sample":
         return resolve_path(str(SAMPLE))
     if dataset in ADDRESSES:
-        return _resolve_remote(dataset, downloads / f"{dataset}.zip")
+        archive = downloads / f"{dataset}.zip"
+        return _resolve_remote(dataset, archive).model_copy(update={"decisions": read_decisions(labels_file(archive))})
     return resolve_path(dataset)
+
+
+def place_of(dataset: str, *, downloads: Path) -> Path:
+    """Return the folder or archive that decisions on the labels of a dataset are about; an archive may not be there yet.
+
+    Raises:
+        PipelineError: The dataset is embedded and takes no decisions, or there is no such name or path.
+    """
+    if dataset == "sample":
+        raise PipelineError("The embedded sample takes no decisions on labels; name a dataset of your own.")
+    if dataset in ADDRESSES:
+        return downloads / f"{dataset}.zip"
+    return _existing(dataset, NAMES)
 
 
 def folder_fingerprint(folder: ImageFolder) -> str:
@@ -94,17 +111,24 @@ def resolve_path(dataset: str, names: Sequence[str] = NAMES) -> Source:
     Raises:
         PipelineError: See `resolve`.
     """
+    path = _existing(dataset, names)
+    decisions = read_decisions(labels_file(path))
+    if path.is_dir():
+        fingerprint = folder_fingerprint(scan(path))
+        return Source(name=path.name, kind="folder", location=str(path), fingerprint=fingerprint, decisions=decisions)
+    if not path.is_file() or not zipfile.is_zipfile(path):
+        raise PipelineError(f"{path} is neither a folder nor a zip archive; give one with train/<class>/ in it.")
+    return Source(name=path.stem, kind="archive", location=str(path), fingerprint=file_sha256(path), decisions=decisions)
+
+
+def _existing(dataset: str, names: Sequence[str]) -> Path:
+    """Return the absolute path of a dataset."""
     path = Path(dataset).expanduser()
     if not dataset or not path.exists():
         near = nearest(dataset, names)
         hint = f"did you mean {near}?" if near else f"give {', '.join(names)}, or the path of a folder or zip archive."
         raise PipelineError(f"There is no dataset {dataset!r}: {hint}")
-    path = path.resolve()
-    if path.is_dir():
-        return Source(name=path.name, kind="folder", location=str(path), fingerprint=folder_fingerprint(scan(path)))
-    if not path.is_file() or not zipfile.is_zipfile(path):
-        raise PipelineError(f"{path} is neither a folder nor a zip archive; give one with train/<class>/ in it.")
-    return Source(name=path.stem, kind="archive", location=str(path), fingerprint=file_sha256(path))
+    return path.resolve()
 
 
 def _resolve_remote(name: str, archive: Path) -> Source:

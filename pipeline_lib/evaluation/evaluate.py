@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from pipeline_lib.evaluation.projection import project, sample
 from pipeline_lib.evaluation.reliability import probabilities
 from pipeline_lib.evaluation.robustness import robustness
 from pipeline_lib.evaluation.scores import TOP_K, calibration, confusion, most_confused, per_bin, scores
-from pipeline_lib.evaluation.selection import WITHOUT_LEAKS
+from pipeline_lib.evaluation.selection import CORRECTED, SETS, WITHOUT_LEAKS
 from pipeline_lib.settings.sections import EvaluateSettings
 from pipeline_lib.views.view import CLEAN, View
 
@@ -36,6 +36,8 @@ class Subject:
         leaked: Keys ``test/<class>/<name>`` of the test images that are also in train.
         bins: (C,) the bin that each class belongs in; None when the classes have no bins.
         views: The views that the predictions are of.
+        corrections: What the label of a test image should be, by its key: a class 0..C-1, or None for an image that does not
+            belong there.
     """
 
     predictions: Predictions
@@ -44,6 +46,7 @@ class Subject:
     leaked: Collection[str] = frozenset()
     bins: Sequence[str] | None = None
     views: Sequence[View] = (CLEAN,)
+    corrections: Mapping[str, int | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         outputs = self.predictions.logits.shape[1]
@@ -72,7 +75,8 @@ def evaluate_model(
     """Evaluate a network, write the result into a folder, and return its figures.
 
     Every figure ``X`` on test as delivered has a counterpart ``X_without_leaks``: on the images that are not in train.
-    That one says what to expect of new images, and comes first. Without leaks the two are equal.
+    That one says what to expect of new images, and comes first. Without leaks the two are equal. Where labels of test were
+    corrected, ``X_corrected`` is on all test images with these.
 
     The folder receives ``metrics.json`` (what is returned), ``predictions.csv``, and, when there are clean views,
     ``per_class.csv``, ``confusion.csv``, ``tsne.csv`` (five images or more) and ``mistakes/NN.jpg``; with a robustness
@@ -95,11 +99,15 @@ def evaluate_model(
         "top_k": min(TOP_K, len(subject.classes)),
         "temperature": subject.temperature,
         "leaked_images": len(np.unique(predictions.images[leaked])),
+        "corrections": len(subject.corrections),
     }
     for suffix, part in parts.items():
         result |= {f"{name}{suffix}": figures for name, figures in _figures(subject, part, settings).items()}
         if part is predictions or leaked.any():
             _write_tables(folder, suffix, subject, part, result[f"robustness{suffix}"])
+    if subject.corrections:
+        figures = _figures(subject, predictions.relabelled(subject.corrections), settings)
+        result |= {f"{name}{CORRECTED}": figures[name] for name in SETS}
     tables.write_predictions(
         folder / "predictions.csv",
         predictions,

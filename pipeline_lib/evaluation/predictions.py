@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -75,3 +75,11 @@ class Predictions:
     def where(self, rows: NDArray[np.bool_]) -> Predictions:
         """Return the rows that a (n,) boolean mask selects."""
         return Predictions(self.images[rows], self.labels[rows], self.views[rows], self.logits[rows], self.group_of)
+
+    def relabelled(self, corrections: Mapping[str, int | None]) -> Predictions:
+        """Return the rows with other labels: a class by the image's key, or None for an image that is left out."""
+        delivered = zip(self.images.tolist(), self.labels.tolist(), strict=True)
+        labels = [corrections.get(image, label) for image, label in delivered]
+        left = np.array([label is not None for label in labels], np.bool_)
+        corrected = np.array([label for label in labels if label is not None], self.labels.dtype)
+        return replace(self.where(left), labels=corrected)

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 WITHOUT_LEAKS = "_without_leaks"
 """What follows the names of figures and tables on the test images that are not in train."""
 
+CORRECTED = "_corrected"
+"""What follows the names of figures on all test images with the labels that people decided on."""
 
 SETS = {"test": "test", "data_new_test": "data_new/test"}
 """What is judged, by its key in ``metrics.json``, and what it is called: test, and its augmented views."""
@@ -40,3 +42,12 @@ def selections(metrics: Mapping[str, Any]) -> list[Selection]:
     if metrics["leaked_images"] and remaining:
         return [Selection(WITHOUT_LEAKS, " without leaks"), Selection("", " as delivered")]
     return [Selection("", "")]
+
+
+def scored(metrics: Mapping[str, Any]) -> list[Selection]:
+    """Return the sets that are scored: those of `selections` and, where labels of test were corrected, test with these."""
+    sets = selections(metrics)
+    if not metrics["corrections"]:
+        return sets
+    sets[-1] = sets[-1]._replace(words=" as delivered")
+    return [*sets, Selection(CORRECTED, " with corrected labels")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from PIL import Image
 
 from pipeline_lib.data import sources
 from pipeline_lib.data.dataset import SET_ASIDE, build_dataset
+from pipeline_lib.data.decisions import Decisions
 from pipeline_lib.data.imagefolder import set_test_aside
 from pipeline_lib.data.sources import Source
 from pipeline_lib.errors import OutOfReachError, PipelineError
@@ -85,7 +87,13 @@ def _mnist_or_digits(downloads: Path, fetch: bool) -> Source:
 
 
 def build_arrays(
-    folder: Path, source: Source, data: DataSettings, *, downloads: Path, progress: Progress = ignore_progress
+    folder: Path,
+    source: Source,
+    data: DataSettings,
+    *,
+    downloads: Path,
+    decisions: Decisions = Decisions(),  # noqa: B008  # immutable
+    progress: Progress = ignore_progress,
 ) -> dict[str, Any]:
     """Write both splits of a dataset as arrays (see `arrays.write_split`) into a folder.
 
@@ -94,6 +102,7 @@ def build_arrays(
         source: What to bring, as `resolve` found it.
         data: Limits of an image folder, and the share that becomes test where there is no test split.
         downloads: Folder in which MNIST is kept for the next time.
+        decisions: What people decided about the labels of an image folder; they change train alone.
         progress: Called while bytes arrive and images are looked at.
 
     Returns:
@@ -108,7 +117,8 @@ def build_arrays(
         "idx": lambda: _read_idx_folder(Path(source.location)),
         "digits": lambda: _read_digits(data.test_share),
     }
-    read = readers.get(source.kind, lambda: _read_images(folder, source, data, downloads, progress))
+    build = partial(build_dataset, source=source, data=data, downloads=downloads, decisions=decisions, progress=progress)
+    read = readers.get(source.kind, lambda: _read_images(folder, build))
     splits, classes, found = read()
     for name, split in splits.items():
         write_split(folder, name, split)
@@ -174,16 +184,17 @@ def _enlarged(image: NDArray[np.float64]) -> NDArray[np.uint8]:
     return np.asarray(small.resize((SIDE, SIDE), Image.Resampling.BICUBIC))
 
 
-def _read_images(folder: Path, source: Source, data: DataSettings, downloads: Path, progress: Progress) -> _Read:
+def _read_images(folder: Path, build: Callable[[Path], dict[str, Any]]) -> _Read:
     """Return an image folder or archive, laid out and checked as in the other flow, then made small and grey."""
     laid_out = folder / _IMAGES
     try:
-        told = build_dataset(laid_out, source, data, downloads=downloads, progress=progress)
+        told = build(laid_out)
         (laid_out / SET_ASIDE).replace(folder / SET_ASIDE)
         splits = {name: _grey_split(laid_out, name, told["classes"]) for name in ("train", "test")}
     finally:
         shutil.rmtree(laid_out, ignore_errors=True)
-    return splits, told["classes"], {"test_split": told["test_split"], "set_aside": told["set_aside"]["count"]}
+    found = {"test_split": told["test_split"], "set_aside": told["set_aside"]["count"], "labels": told["labels"]}
+    return splits, told["classes"], found
 
 
 def _grey_split(root: Path, split: str, classes: Sequence[str]) -> Split:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipeline_lib.evaluation.selection import SETS, WITHOUT_LEAKS, Selection, selections
+from pipeline_lib.evaluation.selection import CORRECTED, SETS, WITHOUT_LEAKS, Selection, selections
 from pipeline_lib.reporting.blocks import Card
 from pipeline_lib.reporting.formats import interval, percent
 
@@ -86,6 +86,8 @@ def findings(metrics: Metrics) -> list[str]:
         sentences.append(_as_delivered(metrics["test"], leaked, test["top1"]))
     elif leaked:
         sentences.append("All of them are also in train, so this says nothing about new images.")
+    if corrected := metrics.get(f"test{CORRECTED}"):
+        sentences.append(_as_corrected(metrics, corrected))
     if noisy:
         share = noisy["top1"]
         copies = f"the noisy and rotated copies of the {test['images']:,}" if others else "their noisy and rotated copies"
@@ -98,6 +100,14 @@ def _as_delivered(test: Metrics, leaked: int, reference: float) -> str:
     return (
         f"Test as delivered, with {which} in train, has {_images(test)}; of these it gets {percent(test['top1'])} right, "
         f"{_apart(test['top1'], reference)}."
+    )
+
+
+def _as_corrected(metrics: Metrics, corrected: Metrics) -> str:
+    wrong = f"the {count:,} wrong labels" if (count := metrics["corrections"]) > 1 else "the wrong label"
+    return (
+        f"With {wrong} of test corrected, it gets {percent(corrected['top1'])} of {_images(corrected)} right, "
+        f"{_apart(corrected['top1'], metrics['test']['top1'])}."
     )
 
 

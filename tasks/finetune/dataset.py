@@ -11,14 +11,15 @@ from tasks.contract.progress import progress_bar
 from tasks.contract.stage import stage
 
 if TYPE_CHECKING:
+    from pipeline_lib.data.decisions import Decisions
     from pipeline_lib.data.sources import Source
     from pipeline_lib.settings.sections import DataSettings
 
 
 @stage("dataset", network=True)
-def dataset_stage(folder: Path, *, source: Source, data: DataSettings) -> Summary:
-    """Get the dataset, check every image once, and keep the usable ones as ``train/<class>/`` and ``test/<class>/``."""
+def dataset_stage(folder: Path, *, source: Source, decisions: Decisions, data: DataSettings) -> Summary:
+    """Get the dataset, check every image once, and keep the usable ones, train with the labels that people decided on."""
     from pipeline_lib.data.dataset import build_dataset
 
     with progress_bar("dataset") as progress:
-        return build_dataset(folder, source, data, downloads=Store().downloads, progress=progress)
+        return build_dataset(folder, source, data, downloads=Store().downloads, decisions=decisions, progress=progress)

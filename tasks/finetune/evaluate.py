@@ -21,13 +21,15 @@ def evaluate_stage(
     sources: Ref,
     model: Ref,
     features: Sequence[Ref],
+    corrections: Ref,
     augment_test: TestViewSettings,
     evaluate: EvaluateSettings,
     seed: int,
 ) -> Summary:
-    """Judge the model on test, on test without leaked images, on data_new/test and on the robustness grid."""
+    """Judge the model on test, without leaked images, with corrected labels, on data_new/test and on the robustness grid."""
     from pipeline_lib.audit.findings import read_groups, read_leaked
     from pipeline_lib.data.classes import bin_of
+    from pipeline_lib.data.corrections import read_corrections
     from pipeline_lib.evaluation.evaluate import Subject, bins_of, evaluate_model
     from pipeline_lib.evaluation.predictions import Predictions
     from pipeline_lib.features.table import FeatureSet
@@ -38,11 +40,14 @@ def evaluate_stage(
 
     head, spec = load_head(model.folder)
     table = FeatureSet([shard.folder for shard in features], spec.classes)
-    predictions = Predictions(
-        table.images, table.labels, table.views, logits_of_table(head, table), read_groups(sources.folder)
-    )
-    bins = bins_of(spec.classes, bin_of)
+    logits = logits_of_table(head, table)
     subject = Subject(
-        predictions, spec.classes, spec.temperature, read_leaked(sources.folder), bins, [CLEAN, *views_of(augment_test)]
+        Predictions(table.images, table.labels, table.views, logits, read_groups(sources.folder)),
+        spec.classes,
+        spec.temperature,
+        read_leaked(sources.folder),
+        bins_of(spec.classes, bin_of),
+        [CLEAN, *views_of(augment_test)],
+        read_corrections(corrections.folder, spec.classes),
     )
     return evaluate_model(folder, subject, evaluate, open_image=lambda image: read_image(dataset.folder / image), seed=seed)

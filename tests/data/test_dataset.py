@@ -70,7 +70,7 @@ def test_copies_every_image_unchanged_and_lists_it(photos: Path, build: Build, t
     result = files(tmp_path / "result")
     images = {name: content for name, content in result.items() if name.endswith(".png")}
     assert images == files(photos)
-    assert set(result) - set(images) == {"images.csv", "set_aside.csv"}
+    assert set(result) - set(images) == {"images.csv", "set_aside.csv", "decisions/decided.csv", "decisions/test.csv"}
     rows = table(tmp_path / "result/images.csv")
     assert {f"{row['split']}/{row['class']}/{row['name']}" for row in rows} == set(images) == {row["source"] for row in rows}
     assert {(row["width"], row["height"], row["mode"], row["format"]) for row in rows} == {("12", "8", "RGB", "PNG")}
@@ -81,6 +81,7 @@ def test_copies_every_image_unchanged_and_lists_it(photos: Path, build: Build, t
         "classes": ["Cans", "Paper"],
         "counts": {"train": {"Cans": 10, "Paper": 10}, "test": {"Cans": 2, "Paper": 2}},
         "set_aside": {"count": 0, "first": []},
+        "labels": dict.fromkeys(["decisions", "relabelled", "removed", "test_corrected", "kept", "without_image"], 0),
         "test_split": "given",
         "archive_sha256": None,
         "bytes": sum(len(content) for content in images.values()),

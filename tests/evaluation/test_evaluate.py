@@ -252,3 +252,20 @@ def test_bins_need_every_class_to_have_one():
 def test_what_cannot_be_evaluated_is_refused(changes, message):
     with pytest.raises(PipelineError, match=message):
         replace(make_subject(), **changes)
+
+
+def test_corrected_labels_have_figures_of_their_own_beside_those_as_delivered(tmp_path):
+    subject = make_subject()
+    clean = subject.predictions.where(subject.predictions.views == "clean")
+    wrong = np.flatnonzero(clean.predicted != clean.labels)
+    said = {str(clean.images[row]): int(clean.predicted[row]) for row in wrong}
+    delivered = evaluate(tmp_path / "delivered", subject)
+    corrected = evaluate(tmp_path / "corrected", replace(subject, corrections=said | {"test/Can/0.jpg": None}))
+    assert said
+    assert (corrected["corrections"], delivered["corrections"]) == (len(said.keys() | {"test/Can/0.jpg"}), 0)
+    assert {name: corrected[name] for name in delivered if name != "corrections"} == {
+        name: delivered[name] for name in delivered if name != "corrections"
+    }
+    assert corrected["test_corrected"]["images"] == delivered["test"]["images"] - 1
+    assert corrected["test_corrected"]["top1"] == 1.0
+    assert corrected["data_new_test_corrected"]["n"] == delivered["data_new_test"]["n"] - 2

@@ -36,3 +36,13 @@ def test_rows_are_selected_together():
 def test_what_cannot_be_is_refused(change, message):
     with pytest.raises(PipelineError, match=message):
         Predictions(**(GOOD | change))
+
+
+def test_corrected_labels_replace_those_delivered_and_leave_out_what_does_not_belong():
+    rows = Predictions(**GOOD)
+    corrected = rows.relabelled({"test/b/2": 0, "test/gone/9": 1})
+    assert (corrected.labels.tolist(), corrected.images.tolist()) == ([0, 0], rows.images.tolist())
+    assert rows.labels.tolist() == [0, 1]
+    left = rows.relabelled({"test/a/1": None})
+    assert (left.images.tolist(), left.labels.tolist(), left.logits.tolist()) == (["test/b/2"], [1], [[2, 1]])
+    assert len(rows.relabelled({"test/a/1": None, "test/b/2": None})) == 0

@@ -10,6 +10,7 @@ def metrics(**changes):
     return {
         "confidence": 0.95,
         "leaked_images": 0,
+        "corrections": 0,
         "test": score(0.93),
         "test_without_leaks": score(0.93),
         "data_new_test": None,
@@ -46,6 +47,14 @@ def test_a_test_set_that_leaks_altogether_says_so():
     told = metrics(leaked_images=130, test_without_leaks=None)
     assert "says nothing about new images" in findings(told)[1]
     assert [card.label for card in cards(told)] == ["Test", "Calibration error"]
+
+
+def test_corrected_labels_are_compared_with_those_delivered():
+    corrected = {"corrections": 3, "test_corrected": score(0.95, 129)}
+    sentence = "With the 3 wrong labels of test corrected, it gets 95.0% of 129 test images right, 2 points higher."
+    assert findings(metrics(**corrected))[1] == sentence
+    assert findings(leaking(**corrected))[2] == sentence
+    assert "With the wrong label of test corrected" in findings(metrics(**corrected | {"corrections": 1}))[1]
 
 
 def test_noise_is_told_against_the_clean_figure_on_the_same_images():

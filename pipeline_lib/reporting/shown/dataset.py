@@ -10,6 +10,14 @@ from pipeline_lib.reporting.blocks import Block, Cell, Images, Results, Shown, T
 from pipeline_lib.reporting.formats import value
 from pipeline_lib.reporting.pictures import drawn
 
+DECISIONS = {
+    "relabelled": "train images with another label than delivered",
+    "removed": "train images removed",
+    "test_corrected": "test images whose label is wrong",
+    "kept": "images whose label was confirmed",
+}
+"""What people decided about labels, by its name in the stage's summary."""
+
 
 def show(results: Results) -> Shown:
     """Show where the images come from, how many there are of each class, and what a reader must be warned of."""
@@ -34,7 +42,7 @@ def show(results: Results) -> Shown:
 
 def dataset_facts(summary: Mapping[str, Any]) -> dict[str, Any]:
     """Return the facts on a dataset from the stage's summary, those that it has."""
-    set_aside = summary["set_aside"]
+    set_aside, labels = summary["set_aside"], summary.get("labels", {})
     rows = {
         "name": summary["name"],
         "what it is": summary.get("what"),
@@ -42,6 +50,7 @@ def dataset_facts(summary: Mapping[str, Any]) -> dict[str, Any]:
         **{f"{split} images": sum(count.values()) for split, count in summary["counts"].items()},
         "test split": summary["test_split"],
         "broken images set aside": set_aside["count"] if isinstance(set_aside, dict) else set_aside,
+        **{name: labels[key] for key, name in DECISIONS.items() if labels.get("decisions")},
         "names in the archive read as": summary.get("names_read_as"),
         "sha256 of the archive": summary.get("archive_sha256"),
     }
@@ -64,5 +73,7 @@ def _notices(summary: Mapping[str, Any]) -> Iterator[str]:
             "This is not MNIST but the small set of handwritten digits that scikit-learn ships. Its figures must not be "
             "compared with figures on MNIST."
         )
+    if missed := summary.get("labels", {}).get("without_image"):
+        yield f"{missed} of the {summary['labels']['decisions']} decisions on labels are about no usable image of the dataset."
     if summary["test_split"] != "given":
         yield "The dataset came without a test split; the last images of each class of train were set aside as test."

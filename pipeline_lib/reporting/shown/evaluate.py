@@ -13,7 +13,7 @@ from PIL import Image as PillowImage
 
 from pipeline_lib.evaluation.examples import read_examples
 from pipeline_lib.evaluation.scores import FIGURES, Figure
-from pipeline_lib.evaluation.selection import SETS, Selection, selections
+from pipeline_lib.evaluation.selection import SETS, Selection, scored, selections
 from pipeline_lib.reporting import figures
 from pipeline_lib.reporting.blocks import Block, Cell, Image, Images, Results, Shown, Table, settings_of
 from pipeline_lib.reporting.formats import NOTHING, interval, percent
@@ -46,7 +46,7 @@ def show(results: Results) -> Shown:
 def evaluation_blocks(folder: Path, metrics: Metrics) -> list[Block]:
     """Return the tables, figures and pictures of an evaluation, from its ``metrics.json`` and the folder that it is in."""
     sets = selections(metrics)
-    blocks: list[Block] = [*_scores(metrics, sets)]
+    blocks: list[Block] = [*_scores(metrics, scored(metrics))]
     for part in (_robustness, _calibration, _bins, _classes, _confusion):
         blocks += [block for each in sets for block in part(folder, metrics, each)]
     return [*blocks, *_examples(folder), *_map(folder), *_mistakes(folder, metrics)]
