@@ -1,4 +1,4 @@
-"""The audit stage: duplicates, leaks from train to test, label conflicts, balance, tiny and near-blank images.
+"""The audit stage: duplicates, balance, tiny and near-blank images.
 
 It looks and lists; it never changes or deletes an image.
 """
@@ -13,19 +13,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from pipeline_lib.audit.findings import IMAGES, PAIRS
-from pipeline_lib.audit.leak_sheet import Leak, draw_leaks
-from pipeline_lib.audit.similarity import Fingerprint, fingerprint, group_ids, hash_distance, near_links
+from pipeline_lib.audit.similarity import Fingerprint, fingerprint, group_ids, near_links
 from pipeline_lib.errors import PipelineError
 from pipeline_lib.images.read import ImageProblem
 from pipeline_lib.progress import Progress, ignore_progress
 from pipeline_lib.settings.sections import AuditSettings
-
-"""Called with the images looked at so far, their number, and a text."""
-
-LEAKS = "leaks.jpg"
 
 KINDS = ("bytes", "pixels", "near")
 RELATIONS = ("within train", "within test", "across")
@@ -38,19 +32,16 @@ def audit_dataset(folder: Path, dataset: Path, audit: AuditSettings, progress: P
     """Compare all images of a dataset with one another and write what was found into ``folder``.
 
     ``images.csv`` has a row for each image: split, class, name, sha256 of the bytes, digest of the decoded pixels, perceptual
-    hash (64 bits in hexadecimal), ``group`` (one number for all images that show one picture, across splits and classes),
-    and 1 or 0 for ``leaked`` (a test image whose group has a training image), ``tiny`` and ``blank``.
+    hash (64 bits in hexadecimal), ``group`` (one number for all copies of one picture, across splits and classes), and 1 or 0
+    for ``tiny`` and ``blank``.
 
     ``pairs.csv`` lists the pairs that hold the groups together, not all pairs of a group: each exact copy beside the first of
-    its kind, each near-duplicate beside its nearest, and each leaked image beside its closest training image. ``kind`` is
-    ``bytes``, ``pixels`` or ``near``; ``distance`` counts bits of the perceptual hash; ``mirrored`` is 1 when one is the other
-    flipped left to right. Near-blank images are compared exactly only.
+    its kind, each near-duplicate beside its nearest. ``kind`` is ``bytes``, ``pixels`` or ``near``; ``distance`` counts bits
+    of the perceptual hash; ``mirrored`` is 1 when one is the other flipped left to right. Near-blank images are compared
+    exactly only.
 
     A near-duplicate is the same photograph recompressed, resized, mirrored, darkened or cropped a little. Copies turned by
-    more than a few degrees, cropped by more than a tenth or stripped of strong colours are mostly not found: what is not
-    called leaked may still come from the same photograph.
-
-    ``leaks.jpg`` shows leaked test images beside their training copies; it is absent when nothing leaks.
+    more than a few degrees or cropped by more than a tenth are mostly not found here: the stage ``sources`` finds them.
 
     Args:
         folder: Where the result goes.
@@ -59,11 +50,10 @@ def audit_dataset(folder: Path, dataset: Path, audit: AuditSettings, progress: P
         progress: Called while images are looked at.
 
     Returns:
-        ``images`` (split -> number), ``pairs`` (kind -> relation -> rows of ``pairs.csv``), ``leaked`` (``count``, of which
-        ``exact`` and ``near``, and the ``first`` `SHOWN` with their training copies), ``label_conflicts`` (groups in several
-        classes: ``count``, ``first``), ``balance`` (split -> images per class: ``classes``, ``min``, ``median``, ``max``, and
-        ``ratio`` of max to min), ``tiny`` and ``blank`` (``count``, ``first``), ``groups`` (``count``, how many of them are
-        ``repeated`` pictures, size and first image of the ``largest``).
+        ``images`` (split -> number), ``pairs`` (kind -> relation -> rows of ``pairs.csv``), ``balance`` (split -> images per
+        class: ``classes``, ``min``, ``median``, ``max``, and ``ratio`` of max to min), ``tiny`` and ``blank`` (``count``,
+        ``first``), ``groups`` (``count``, how many of them are ``repeated`` pictures, size and first image of the
+        ``largest``).
 
     Raises:
         PipelineError: An image of the dataset cannot be read any more.
@@ -79,16 +69,12 @@ def audit_dataset(folder: Path, dataset: Path, audit: AuditSettings, progress: P
     )
     links = pd.concat([_copies(images), _near_duplicates(images, prints, audit.near_distance)], ignore_index=True)
     images["group"] = group_ids(links, len(images))
-    leaks = _leaks(images, prints)
-    images["leaked"] = images.index.isin(leaks["second"])
-    pairs = _pairs(images, links, leaks)
+    pairs = _pairs(images, links)
 
     folder.mkdir(parents=True, exist_ok=True)
     _write_images(folder / IMAGES, images)
     _write_pairs(folder / PAIRS, images, pairs)
-    if len(leaks):
-        draw_leaks(folder / LEAKS, dataset, [_leak(images, row) for row in leaks.itertuples()])
-    return _summary(images, pairs, leaks)
+    return _summary(images, pairs)
 
 
 def _listed(dataset: Path) -> pd.DataFrame:
@@ -133,39 +119,19 @@ def _near_duplicates(images: pd.DataFrame, prints: Sequence[Fingerprint], max_di
     return links.assign(first=different[links["first"]], second=different[links["second"]], kind="near")
 
 
-def _leaks(images: pd.DataFrame, prints: Sequence[Fingerprint]) -> pd.DataFrame:
-    """Return for each test image with a training image in its group the closest of these, as links."""
-    train = images.index[~images["test"]].to_series().groupby(images["group"]).agg(list)
-    leaked = images[images["test"] & images["group"].isin(train.index)]
-    rows = [_closest(images, prints, image, np.array(train[group])) for image, group in leaked["group"].items()]
-    return pd.DataFrame(rows, columns=["first", "second", "kind", "distance", "mirrored"])
-
-
-def _closest(images: pd.DataFrame, prints: Sequence[Fingerprint], image: Any, others: NDArray[np.int64]) -> tuple[Any, ...]:
-    """Return the link from the most similar of ``others`` to ``image``: same bytes, else same pixels, else the nearest hash."""
-    for kind, name in (("bytes", "sha256"), ("pixels", "pixels")):
-        same = others[(images[name][others] == images[name][image]).to_numpy()]
-        if same.size:
-            return int(same[0]), image, kind, 0, False
-    distances, mirrored = hash_distance(prints[image], [prints[each] for each in others])
-    nearest = int(np.argmin(distances))
-    return int(others[nearest]), image, "near", int(distances[nearest]), bool(mirrored[nearest])
-
-
-def _pairs(images: pd.DataFrame, links: pd.DataFrame, leaks: pd.DataFrame) -> pd.DataFrame:
-    pairs = pd.concat([links, leaks.astype(links.dtypes)]).drop_duplicates(["first", "second"])
+def _pairs(images: pd.DataFrame, links: pd.DataFrame) -> pd.DataFrame:
     test = images["test"].to_numpy()
-    in_test = test[pairs["first"]].astype(int) + test[pairs["second"]]
+    in_test = test[links["first"]].astype(int) + test[links["second"]]
     classes = images["class"].to_numpy()
-    pairs = pairs.assign(
+    pairs = links.assign(
         relation=np.array(["within train", "across", "within test"], dtype=object)[in_test],
-        other_class=classes[pairs["first"]] != classes[pairs["second"]],
+        other_class=classes[links["first"]] != classes[links["second"]],
     )
     return pairs.sort_values(["first", "second"], ignore_index=True)
 
 
 def _write_images(path: Path, images: pd.DataFrame) -> None:
-    flags = ["leaked", "tiny", "blank"]
+    flags = ["tiny", "blank"]
     columns = ["split", "class", "name", "sha256", "pixels", "phash", "group", *flags]
     _write(path, images.astype(dict.fromkeys(flags, int))[columns])
 
@@ -184,24 +150,11 @@ def _write(path: Path, table: pd.DataFrame) -> None:
     table.to_csv(path, index=False, lineterminator="\n", encoding="utf-8")
 
 
-def _leak(images: pd.DataFrame, link: Any) -> Leak:
-    key = images["key"]
-    return Leak(key[link.second], key[link.first], link.kind, int(link.distance), bool(link.mirrored))
-
-
-def _summary(images: pd.DataFrame, pairs: pd.DataFrame, leaks: pd.DataFrame) -> dict[str, Any]:
+def _summary(images: pd.DataFrame, pairs: pd.DataFrame) -> dict[str, Any]:
     size = images.groupby("group").size()
-    exact = int((leaks["kind"] != "near").sum())
     return {
         "images": {split: len(rows) for split, rows in images.groupby("split", sort=False)},
         "pairs": _pair_counts(pairs),
-        "leaked": {
-            "count": len(leaks),
-            "exact": exact,
-            "near": len(leaks) - exact,
-            "first": [_leak(images, row)._asdict() for row in leaks.head(SHOWN).itertuples()],
-        },
-        "label_conflicts": _conflicts(images),
         "balance": {split: _balance(rows) for split, rows in images.groupby("split", sort=False)},
         "tiny": _named(images["key"][images["tiny"]]),
         "blank": _named(images["key"][images["blank"]]),
@@ -216,13 +169,6 @@ def _summary(images: pd.DataFrame, pairs: pd.DataFrame, leaks: pd.DataFrame) -> 
 def _pair_counts(pairs: pd.DataFrame) -> dict[str, dict[str, int]]:
     count = pairs.groupby(["kind", "relation"]).size()
     return {kind: {relation: int(count.get((kind, relation), 0)) for relation in RELATIONS} for kind in KINDS}
-
-
-def _conflicts(images: pd.DataFrame) -> dict[str, Any]:
-    """Describe the pictures that are filed under several classes, by one image of each class."""
-    mixed = images[images.groupby("group")["class"].transform("nunique") > 1]
-    groups = mixed.drop_duplicates(["group", "class"]).groupby("group")["key"].agg(list)
-    return {"count": len(groups), "first": groups.head(SHOWN).tolist()}
 
 
 def _balance(images: pd.DataFrame) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A contact sheet of leaked test images beside their training copies."""
+"""A contact sheet of leaked test images beside the training images of the same source."""
 
 from __future__ import annotations
 
@@ -24,25 +24,23 @@ _PAPER, _INK, _FAINT, _FRAME = "white", "#222222", "#666666", "#bbbbbb"
 
 
 class Leak(NamedTuple):
-    """A test image whose picture is also in train.
+    """A test image whose source is also in train.
 
     Attributes:
         image: Key ``test/<class>/<name>``.
-        train: Key of the closest training image.
-        kind: ``bytes``, ``pixels`` or ``near``.
-        distance: Bits in which the perceptual hashes differ.
-        mirrored: Whether one picture is the other flipped left to right.
+        train: Key of the training image to which it is tied most closely.
+        kind: Kind of the evidence, or `INDIRECT`.
+        how: What was done to the training image to get the test image, in words.
     """
 
     image: str
     train: str
     kind: str
-    distance: int
-    mirrored: bool
+    how: str
 
 
 def draw_leaks(path: Path, dataset: Path, leaks: Sequence[Leak]) -> None:
-    """Write a JPEG of the first `SHEET_LEAKS` leaks: the test image on the left, its training copy on the right.
+    """Write a JPEG of the first `SHEET_LEAKS` leaks: the test image on the left, the training image on the right.
 
     Args:
         path: The file to write.
@@ -54,7 +52,7 @@ def draw_leaks(path: Path, dataset: Path, leaks: Sequence[Leak]) -> None:
     rows = -(-len(shown) // COLUMNS)
     width, height = _PAIR + GAP, TILE + 3 * LINE + GAP
     head = GAP + 2 * LINE
-    title = f"Test images (left) whose picture is also in train (right): {len(shown)} of {len(leaks)}"
+    title = f"Test images (left) whose source is also in train (right): {len(shown)} of {len(leaks)}"
     size = max(columns * width + GAP, round(_font(15).getlength(title)) + 2 * GAP), head + rows * height
     sheet = Image.new("RGB", size, _PAPER)
     ImageDraw.Draw(sheet).text((GAP, GAP), title, fill=_INK, font=_font(15))
@@ -72,16 +70,10 @@ def _draw_pair(sheet: Image.Image, left: int, top: int, dataset: Path, leak: Lea
         sheet.paste(picture, (corner, top))
         # Many pictures are objects on white: without a frame two of them run into one.
         draw.rectangle((corner, top, corner + TILE - 1, top + TILE - 1), outline=_FRAME)
-    captions = ((leak.image, _INK), (leak.train, _INK), (_describe(leak), _FAINT))
+    captions = ((leak.image, _INK), (leak.train, _INK), (leak.how, _FAINT))
     for number, (text, colour) in enumerate(captions):
         place = left, top + TILE + 2 + number * LINE
         draw.text(place, _fitted(text, _PAIR, 12), fill=colour, font=_font(12))
-
-
-def _describe(leak: Leak) -> str:
-    if leak.kind == "near":
-        return f"near-copy{', mirrored' if leak.mirrored else ''}, {leak.distance} of 64 bits differ"
-    return f"same {leak.kind}"
 
 
 @cache

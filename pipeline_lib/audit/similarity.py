@@ -92,17 +92,6 @@ def fingerprint(path: Path) -> Fingerprint:
     )
 
 
-def hash_distance(one: Fingerprint, others: Sequence[Fingerprint]) -> tuple[NDArray[np.int64], Bits]:
-    """Return the distance in bits from one fingerprint to each of the others, and whether one of the two is mirrored."""
-    hashes = np.array([other.phash for other in others])
-    upright = np.count_nonzero(hashes != one.phash, axis=1)
-    mirrored = np.minimum(
-        np.count_nonzero(hashes != one.mirrored, axis=1),
-        np.count_nonzero(np.array([other.mirrored for other in others]) != one.phash, axis=1),
-    )
-    return np.minimum(upright, mirrored), mirrored < upright
-
-
 def near_links(prints: Sequence[Fingerprint], max_distance: int) -> pd.DataFrame:
     """Return the links that hold near-duplicates together: a minimum spanning forest of all pairs within the distance.
 

@@ -18,6 +18,7 @@ from scipy.sparse.csgraph import connected_components
 
 from pipeline_lib.audit.findings import IMAGES, PAIRS
 from pipeline_lib.audit.geometry import MEASURED
+from pipeline_lib.audit.leak_sheet import Leak, draw_leaks
 from pipeline_lib.audit.neighbours import neighbour_pairs
 from pipeline_lib.audit.verdicts import VERDICTS, confirmed, judge
 from pipeline_lib.files.table import read_table, write_table
@@ -34,25 +35,24 @@ INDIRECT = "indirect"
 SHOWN = 10
 """Findings of a kind that the summary names; the tables name all."""
 
+LEAKS = "leaks.jpg"
+
+LEAST_SCALE, LEAST_ANGLE = 0.05, 2.0
+"""Changes of size (a share) and angle (degrees) that are worth a word."""
+
 MEASURES = tuple(MEASURED.names or ())
 
 
 class Pair(NamedTuple):
-    """Two images of one source: positions of the images, kind of evidence, and what registration has measured, if it did."""
+    """Two images of one source: positions of the images, kind of evidence, and what registration measured where it did.
+
+    The transform leads from the first image to the second.
+    """
 
     first: int
     second: int
     kind: str
-    measured: tuple[Any, ...] = ()
-
-
-class Leak(NamedTuple):
-    """A test image whose source is also in train: its key, that of the training image, and how they are tied."""
-
-    image: str
-    train: str
-    kind: str
-    measured: dict[str, Any]
+    measured: Mapping[str, Any] | None = None
 
 
 def find_sources(
@@ -70,7 +70,8 @@ def find_sources(
 
     ``pairs.csv`` has the pairs that hold the sources together: ``kind`` of evidence, what registration measured (see
     `compare`), ``relation``, whether they are of different classes, and both keys. ``verdicts.npy`` has what was measured
-    on all pairs that were compared, for the next run.
+    on all pairs that were compared, for the next run. ``leaks.jpg`` shows leaked test images beside training images of the
+    same source; it is absent when nothing leaks.
 
     Args:
         folder: Where the result goes.
@@ -103,12 +104,14 @@ def find_sources(
     np.save(folder / VERDICTS, verdicts)
     accepted = confirmed(verdicts)
     registered = [
-        _registered(pictures[first], pictures[second], verdict.item()[2:])
+        _registered(pictures[first], pictures[second], dict(zip(MEASURES, verdict.item()[2:], strict=True)))
         for (first, second), verdict in zip(candidates[accepted], verdicts[accepted], strict=True)
     ]
     pairs = _strongest([*_copies(audit, keys), *registered])
     sources = group(len(images), pairs)
     leaks = find_leaks(keys, sources, pairs)
+    if leaks:
+        draw_leaks(folder / LEAKS, dataset, leaks)
     _write(folder, images, keys, sources, pairs, {leak.image for leak in leaks})
     return _summary(images, keys, sources, pairs, leaks) | {"candidates": len(candidates), "computed": computed}
 
@@ -126,8 +129,12 @@ def _digest(row: Mapping[str, str]) -> int:
     return int(row["pixels"][:16], 16)
 
 
-def _registered(one: int, other: int, measured: tuple[Any, ...]) -> Pair:
-    return Pair(min(one, other), max(one, other), "registered", measured)
+def _registered(one: int, other: int, measured: Mapping[str, Any]) -> Pair:
+    if one < other:
+        return Pair(one, other, "registered", measured)
+    # What turns and mirrors is its own inverse.
+    angle = measured["angle"] if measured["mirrored"] else -measured["angle"]
+    return Pair(other, one, "registered", {**measured, "scale": 1 / measured["scale"], "angle": angle})
 
 
 def _copies(audit: Path, keys: Sequence[str]) -> list[Pair]:
@@ -170,7 +177,7 @@ def find_leaks(keys: Sequence[str], sources: Sequence[int], pairs: Sequence[Pair
 
 
 def _strength(pair: Pair) -> tuple[int, int]:
-    return KINDS.index(pair.kind), -pair.measured[0] if pair.measured else 0
+    return KINDS.index(pair.kind), -pair.measured["inliers"] if pair.measured else 0
 
 
 def _closest(keys: Sequence[str], ties: Mapping[int, list[tuple[int, Pair]]], image: int) -> Leak:
@@ -180,12 +187,24 @@ def _closest(keys: Sequence[str], ties: Mapping[int, list[tuple[int, Pair]]], im
         at, steps = waiting.popleft()
         for other, pair in ties[at]:
             if keys[other].startswith("train/"):
-                kind = pair.kind if not steps else INDIRECT
-                measured = dict(zip(MEASURES, pair.measured, strict=False)) if not steps else {}
-                return Leak(keys[image], keys[other], kind, measured)
+                kind, how = (INDIRECT, "tied by other images") if steps else (pair.kind, _how(pair))
+                return Leak(keys[image], keys[other], kind, how)
             if other not in met:
                 met.add(other)
                 waiting.append((other, steps + 1))
+
+
+def _how(pair: Pair) -> str:
+    """Say in words how the second image differs from the first."""
+    if pair.kind in ("bytes", "pixels"):
+        return f"same {pair.kind}"
+    if not pair.measured:
+        return "near-copy"
+    scale, angle = pair.measured["scale"], abs(pair.measured["angle"])
+    words = [f"{scale:.2g} times as large"] if abs(scale - 1) > LEAST_SCALE else []
+    words += [f"turned by {angle:.0f}°"] if angle > LEAST_ANGLE else []
+    words += ["mirrored"] if pair.measured["mirrored"] else []
+    return ", ".join(words) or "same size and angle"
 
 
 def _write(
@@ -208,7 +227,7 @@ def _write(
 def _row(images: Sequence[Mapping[str, str]], keys: Sequence[str], pair: Pair) -> list[Any]:
     one, other = images[pair.first], images[pair.second]
     relation = f"within {one['split']}" if one["split"] == other["split"] else "across"
-    measured = [_cell(value) for value in pair.measured] or [None] * len(MEASURES)
+    measured = [_cell(pair.measured[name]) if pair.measured else None for name in MEASURES]
     return [pair.kind, *measured, relation, int(one["class"] != other["class"]), keys[pair.first], keys[pair.second]]
 
 

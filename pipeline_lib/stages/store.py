@@ -11,7 +11,7 @@ import hashlib
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -80,8 +80,8 @@ class Store:
             raise
         return self._ref(folder)
 
-    def predecessor(self, plan: Plan, varies: str) -> Kept | None:
-        """Return the result that was in the plan's slot before, if it differs in the input ``varies`` alone."""
+    def predecessor(self, plan: Plan, varies: Collection[str]) -> Kept | None:
+        """Return the result that was in the plan's slot before, if it differs in no part but the inputs ``varies``."""
         before = self._before(plan)
         try:
             manifest = read_manifest(before) if before else None
@@ -89,7 +89,7 @@ class Store:
             return None  # gone or damaged: all is computed
         if before is None or manifest is None:
             return None
-        old, new = ({**parts, "inputs": {**parts["inputs"], varies: ""}} for parts in (manifest.parts, plan.parts))
+        old, new = ({**parts, "inputs": {**parts["inputs"], **dict.fromkeys(varies)}} for parts in (manifest.parts, plan.parts))
         return Kept(before, manifest.digests) if old == new else None
 
     def remember(self, plan: Plan) -> None:

@@ -7,7 +7,7 @@ reuses it and returns a reference; ``map`` does so for many shards at once.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
@@ -87,11 +87,13 @@ class Stage:
         name: Name of the stage, also of its Prefect task.
         resume: Whether the function can go on from the folder that a killed run left.
         network: Whether it fetches something: a deployed run then tries again when the network fails it.
-        varies: Name of an input that changes by parts. The function is given the ``previous`` result, a ``Kept`` or
-            None, if only that input differs, and takes from there what it would compute again.
+        varies: Names of inputs that change by parts. The function is given the ``previous`` result, a ``Kept`` or None, if
+            nothing but these inputs differs, and takes from there what it would compute again.
     """
 
-    def __init__(self, function: Compute, name: str, *, resume: bool = False, network: bool = False, varies: str = "") -> None:
+    def __init__(
+        self, function: Compute, name: str, *, resume: bool = False, network: bool = False, varies: Collection[str] = ()
+    ) -> None:
         self.function = function
         self.name = name
         self.resume = resume

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pipeline_lib.settings.sections import TestViewSettings, TrainViewSettings
 
 
-@stage("augment", varies="images")
+@stage("augment", varies=["images"])
 def augment_stage(
     folder: Path,
     *,

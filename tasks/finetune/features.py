@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pipeline_lib.views.view import View
 
 
-@stage("features", varies="images")
+@stage("features", varies=["images"])
 def features_stage(
     folder: Path, *, images: Ref, view: View, backbone: Ref, features: FeaturesSettings, previous: Kept | None = None
 ) -> Summary:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pipeline_lib.stages.kept import Kept
 
 
-@stage("sources")
+@stage("sources", varies=["dataset", "audit", "features"])
 def sources_stage(folder: Path, *, dataset: Ref, audit: Ref, features: Sequence[Ref], previous: Kept | None = None) -> Summary:
     """Find crops, turned, mirrored and recompressed copies of one picture, within and across train, test and classes."""
     from pipeline_lib.audit.sources import find_sources

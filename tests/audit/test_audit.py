@@ -11,8 +11,6 @@ import pytest
 from PIL import Image, ImageEnhance, ImageOps
 
 from pipeline_lib.audit.audit import audit_dataset
-from pipeline_lib.audit.findings import read_groups, read_leaked
-from pipeline_lib.audit.leak_sheet import SHEET_LEAKS, Leak, draw_leaks
 from pipeline_lib.errors import PipelineError
 from pipeline_lib.settings.sections import AuditSettings
 
@@ -58,9 +56,9 @@ def pairs_of(folder: Path) -> dict[tuple[str, str], dict]:
     return dict(zip(zip(*sides, strict=True), pairs.to_dict("records"), strict=True))
 
 
-def pixels_of(path: Path) -> np.ndarray:
-    with Image.open(path) as image:
-        return np.asarray(image).astype(int)
+def groups_of(folder: Path) -> dict[str, int]:
+    images = read_table(folder / "images.csv")
+    return dict(zip(images["split"] + "/" + images["class"] + "/" + images["name"], images["group"], strict=True))
 
 
 @pytest.fixture(scope="module")
@@ -117,23 +115,9 @@ def test_a_copy_in_test_is_found_and_called_what_it_is(audit, train, test, kind)
     assert (pair["kind"], pair["relation"], pair["other_class"]) == (kind, "across", 0)
     assert pair["mirrored"] == (test == "mirrored.jpg")
     assert pair["distance"] == 0 if kind != "near" else pair["distance"] <= 10
-    assert f"test/Can/{test}" in read_leaked(folder)
 
 
-def test_only_the_copies_leak(audit):
-    folder, summary = audit
-    assert len(read_leaked(folder)) == 7
-    assert summary["leaked"] | {"first": []} == {"count": 7, "exact": 2, "near": 5, "first": []}
-    assert summary["leaked"]["first"][1] == {
-        "image": "test/Can/bytes.png",
-        "train": "train/Can/00.png",
-        "kind": "bytes",
-        "distance": 0,
-        "mirrored": False,
-    }
-
-
-def test_copies_inside_a_split_are_no_leak(audit):
+def test_copies_are_counted_by_kind_and_by_the_splits_they_join(audit):
     folder, summary = audit
     pair = pairs_of(folder)["test/Hat/new again.jpg", "test/Hat/new.png"]
     assert (pair["kind"], pair["relation"]) == ("near", "within test")
@@ -142,18 +126,9 @@ def test_copies_inside_a_split_are_no_leak(audit):
     assert summary["pairs"]["pixels"] == {"within train": 0, "within test": 0, "across": 1}
 
 
-def test_one_picture_under_two_classes_is_a_label_conflict(audit):
-    folder, summary = audit
-    assert summary["label_conflicts"] == {
-        "count": 2,
-        "first": [["train/Can/07.png", "train/Hat/a Can.png"], ["train/Can/08.png", "train/Hat/a Can.jpg"]],
-    }
-    assert pairs_of(folder)["train/Can/07.png", "train/Hat/a Can.png"]["other_class"] == 1
-
-
 def test_near_blank_images_are_flagged_and_match_exact_copies_only(audit):
     folder, summary = audit
-    groups = read_groups(folder)
+    groups = groups_of(folder)
     blank = [
         "test/Hat/black.png",
         "test/Hat/blank 3.png",
@@ -171,11 +146,12 @@ def test_tiny_means_a_side_below_the_limit(audit):
 
 def test_groups_join_splits_and_classes_and_cover_every_image(audit):
     folder, summary = audit
-    groups = read_groups(folder)
+    groups = groups_of(folder)
     assert len(groups) == 34
     assert len(set(groups.values())) == summary["groups"]["count"] == 34 - 11
     assert groups["train/Can/06.png"] == groups["test/Can/mirrored.jpg"]
     assert groups["train/Can/07.png"] == groups["train/Hat/a Can.png"]
+    assert pairs_of(folder)["train/Can/07.png", "train/Hat/a Can.png"]["other_class"] == 1
     assert summary["groups"]["largest"]["size"] == 2
 
 
@@ -198,7 +174,7 @@ def test_results_do_not_depend_on_the_order_of_the_table(dataset, audit, tmp_pat
         (other / split).symlink_to(dataset / split)
     table.iloc[::-1].to_csv(other / "images.csv", index=False)
     assert audit_dataset(tmp_path / "audit", other, AuditSettings()) == audit[1]
-    for name in ("images.csv", "pairs.csv", "leaks.jpg"):
+    for name in ("images.csv", "pairs.csv"):
         assert (tmp_path / "audit" / name).read_bytes() == (audit[0] / name).read_bytes()
 
 
@@ -237,45 +213,17 @@ def test_exact_copies_are_linked_by_bytes_before_pixels(tmp_path):
     kinds = {pair: facts["kind"] for pair, facts in pairs_of(tmp_path / "audit").items()}
     assert kinds == {
         ("train/Can/a.png", "test/Can/b.bmp"): "pixels",
-        ("train/Can/a.png", "test/Can/c.bmp"): "pixels",
         ("test/Can/b.bmp", "test/Can/c.bmp"): "bytes",
         ("train/Can/a.png", "test/Can/d.png"): "bytes",
     }
 
 
-def test_a_leaked_image_is_shown_with_its_own_closest_training_image(tmp_path):
-    """Two test images that are closer to one another than to train are both listed beside a training image."""
-    twin = encoded(picture(0).resize((80, 80)), ".jpg", quality=50)
-    files = {
-        "train/Can/a cropped.png": picture(0).crop((5, 5, 158, 158)),
-        "train/Can/a.png": picture(0),
-        "test/Can/b.jpg": twin,
-        "test/Can/c.jpg": twin,
-        "test/Can/d.png": picture(1),
-    }
-    summary = audit_dataset(tmp_path / "audit", write_dataset(tmp_path, files), AuditSettings())
-    pairs = pairs_of(tmp_path / "audit")
-    assert pairs["test/Can/b.jpg", "test/Can/c.jpg"]["kind"] == "bytes"
-    assert [(leak["image"], leak["train"]) for leak in summary["leaked"]["first"]] == [
-        ("test/Can/b.jpg", "train/Can/a.png"),
-        ("test/Can/c.jpg", "train/Can/a.png"),
-    ]
-    assert {("train/Can/a.png", "test/Can/b.jpg"), ("train/Can/a.png", "test/Can/c.jpg")} < set(pairs)
-
-
-def test_without_leaks_there_is_no_sheet_and_nothing_to_report(tmp_path):
-    files = {"train/Can/a.png": picture(0), "test/Can/b.png": picture(1)}
-    summary = audit_dataset(tmp_path / "audit", write_dataset(tmp_path, files), AuditSettings())
-    assert summary["leaked"] == {"count": 0, "exact": 0, "near": 0, "first": []}
-    assert sorted(path.name for path in (tmp_path / "audit").iterdir()) == ["images.csv", "pairs.csv"]
-    assert pairs_of(tmp_path / "audit") == {}
-
-
 def test_names_that_tables_trip_over_survive(tmp_path):
     files = {"train/NA/nan.png": picture(0), "train/001/a, b.png": picture(1), 'test/001/"ü".png': picture(1)}
     audit_dataset(tmp_path / "audit", write_dataset(tmp_path, files), AuditSettings())
-    assert set(read_groups(tmp_path / "audit")) == set(files)
-    assert read_leaked(tmp_path / "audit") == {'test/001/"ü".png'}
+    groups = groups_of(tmp_path / "audit")
+    assert set(groups) == set(files)
+    assert groups['test/001/"ü".png'] == groups["train/001/a, b.png"]
 
 
 def test_an_image_that_broke_since_is_named(tmp_path):
@@ -284,29 +232,3 @@ def test_an_image_that_broke_since_is_named(tmp_path):
         PipelineError, match=r"b\.png was a usable image and no longer is \(not an image\); build the dataset again"
     ):
         audit_dataset(tmp_path / "audit", tmp_path, AuditSettings())
-
-
-def test_sheet_shows_a_test_image_left_and_its_training_copy_right(tmp_path):
-    write_dataset(
-        tmp_path, {"train/Can/a.png": Image.new("RGB", (50, 50), "blue"), "test/Can/b.png": Image.new("RGB", (50, 50), "red")}
-    )
-    draw_leaks(tmp_path / "leaks.jpg", tmp_path, [Leak("test/Can/b.png", "train/Can/a.png", "near", 3, False)])
-    pixels = pixels_of(tmp_path / "leaks.jpg")
-    red = np.argwhere((pixels[..., 0] > 200) & (pixels[..., 2] < 60))
-    blue = np.argwhere((pixels[..., 2] > 200) & (pixels[..., 0] < 60))
-    assert red[:, 1].max() < blue[:, 1].min()
-    assert abs(len(red) - len(blue)) < 600
-    assert len(red) > 10_000
-
-
-def test_sheet_stays_small_however_many_leaks_and_however_long_the_names(tmp_path):
-    keys = [f"{split}/{'long name ' * 18}/{'x' * 180}.png" for split in ("test", "train")]
-    write_dataset(tmp_path, dict.fromkeys(keys, picture(0)))
-    leaks = [Leak(*keys, "near", 3, True)] * 300
-    draw_leaks(tmp_path / "many.jpg", tmp_path, leaks)
-    draw_leaks(tmp_path / "full.jpg", tmp_path, leaks[:SHEET_LEAKS])
-    many, full = (pixels_of(tmp_path / name) for name in ("many.jpg", "full.jpg"))
-    assert many.shape == full.shape
-    assert max(many.shape) < 1400
-    right_margin = full[:, -12:]
-    assert right_margin.min() > 240

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from pipeline_lib.audit import similarity
-from pipeline_lib.audit.similarity import Fingerprint, fingerprint, group_ids, hash_distance, near_links, pairs_within
+from pipeline_lib.audit.similarity import Fingerprint, fingerprint, group_ids, near_links, pairs_within
 
 LOOK = np.random.default_rng(0).integers(0, 256, (16, 16, 3)).astype(np.uint8)
 SYMMETRIC_LOOK = np.concatenate([LOOK[:, :8], LOOK[:, 7::-1]], axis=1)
@@ -123,13 +123,6 @@ def test_mirrored_near_duplicates_are_compared_mirrored():
 def test_plain_thumbnails_resemble_nothing():
     plain = np.full((16, 16, 3), 200, np.uint8)
     assert len(near_links([picture(1, 1, plain), picture(1, 1, plain)], 8)) == 0
-
-
-def test_distance_to_many_is_the_distance_of_the_search():
-    prints = [picture(2**20 - 1, 2**50 - 1), picture(2**20 - 4, 0), picture(0, 2**20 - 2)]
-    distances, mirrored = hash_distance(prints[0], prints[1:])
-    assert distances.tolist() == [brute_distance(prints[0], each) for each in prints[1:]] == [2, 1]
-    assert mirrored.tolist() == [False, True]
 
 
 def test_groups_are_numbered_by_their_first_image():

@@ -102,7 +102,7 @@ def test_a_run_says_what_was_asked_for_and_what_came_of_it_and_its_log_is_short(
     artifacts = ask(api, "artifacts", artifacts={"flow_run_id": {"any_": [run["id"]]}})
     told = {artifact["key"].removeprefix("garbage-finetune-"): artifact["description"] for artifact in artifacts}
     assert told["dataset"] == "24 train and 9 test images in 3 classes, reused"
-    assert told["audit"] == "0 test images also in train, reused"
+    assert told["audit"] == "0 pictures occur more than once, reused"
     assert told["data-new"] == "24 train images and 18 test images, reused"
     assert told["evaluate"] == f"{figure}, computed"
     for stage, words in {"features": "views of images", "train": "epoch ", "report": " MB", "augment": " views, "}.items():
