@@ -51,7 +51,7 @@ REACHED: dict[str, tuple[dict[str, str], str]] = {
             "files": "archive archive_names clutter digest table",
             "images": "read",
         },
-        "numpy pillow pillow_heif pydantic",
+        "numpy pillow pillow_heif",
     ),
     "finetune.audit": (
         {
@@ -69,39 +69,39 @@ REACHED: dict[str, tuple[dict[str, str], str]] = {
             "features": "engine",
             "files": "description digest",
             "images": "prepare read",
-            "models": "__init__ backbone checkpoint graph inference layers mobilenetv2 spec",
+            "models": "backbone files graph inference layers mobilenetv2 outputs parameters spec",
             "weights": "convert export keras mindcv sources",
         },
-        "h5py mindspore numpy onnx onnxruntime pillow pillow_heif pydantic",
+        "h5py mindspore numpy onnx onnxruntime pillow pillow_heif",
     ),
     "finetune.augment": (
         {
             "": "__init__",
-            "files": "description links table",
+            "files": "description table",
             "images": "prepare read",
             "views": "augment folder view",
         },
-        "numpy pillow pillow_heif pydantic",
+        "numpy pillow pillow_heif",
     ),
     "finetune.data_new": (
         {
             "": "__init__",
-            "files": "description links table",
+            "files": "description table",
             "images": "prepare read",
             "views": "data_new view",
         },
-        "numpy pillow pillow_heif pydantic",
+        "numpy pillow pillow_heif",
     ),
     "finetune.features": (
         {
             "": "__init__",
             "features": "engine shards table",
-            "files": "description links table",
+            "files": "description table",
             "images": "prepare read",
-            "models": "__init__ spec",
+            "models": "files spec",
             "views": "folder view",
         },
-        "numpy onnxruntime pillow pillow_heif pydantic",
+        "numpy onnxruntime pillow pillow_heif",
     ),
     "finetune.sources": (
         {
@@ -119,13 +119,12 @@ REACHED: dict[str, tuple[dict[str, str], str]] = {
             "audit": "findings",
             "evaluation": "reliability",
             "features": "table",
-            "files": "description links table",
-            "images": "prepare",
-            "models": "__init__ checkpoint classifier graph heads inference spec trained",
-            "training": "batches calibration checkpoints dense head loop rows steps trainer",
+            "files": "description table",
+            "models": "classifier files outputs parameters",
+            "training": "batches calibration checkpoints dense head loop rows trainer",
             "views": "view",
         },
-        "mindspore numpy pillow pydantic scipy threadpoolctl",
+        "mindspore numpy scipy threadpoolctl",
     ),
     "finetune.evaluate": (
         {
@@ -136,10 +135,10 @@ REACHED: dict[str, tuple[dict[str, str], str]] = {
             "features": "table",
             "files": "description table",
             "images": "read",
-            "models": "__init__ checkpoint classifier graph heads inference trained",
+            "models": "classifier graph heads inference outputs parameters trained",
             "views": "view",
         },
-        "mindspore numpy pillow pillow_heif pydantic scikit-learn scipy threadpoolctl",
+        "mindspore numpy pillow pillow_heif scikit-learn scipy threadpoolctl",
     ),
     "finetune.report": (
         {
@@ -148,7 +147,7 @@ REACHED: dict[str, tuple[dict[str, str], str]] = {
             "reporting/pages": "markdown provenance report",
             "reporting/pages/templates": "report.css report.html.j2 report.md.j2",
         },
-        "jinja2 markupsafe pydantic",
+        "jinja2 markupsafe",
     ),
     "lenet.dataset": (
         {
@@ -158,7 +157,7 @@ REACHED: dict[str, tuple[dict[str, str], str]] = {
             "images": "prepare read",
             "mnist": "arrays dataset idx source",
         },
-        "numpy pillow pillow_heif pydantic scikit-learn",
+        "numpy pillow pillow_heif scikit-learn",
     ),
     "lenet.train": (
         {
@@ -167,11 +166,11 @@ REACHED: dict[str, tuple[dict[str, str], str]] = {
             "files": "description table",
             "images": "prepare",
             "mnist": "arrays table",
-            "models": "__init__ checkpoint graph inference lenet5 networks trained",
+            "models": "graph inference lenet5 outputs parameters",
             "training": "batches calibration checkpoints loop network rows steps trainer",
             "views": "view",
         },
-        "mindspore numpy pillow pydantic scipy",
+        "mindspore numpy pillow scipy",
     ),
     "lenet.evaluate": (
         {
@@ -180,10 +179,10 @@ REACHED: dict[str, tuple[dict[str, str], str]] = {
             "files": "description table",
             "images": "prepare",
             "mnist": "arrays table",
-            "models": "__init__ checkpoint graph inference lenet5 networks trained",
+            "models": "graph inference lenet5 networks outputs parameters trained",
             "views": "view",
         },
-        "mindspore numpy pillow pydantic scikit-learn scipy threadpoolctl",
+        "mindspore numpy pillow scikit-learn scipy threadpoolctl",
     ),
     "lenet.report": (
         {
@@ -192,7 +191,7 @@ REACHED: dict[str, tuple[dict[str, str], str]] = {
             "reporting/pages": "markdown provenance report",
             "reporting/pages/templates": "report.css report.html.j2 report.md.j2",
         },
-        "jinja2 markupsafe pydantic",
+        "jinja2 markupsafe",
     ),
 }
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline_lib.models.spec import ONNX, SPEC, BackboneSpec
+from pipeline_lib.models.files import ONNX, SPEC
+from pipeline_lib.models.spec import BackboneSpec
 
 Array = NDArray[np.float32]
 

@@ -9,10 +9,11 @@ from pydantic import ValidationError
 
 from pipeline_lib.errors import PipelineError
 from pipeline_lib.files.description import first_fault
-from pipeline_lib.models.checkpoint import assign, read_checkpoint
+from pipeline_lib.models.files import CHECKPOINT, SPEC
 from pipeline_lib.models.layers import GlobalAveragePooling, fold_batch_norms
 from pipeline_lib.models.mobilenetv2 import MobileNetV2Backbone
-from pipeline_lib.models.spec import CHECKPOINT, SPEC, BackboneSpec, Convention
+from pipeline_lib.models.parameters import assign, read_parameters
+from pipeline_lib.models.spec import BackboneSpec, Convention
 
 
 def load_backbone(folder: Path) -> tuple[MobileNetV2Backbone, BackboneSpec]:
@@ -26,7 +27,7 @@ def load_backbone(folder: Path) -> tuple[MobileNetV2Backbone, BackboneSpec]:
     if not path.is_file():
         raise PipelineError(f"{path} is missing; run the pipeline again to make it")
     network = new_backbone(spec.convention, spec.width)
-    assign(network, read_checkpoint(path), str(path), "run the pipeline again to make it anew")
+    assign(network, read_parameters(path), str(path), "run the pipeline again to make it anew")
     return network, spec
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -11,15 +10,7 @@ from mindspore import Tensor, nn
 from numpy.typing import NDArray
 
 from pipeline_lib.models.graph import graph_mode
-
-Take = Callable[[NDArray[np.int64]], NDArray[np.float32]]
-"""Reads the inputs (n, ...) of rows (n,) of a table: a fresh array, float32."""
-
-Logits = Callable[[NDArray[np.float32]], NDArray[np.float32]]
-"""Maps inputs (n, ...), n at least 1, to logits (n, classes), float32."""
-
-READ_ROWS = 1024
-"""Rows read at once: enough for passes of full batches, few enough to stay in the cache."""
+from pipeline_lib.models.outputs import logits_of_rows
 
 
 @dataclass(frozen=True)
@@ -47,12 +38,6 @@ class Predictor:
         padding = [(0, self.batch - len(inputs))] + [(0, 0)] * (inputs.ndim - 1)
         outputs: NDArray[np.float32] = self.network(Tensor(np.pad(inputs, padding))).asnumpy()
         return outputs[: len(inputs)]
-
-
-def logits_of_rows(logits_of: Logits, take: Take, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Return the logits (n, classes) of rows (n,), n at least 1; memory holds the inputs of one read at a time."""
-    reads = [logits_of(take(rows[at : at + READ_ROWS])) for at in range(0, len(rows), READ_ROWS)]
-    return np.concatenate(reads)
 
 
 class Table(Protocol):

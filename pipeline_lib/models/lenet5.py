@@ -7,6 +7,13 @@ from typing import Any, Literal
 
 import numpy as np
 from mindspore import Tensor, nn
+from pydantic import Field, field_validator
+
+from pipeline_lib.files.description import Description, Temperature
+from pipeline_lib.images.prepare import GreyPreprocessing
+from pipeline_lib.mnist.arrays import SIDE
+
+NAME = "network"
 
 Form = Literal["report", "classic"]
 
@@ -41,6 +48,24 @@ class LeNet5(nn.Cell):
         x = self.pool(self.activation(self.c3(x)))
         x = self.activation(self.c5(self.flatten(x)))
         return self.output(self.activation(self.f6(x)))
+
+
+class NetworkSpec(Description):
+    """All that is needed to rebuild a network around its checkpoint; ``network.json`` beside ``network.ckpt``."""
+
+    form: Form = Field(description="Form of LeNet-5.")
+    classes: tuple[str, ...] = Field(min_length=1, description="Names of the classes in the order of the outputs.")
+    preprocessing: GreyPreprocessing
+    temperature: Temperature
+    best_epoch: int = Field(ge=1, description="Epoch after which the parameters were taken.")
+    parameters: int = Field(ge=1, description="Values in the checkpoint.")
+
+    @field_validator("preprocessing")
+    @classmethod
+    def _fits(cls, preprocessing: GreyPreprocessing) -> GreyPreprocessing:
+        if preprocessing.size != SIDE:
+            raise ValueError(f"LeNet-5 takes images of {SIDE} x {SIDE} pixels, not {preprocessing.size} x {preprocessing.size}")
+        return preprocessing
 
 
 def initialise(network: nn.Cell, gain: float, seed: int) -> None:

@@ -25,14 +25,6 @@ class Convention(Description):
         return Preprocessing(size=size, mean=self.mean, std=self.std)
 
 
-BACKBONE = "backbone"
-"""Folder of the backbone inside that of a model."""
-
-CHECKPOINT = "backbone.ckpt"
-SPEC = "backbone.json"
-ONNX = "backbone.onnx"
-"""Files of a backbone's folder: its parameters, its specification, and its graph with the pooling behind it."""
-
 KERAS = Convention(padding="tensorflow", bn_eps=1e-3, mean=(127.5, 127.5, 127.5), std=(127.5, 127.5, 127.5))
 """MobileNetV2 of keras.applications: pixels scaled to -1..1."""
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from pipeline_lib.errors import PipelineError
 from pipeline_lib.files.description import first_fault
-from pipeline_lib.models.checkpoint import assign, read_checkpoint
+from pipeline_lib.models.parameters import assign, read_parameters
 
 Spec = TypeVar("Spec", bound=BaseModel)
 Network = TypeVar("Network", bound=nn.Cell)
@@ -33,5 +33,5 @@ def read_trained(folder: Path, name: str, kind: type[Spec], build: Callable[[Spe
         raise PipelineError(f"{description} is damaged: {first_fault(error)}; train again") from error
     network = build(spec)
     advice = f"train again, {description.name} describes another {name}"
-    assign(network, read_checkpoint(checkpoint), str(checkpoint), advice)
+    assign(network, read_parameters(checkpoint), str(checkpoint), advice)
     return network, spec

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pipeline_lib.errors import PipelineError
-from pipeline_lib.models.spec import BACKBONE
+from pipeline_lib.models.files import BACKBONE
 
 BATCH = 16
 """Images per forward pass: a handful of photographs should not wait for a large batch to be computed."""

@@ -26,15 +26,19 @@ from pipeline_lib.stages.publishing import write_atomically
 from pipeline_lib.stages.snapshot import PROJECT, Snapshot
 
 # What carries settings to a stage, runs it, keeps its result and shows its progress, but computes none of it: packages and
-# modules. The values of settings are in the key. What is downloaded is identified by an input's fingerprint or a pinned digest.
+# modules. The values of settings are in the key. What is downloaded is identified by an input's fingerprint or a pinned digest,
+# and a link has the content of the file.
 NOT_COMPUTING = (
     "pipeline_lib.settings",
     "pipeline_lib.stages",
     "pipeline_lib.files.fetch",
+    "pipeline_lib.files.links",
     "pipeline_lib.files.packages",
     "pipeline_lib.progress",
     "tasks.contract",
 )
+# Libraries that do the same: the orchestrator, and what checks settings and descriptions.
+CARRYING = frozenset({"prefect", "pydantic"})
 # Ways to run code that no import statement names.
 DYNAMIC = frozenset({"spec_from_file_location", "spec_from_loader", "exec_module", "load_module", "run_path", "run_module"})
 IMPORTERS = frozenset({"import_module", "__import__"})
@@ -105,10 +109,8 @@ def _reach(module: str, known: dict[str, Parsed], snapshot: Snapshot) -> Reach:
             top = absolute.partition(".")[0]
             if top in snapshot.packages:
                 waiting += _with_parents(absolute)
-            elif top not in sys.stdlib_module_names and (version := _version(top)):
+            elif top not in sys.stdlib_module_names | CARRYING and (version := _version(top)):
                 libraries[DISTRIBUTIONS.get(top, top)] = version
-    # The orchestrator runs stages; it does not shape what they compute.
-    libraries.pop("prefect", None)
     return Reach(dict(sorted(files.items())), dict(sorted(libraries.items())))
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline_lib.evaluation.reliability import cross_entropy
-from pipeline_lib.models.inference import Logits, Take, logits_of_rows
+from pipeline_lib.models.outputs import Logits, Take, logits_of_rows
 
 
 @dataclass(frozen=True)

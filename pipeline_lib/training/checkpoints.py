@@ -1,4 +1,4 @@
-"""Checkpoints from which a killed training goes on, as if nothing had happened."""
+"""Checkpoints: the states of a training from which it goes on when it was killed, as if nothing had happened."""
 
 from __future__ import annotations
 

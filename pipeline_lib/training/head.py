@@ -10,9 +10,8 @@ from typing import Any
 from threadpoolctl import threadpool_limits
 
 from pipeline_lib.files.links import link_or_copy
-from pipeline_lib.models.classifier import Classifier
-from pipeline_lib.models.heads import NAME, HeadSpec
-from pipeline_lib.models.spec import BACKBONE, CHECKPOINT, SPEC
+from pipeline_lib.models.classifier import NAME, Classifier, HeadSpec
+from pipeline_lib.models.files import BACKBONE, CHECKPOINT, SPEC
 from pipeline_lib.progress import Progress, ignore_progress
 from pipeline_lib.settings.sections import TrainSettings
 from pipeline_lib.stages.kept import Kept

@@ -1,21 +1,21 @@
-"""The training loop: learning rates, epochs, early stopping, the best parameters, resuming; it knows no network."""
+"""The training loop: learning rates, epochs, early stopping, the best parameters, resuming; a ``Step`` does the rest."""
 
 from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
+from mindspore import nn
 from numpy.typing import NDArray
 
 from pipeline_lib.errors import PipelineError
-from pipeline_lib.models.graph import graph_mode
 from pipeline_lib.progress import Progress, ignore_progress
+from pipeline_lib.settings.sections import TrainingSettings
 from pipeline_lib.training.checkpoints import Arrays, Checkpoints
-from pipeline_lib.training.steps import Step
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +27,46 @@ _UNJUDGED = (float("nan"), float("nan"))
 
 PROGRESS_STEPS = 25
 """Steps between two calls of a progress callback: every 10 to 200 ms for the networks trained here."""
+
+
+class Step(Protocol):
+    """Trains a network batch by batch."""
+
+    def __call__(self, inputs: NDArray[np.float32], labels: NDArray[np.int32]) -> tuple[float, int]:
+        """Update the network by one batch; return mean loss and number of correct rows, both from before the update.
+
+        The loss is the mean cross-entropy with targets (1 - s) * one_hot + s / classes, s being the label smoothing (Szegedy
+        et al. 2016, arXiv:1512.00567, section 7).
+
+        Args:
+            inputs: What the network takes, (n, ...), all batches of one size.
+            labels: Class ids, (n,).
+        """
+        ...
+
+    def logits(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the network's logits (n, classes), as it is now, of inputs (n, ...)."""
+        ...
+
+    def parameters(self) -> Arrays:
+        """Return copies of the network's parameters under their names."""
+        ...
+
+    def assign(self, parameters: Mapping[str, NDArray[Any]]) -> None:
+        """Give the network the parameters that ``parameters`` returned; only then the cell itself is sure to have them."""
+        ...
+
+    def state(self) -> Arrays:
+        """Return copies of all that the next steps depend on, parameters and the optimiser's memory."""
+        ...
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Set what ``state`` returned."""
+        ...
+
+
+MakeStep = Callable[[nn.Cell, NDArray[np.float32], TrainingSettings], Step]
+"""Makes a step of a network, the learning rate of every step, and settings."""
 
 
 class Epoch(NamedTuple):
@@ -57,8 +97,8 @@ class Plan:
     """How long to train.
 
     Attributes:
-        epochs: Most passes over the data.
-        steps_per_epoch: Batches a pass.
+        epochs: Maximum number of epochs.
+        steps_per_epoch: Batches per epoch.
         schedule: Learning rate of every step, (epochs * steps_per_epoch,).
         patience: Epochs in a row without a better validation loss after which training stops.
     """
@@ -81,9 +121,9 @@ def warmup_cosine(
     (arXiv:1608.03983).
 
     Args:
-        epochs: Passes over the data, at least 1.
-        steps_per_epoch: Steps a pass, at least 1.
-        warmup_epochs: Passes of warm-up, 0..epochs-1.
+        epochs: Number of epochs, at least 1.
+        steps_per_epoch: Steps per epoch, at least 1.
+        warmup_epochs: Epochs of warm-up, 0..epochs-1.
         lr_start: Rate of the first step; unused without warm-up.
         lr_max: Rate after warm-up.
         lr_end: Rate of the last step.
@@ -125,7 +165,6 @@ def _ignore_epoch(row: Epoch) -> None:
     """Do nothing."""
 
 
-@graph_mode()
 def fit(
     step: Step,
     plan: Plan,

@@ -12,9 +12,9 @@ import numpy as np
 from pipeline_lib.images.prepare import GreyPreprocessing
 from pipeline_lib.mnist.arrays import SIDE, Split
 from pipeline_lib.mnist.table import PixelTable
-from pipeline_lib.models.inference import Logits
-from pipeline_lib.models.lenet5 import LeNet5
-from pipeline_lib.models.networks import NAME, NetworkSpec
+from pipeline_lib.models.graph import graph_mode
+from pipeline_lib.models.lenet5 import NAME, LeNet5, NetworkSpec
+from pipeline_lib.models.outputs import Logits
 from pipeline_lib.progress import Progress, ignore_progress
 from pipeline_lib.settings.sections import NetworkSettings, NetworkTrainSettings
 from pipeline_lib.training.batches import Validation
@@ -74,7 +74,8 @@ def train_network(
 
     step, watch = partial(NetworkStep, classes=len(classes)), _watch(watched, settings.epochs, tell)
     trainer = Trainer(folder, table, classes, rows, settings, seed, build, step, progress=progress, watch=watch)
-    trained = trainer.train()
+    with graph_mode():
+        trained = trainer.train()
     spec = NetworkSpec(
         form=network.form,
         classes=tuple(classes),

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline_lib.errors import PipelineError
-from pipeline_lib.models.inference import READ_ROWS
+from pipeline_lib.models.outputs import READ_ROWS
 from pipeline_lib.views.view import CLEAN
 
 FOLDS = 5

@@ -1,9 +1,9 @@
-"""The training step: what the loop needs of one, and the one that MindSpore computes for any network."""
+"""The training step that MindSpore computes for any network."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from mindspore import Tensor, nn, ops
@@ -12,46 +12,6 @@ from numpy.typing import NDArray
 from pipeline_lib.models.inference import Predictor
 from pipeline_lib.settings.sections import TrainingSettings
 from pipeline_lib.training.checkpoints import Arrays
-
-
-class Step(Protocol):
-    """Trains a network batch by batch."""
-
-    def __call__(self, inputs: NDArray[np.float32], labels: NDArray[np.int32]) -> tuple[float, int]:
-        """Update the network by one batch; return mean loss and number of correct rows, both from before the update.
-
-        The loss is the mean cross-entropy with targets (1 - s) * one_hot + s / classes, s being the label smoothing (Szegedy
-        et al. 2016, arXiv:1512.00567, section 7).
-
-        Args:
-            inputs: What the network takes, (n, ...), all batches of one size.
-            labels: Class ids, (n,).
-        """
-        ...
-
-    def logits(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the network's logits (n, classes), as it is now, of inputs (n, ...)."""
-        ...
-
-    def parameters(self) -> Arrays:
-        """Return copies of the network's parameters under their names."""
-        ...
-
-    def assign(self, parameters: Mapping[str, NDArray[Any]]) -> None:
-        """Give the network the parameters that ``parameters`` returned; only then the cell itself is sure to have them."""
-        ...
-
-    def state(self) -> Arrays:
-        """Return copies of all that the next steps depend on, parameters and the optimiser's memory."""
-        ...
-
-    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Set what ``state`` returned."""
-        ...
-
-
-MakeStep = Callable[[nn.Cell, NDArray[np.float32], TrainingSettings], Step]
-"""Makes a step of a network, the learning rate of every step, and settings."""
 
 
 def build_optimizer(network: nn.Cell, schedule: NDArray[np.float32], settings: TrainingSettings) -> nn.Optimizer:
@@ -73,7 +33,7 @@ def build_optimizer(network: nn.Cell, schedule: NDArray[np.float32], settings: T
 
 
 class NetworkStep:
-    """A ``Step`` of any network: one compiled graph under ``graph_mode``.
+    """A ``Step`` (see ``training.loop``) of any network: one compiled graph under ``graph_mode``.
 
     What is done to small arrays is left to NumPy, which keeps the graph to what needs gradients: targets are looked up in a
     table, and correct rows counted from the logits.

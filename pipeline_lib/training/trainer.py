@@ -15,16 +15,15 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 
 from pipeline_lib.files.table import write_table
-from pipeline_lib.models.checkpoint import write_checkpoint
-from pipeline_lib.models.inference import Logits, logits_of_rows
+from pipeline_lib.models.outputs import Logits, logits_of_rows
+from pipeline_lib.models.parameters import write_parameters
 from pipeline_lib.progress import Progress, ignore_progress
 from pipeline_lib.settings.sections import TrainingSettings
 from pipeline_lib.training.batches import Batches, Validation
 from pipeline_lib.training.calibration import Calibration, calibrate
 from pipeline_lib.training.checkpoints import Checkpoints
-from pipeline_lib.training.loop import Epoch, Plan, Training, Watch, fit, warmup_cosine
+from pipeline_lib.training.loop import Epoch, MakeStep, Plan, Step, Training, Watch, fit, warmup_cosine
 from pipeline_lib.training.rows import FOLDS, FeatureTable, Fold, Rows, digest
-from pipeline_lib.training.steps import MakeStep, Step
 from pipeline_lib.views.view import CLEAN
 
 HISTORY = "history.csv"
@@ -98,7 +97,7 @@ class Trainer:
         training = fit(step, plan, batches, validation, checkpoints, progress=self.progress, watch=watch)
         if not self.settings.refit:
             return Trained(network, training, plan, self._calibrated_by(validation))
-        write_checkpoint(network, self.folder / BEST)
+        write_parameters(network, self.folder / BEST)
         network = self.build()
         again = self._prepared(network, rows.in_use, training.best.epoch)
         fit(*again, None, self._checkpoints(REFIT, fingerprint), progress=self.progress)
@@ -175,7 +174,7 @@ def write_tables(folder: Path, training: Training, rows: Rows) -> None:
 
 def write_trained(folder: Path, name: str, trained: Trained, spec: BaseModel, rows: Rows) -> None:
     """Write what a training leaves: ``<name>.ckpt``, its description ``<name>.json``, and the tables."""
-    write_checkpoint(trained.network, folder / f"{name}.ckpt")
+    write_parameters(trained.network, folder / f"{name}.ckpt")
     (folder / f"{name}.json").write_text(spec.model_dump_json(indent=2) + "\n", encoding="utf-8")
     write_tables(folder, trained.training, rows)
 

@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from pipeline_lib.errors import PipelineError
 from pipeline_lib.models.backbone import new_backbone, read_spec
-from pipeline_lib.models.checkpoint import assign, read_checkpoint, write_checkpoint
+from pipeline_lib.models.files import CHECKPOINT, SPEC
 from pipeline_lib.models.mobilenetv2 import MobileNetV2Backbone
-from pipeline_lib.models.spec import CHECKPOINT, KERAS, MINDCV, SPEC, BackboneSpec, Convention
+from pipeline_lib.models.parameters import assign, read_parameters, write_parameters
+from pipeline_lib.models.spec import KERAS, MINDCV, BackboneSpec, Convention
 from pipeline_lib.weights.keras import keras_name, read_keras
 from pipeline_lib.weights.mindcv import is_mindcv, mindcv_name, without_classifier
 from pipeline_lib.weights.sources import NAMES, fetch_weights, spec_beside
@@ -48,7 +49,7 @@ def read_weights(path: Path) -> Weights:
     """
     if h5py.is_hdf5(path):
         return Weights("keras", read_keras(path), keras_name, KERAS)
-    arrays = read_checkpoint(path)
+    arrays = read_parameters(path)
     if is_mindcv(arrays):
         return Weights("mindcv", without_classifier(arrays), mindcv_name, MINDCV)
     if "stem.conv.weight" in arrays:
@@ -94,7 +95,7 @@ def build_backbone(
         parameters=sum(parameter.size for parameter in network.get_parameters()),
         preprocessing=origin.convention.preprocessing(image_size),
     )
-    write_checkpoint(network, folder / CHECKPOINT)
+    write_parameters(network, folder / CHECKPOINT)
     (folder / SPEC).write_text(spec.model_dump_json(indent=2) + "\n", encoding="utf-8")
     return {**spec.model_dump(exclude={"preprocessing"}), "image_size": image_size}
 

@@ -15,8 +15,8 @@ from PIL import Image
 from pipeline_lib.errors import PipelineError
 from pipeline_lib.features.engine import Engine
 from pipeline_lib.models.backbone import pooled_backbone
+from pipeline_lib.models.files import ONNX
 from pipeline_lib.models.inference import Predictor
-from pipeline_lib.models.spec import ONNX
 
 TOLERANCE = 1e-3
 """Maximum difference of features, which are in 0..6: another order of summation changes them by about 3e-5."""

@@ -17,10 +17,10 @@ from small_training import CLASSES, SETTINGS, WIDTH, MemoryTable, train
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from pipeline_lib.errors import PipelineError
-from pipeline_lib.models.checkpoint import assign, read_checkpoint
 from pipeline_lib.models.classifier import Classifier
 from pipeline_lib.models.heads import load_head
 from pipeline_lib.models.inference import logits_of_table
+from pipeline_lib.models.parameters import assign, read_parameters
 from pipeline_lib.training.calibration import calibration_error_of, fit_temperature
 from pipeline_lib.training.head import train_head
 
@@ -76,7 +76,7 @@ def test_the_history_tells_the_epochs_that_ran_and_the_summary_the_best(trained:
 def judged_head(trained: Path) -> Classifier:
     """The head of the best epoch, which has not seen the validation part."""
     head = Classifier(WIDTH, len(CLASSES))
-    assign(head, read_checkpoint(trained / "best.ckpt"), "best.ckpt", "")
+    assign(head, read_parameters(trained / "best.ckpt"), "best.ckpt", "")
     return head
 
 

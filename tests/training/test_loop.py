@@ -13,8 +13,8 @@ from pipeline_lib.errors import PipelineError
 from pipeline_lib.models.classifier import Classifier
 from pipeline_lib.settings.sections import TrainingSettings
 from pipeline_lib.training.checkpoints import Checkpoints
-from pipeline_lib.training.loop import Epoch, Plan, Training, fit
-from pipeline_lib.training.steps import NetworkStep, Step
+from pipeline_lib.training.loop import Epoch, Plan, Step, Training, fit
+from pipeline_lib.training.steps import NetworkStep
 
 STEPS = 3
 

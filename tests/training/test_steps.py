@@ -17,7 +17,8 @@ from pipeline_lib.models.graph import graph_mode
 from pipeline_lib.models.inference import Predictor
 from pipeline_lib.settings.sections import TrainingSettings
 from pipeline_lib.training.dense import DenseStep
-from pipeline_lib.training.steps import NetworkStep, Step
+from pipeline_lib.training.loop import Step
+from pipeline_lib.training.steps import NetworkStep
 
 WIDTH, CLASSES, SMOOTHING, DECAY = 7, 4, 0.1, 0.05
 RATES = np.array([0.1, 0.05, 0.2, 0.01, 0.1], np.float32)

@@ -8,8 +8,8 @@ from mindspore import Tensor
 
 from pipeline_lib.errors import PipelineError
 from pipeline_lib.models.backbone import load_backbone
-from pipeline_lib.models.checkpoint import write_checkpoint
 from pipeline_lib.models.mobilenetv2 import MobileNetV2Backbone
+from pipeline_lib.models.parameters import write_parameters
 from pipeline_lib.models.spec import KERAS, MINDCV, BackboneSpec
 from pipeline_lib.weights.convert import build_backbone
 
@@ -59,7 +59,7 @@ def own_checkpoint(folder: Path) -> Path:
     """Write a checkpoint of this project with another convention than the default, and its specification beside it."""
     folder.mkdir()
     network = MobileNetV2Backbone(WIDTH, padding="pytorch", bn_eps=1e-5, seed=8)
-    write_checkpoint(network, folder / "mine.ckpt")
+    write_parameters(network, folder / "mine.ckpt")
     spec = BackboneSpec(
         source="elsewhere",
         sha256=None,

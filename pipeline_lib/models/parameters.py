@@ -1,4 +1,7 @@
-"""Strict reading and writing of MindSpore checkpoints: every parameter accounted for, or an error that names it."""
+"""A network's parameters as a MindSpore checkpoint, written and read strictly: each accounted for, or an error that names it.
+
+Training states, from which a killed training goes on, are ``pipeline_lib.training.checkpoints``.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ SHOWN = 3
 """Problems that an error names; the rest is counted."""
 
 
-def write_checkpoint(network: nn.Cell, path: Path) -> None:
+def write_parameters(network: nn.Cell, path: Path) -> None:
     """Write all parameters of a network, named as seen from it; the same values give the same bytes.
 
     The names don't depend on what the network is part of, so a head's checkpoint fits the head alone and inside a whole
@@ -29,7 +32,7 @@ def write_checkpoint(network: nn.Cell, path: Path) -> None:
     mindspore.save_checkpoint(parameters, str(path.absolute()))
 
 
-def read_checkpoint(path: Path) -> Arrays:
+def read_parameters(path: Path) -> Arrays:
     """Return the arrays of a MindSpore checkpoint by name, whatever its file is called.
 
     Raises:
