@@ -136,7 +136,7 @@ def _execute(
     run = Run(planning=planning, verify="digests" if verify else "sizes")
     if not planning:
         run.listener = lambda row: _announce(told, row)
-        run.tell = lambda line: told.print(f"         {line}", style="dim", markup=False, highlight=False)
+        run.say = lambda line: told.print(f"         {line}", style="dim", markup=False, highlight=False)
     with _explained(told, lambda error: {"stages": run.stages, "error": error} if as_json else None), watching(run):
         settings = load_settings(config, assignments, FLOWS[flow].settings)
         function = FLOWS[flow].load()

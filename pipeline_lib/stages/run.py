@@ -38,7 +38,7 @@ class Run:
         verify: Compare outputs with their recorded ``sizes``, or with their ``digests`` too.
         stage_minutes: Time limit of each stage, in minutes.
         listener: Called with the row of each stage as it ends.
-        tell: Called with what a stage says while it works, a line at a time.
+        say: Called with what a stage says while it works, a line at a time.
         at_end: What is done or waited for when the flow has called its last stage, be it in success or failure.
         shown: What each stage shows, in order. While planning, some are still to be made.
         stages: One row a stage, in order: name, status, reason, seconds (wall time), key; a stage of several shards also
@@ -51,7 +51,7 @@ class Run:
     verify: Verify = "sizes"
     stage_minutes: float = 240.0
     listener: Callable[[Row], None] = lambda row: None
-    tell: Callable[[str], None] = lambda line: None
+    say: Callable[[str], None] = lambda line: None
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
     store: Store = field(default_factory=Store)
     at_end: ExitStack = field(default_factory=ExitStack)

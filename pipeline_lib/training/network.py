@@ -23,8 +23,8 @@ from pipeline_lib.training.rows import split_rows
 from pipeline_lib.training.steps import NetworkStep
 from pipeline_lib.training.trainer import Trainer, summary_of, write_trained
 
-Tell = Callable[[str], None]
-"""Called with one line of text an epoch."""
+Say = Callable[[str], None]
+"""Called with one line of text per epoch."""
 
 
 def train_network(
@@ -37,7 +37,7 @@ def train_network(
     seed: int,
     *,
     progress: Progress = ignore_progress,
-    tell: Tell = lambda line: None,
+    say: Say = lambda line: None,
 ) -> dict[str, Any]:
     """Train LeNet-5 and write it into a folder.
 
@@ -56,7 +56,7 @@ def train_network(
         settings: How to train.
         seed: Seed of the first weights and of the order of the images.
         progress: Called every few steps.
-        tell: Called with a line after each epoch: loss, accuracy on train and on test.
+        say: Called with a line after each epoch: loss, accuracy on train and on test.
 
     Returns:
         Figures of the training, as recorded in the manifest.
@@ -72,7 +72,7 @@ def train_network(
     def build() -> LeNet5:
         return LeNet5(len(classes), network.form, seed=seed)
 
-    step, watch = partial(NetworkStep, classes=len(classes)), _watch(watched, settings.epochs, tell)
+    step, watch = partial(NetworkStep, classes=len(classes)), _watch(watched, settings.epochs, say)
     trainer = Trainer(folder, table, classes, rows, settings, seed, build, step, progress=progress, watch=watch)
     with graph_mode():
         trained = trainer.train()
@@ -88,15 +88,15 @@ def train_network(
     return summary_of(trained, rows, settings)
 
 
-def _watch(test: PixelTable, epochs: int, tell: Tell) -> Callable[[Logits], Watch]:
-    """Return what makes of a network's outputs a function that measures its accuracy on test after an epoch, and tells."""
+def _watch(test: PixelTable, epochs: int, say: Say) -> Callable[[Logits], Watch]:
+    """Return what makes of a network's outputs a function that measures its accuracy on test after an epoch, and says it."""
 
     def watching(logits_of: Logits) -> Watch:
         judge = Validation(logits_of, test.take, np.arange(len(test)), test.labels.astype(np.int32))
 
         def watch(row: Epoch) -> float:
             _, top1 = judge()
-            tell(
+            say(
                 f"epoch {row.epoch:>{len(str(epochs))}}/{epochs}  loss {row.train_loss:.4f}  "
                 f"train accuracy {row.train_top1:.4f}  test accuracy {top1:.4f}"
             )

@@ -36,9 +36,9 @@ def progress_bar(stage: str) -> Iterator[Progress]:
     shown.finish()
 
 
-def tell(line: str) -> None:
+def say(line: str) -> None:
     """Report a line of text, where the run is watched and in the log that the Prefect UI shows."""
-    current_run().tell(line)
+    current_run().say(line)
     get_run_logger().info(line)
 
 

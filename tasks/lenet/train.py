@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline_lib.stages.result import Ref, Summary
-from tasks.contract.progress import progress_bar, tell
+from tasks.contract.progress import progress_bar, say
 from tasks.contract.stage import stage
 
 if TYPE_CHECKING:
@@ -22,4 +22,4 @@ def train_stage(folder: Path, *, dataset: Ref, network: NetworkSettings, train: 
     classes = dataset.manifest().summary["classes"]
     images, test = (read_split(dataset.folder, name) for name in ("train", "test"))
     with progress_bar("train") as progress:
-        return train_network(folder, images, test, classes, network, train, seed, progress=progress, tell=tell)
+        return train_network(folder, images, test, classes, network, train, seed, progress=progress, say=say)

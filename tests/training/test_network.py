@@ -55,7 +55,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished training, not to be changed."""
     folder = tmp_path_factory.mktemp("network")
     told: list[str] = []
-    summary = train(folder, tell=told.append)
+    summary = train(folder, say=told.append)
     (folder / "told.json").write_text(json.dumps({"summary": summary, "lines": told}))
     return folder
 
@@ -133,18 +133,18 @@ def test_a_training_stopped_twice_goes_on_and_ends_with_the_same_bytes(
     trained: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     def stop_after(epoch: int) -> Any:
-        def tell(line: str) -> None:
+        def say(line: str) -> None:
             if line.startswith(f"epoch {epoch}/"):
                 raise KeyboardInterrupt  # before the checkpoint of this epoch
 
-        return tell
+        return say
 
     for epoch in (2, 5):
         with pytest.raises(KeyboardInterrupt):
-            train(tmp_path, tell=stop_after(epoch))
+            train(tmp_path, say=stop_after(epoch))
     told: list[str] = []
     with caplog.at_level(logging.INFO, logger="pipeline_lib"):
-        train(tmp_path, tell=told.append)
+        train(tmp_path, say=told.append)
     assert "Resumed after epoch 4" in caplog.text
     assert [line[:9] for line in told] == ["epoch 5/6", "epoch 6/6"]
     assert contents(tmp_path) == contents(trained)
