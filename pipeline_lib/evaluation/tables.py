@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,7 @@ from pipeline_lib.evaluation import metrics
 from pipeline_lib.evaluation.predictions import Predictions
 from pipeline_lib.evaluation.reliability import probabilities
 from pipeline_lib.evaluation.robustness import CellResult
-from pipeline_lib.files import table
-
-
-def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Write one table, its floats rounded to six decimals."""
-    table.write_table(path, header, ([round(cell, 6) if isinstance(cell, float) else cell for cell in row] for row in rows))
+from pipeline_lib.files.table import write_table
 
 
 def write_predictions(

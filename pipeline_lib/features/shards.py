@@ -13,7 +13,7 @@ from numpy.lib.format import open_memmap, write_array_header_1_0
 from numpy.typing import NDArray
 
 from pipeline_lib.features.engine import Engine
-from pipeline_lib.features.table import COLUMNS, FEATURES, INDEX, Row, read_index
+from pipeline_lib.features.table import COLUMNS, FEATURES, SHARD_INDEX, Row, read_index
 from pipeline_lib.files.table import write_table
 from pipeline_lib.images.read import ImageFile, read_image
 from pipeline_lib.stages.kept import Kept
@@ -66,7 +66,7 @@ def write_shard(folder: Path, images: Sequence[tuple[Row, ImageFile]], engine: E
             missing.append((at, path))
     _compute(features, missing, engine)
     features.flush()
-    write_table(folder / INDEX, COLUMNS, (astuple(row) for row, _ in images))
+    write_table(folder / SHARD_INDEX, COLUMNS, (astuple(row) for row, _ in images))
     return len(missing)
 
 
@@ -82,7 +82,7 @@ def _table(path: Path, rows: int, width: int) -> np.memmap[Any, np.dtype[np.floa
 
 def _known(shard: Kept | None) -> dict[str, NDArray[np.float32]]:
     """Return the features of an intact shard, which stay on disk, by the digest of what was seen."""
-    if shard is None or not (shard.is_intact(INDEX) and shard.is_intact(FEATURES)):
+    if shard is None or not (shard.is_intact(SHARD_INDEX) and shard.is_intact(FEATURES)):
         return {}
     features = np.load(shard.folder / FEATURES, mmap_mode="r")
     return dict(zip((row.seen for row in read_index(shard.folder)), features, strict=True))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pipeline_lib.files.table import read_table
 
 FEATURES = "features.npy"
-INDEX = "index.csv"
+SHARD_INDEX = "index.csv"
 COLUMNS = ("image", "sha256", "label", "view", "seen")
 
 RESIDENT = 128 * 2**20
@@ -44,7 +44,7 @@ class Row:
 
 def read_index(folder: Path) -> list[Row]:
     """Return the rows of a shard's index, in the order of its features."""
-    return [Row(**row) for row in read_table(folder / INDEX)]
+    return [Row(**row) for row in read_table(folder / SHARD_INDEX)]
 
 
 def read_features(folders: Sequence[Path]) -> dict[str, NDArray[np.float32]]:

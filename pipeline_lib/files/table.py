@@ -9,17 +9,28 @@ from typing import Any
 
 
 def write_table(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any] | Mapping[str, Any]]) -> None:
-    """Write a header and rows: UTF-8, lines that end in a newline alone; None becomes an empty cell.
+    """Write a header and rows: UTF-8, lines that end in a newline alone, floats to six decimals; None becomes an empty cell.
 
-    A row is its cells in the order of ``columns``, or a mapping of which the cells named are taken, empty where it has none.
+    A row is its cells in the order of ``columns``, or a mapping of columns to cells; a column that it lacks becomes an empty
+    cell.
 
     Raises:
         OSError: The file cannot be written.
+        ValueError: A row has a cell for which there is no column, or fewer cells than there are columns.
     """
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(columns)
-        writer.writerows([row.get(name) for name in columns] if isinstance(row, Mapping) else row for row in rows)
+        for row in rows:
+            cells = _in_order(row, columns) if isinstance(row, Mapping) else row
+            if len(cells) != len(columns):
+                raise ValueError(f"{path.name} has {len(columns)} columns and a row of {len(cells)} cells: {row}")
+            writer.writerow([round(cell, 6) if isinstance(cell, float) else cell for cell in cells])
+
+
+def _in_order(row: Mapping[str, Any], columns: Sequence[str]) -> list[Any]:
+    """Return the cells of a row in the order of the columns, and those behind them for which there is none."""
+    return [row.get(name) for name in columns] + [row[name] for name in row if name not in columns]
 
 
 def read_table(path: Path) -> list[dict[str, str]]:

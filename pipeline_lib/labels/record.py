@@ -85,7 +85,7 @@ def record(file: Path, digests: Iterable[str], label: str) -> int:
             rows[digest] = {**rows.get(digest, {}), "sha256": digest, **decided}
         fresh = file.with_name(f".{file.name}.{os.getpid()}")
         try:
-            write_table(fresh, columns, rows.values())
+            write_table(fresh, columns, ([row.get(name) for name in columns] for row in rows.values()))
             fresh.replace(file)
         finally:
             fresh.unlink(missing_ok=True)

@@ -96,6 +96,6 @@ def write_csv(path: Path, rows: Sequence[dict[str, Any]]) -> None:
         PipelineError: The file cannot be written.
     """
     try:
-        write_table(path, COLUMNS, rows)
+        write_table(path, COLUMNS, [[row.get(column) for column in COLUMNS] for row in rows])
     except OSError as error:
         raise PipelineError(f"{path} cannot be written: {error.strerror}") from error

@@ -15,7 +15,7 @@ from pipeline_lib.images.prepare import fit
 from pipeline_lib.images.read import read_image
 from pipeline_lib.stages.kept import Kept
 from pipeline_lib.views.folder import Original, ViewFolder
-from pipeline_lib.views.view import ARCHIVE, INDEX, View
+from pipeline_lib.views.view import ARCHIVE, VIEW_INDEX, View
 
 # 4:4:4 at 95 keeps the noise, which chroma subsampling would smooth, at about a third of PNG's size.
 JPEG = {"quality": 95, "subsampling": 0}
@@ -91,7 +91,7 @@ def write_views(
 def _intact(previous: Kept, view: View) -> ViewFolder:
     """Return a view of a shard with those of its rows whose images are what was recorded."""
     path = previous.folder / view.name
-    if not previous.is_intact(f"{view.name}/{INDEX}"):
+    if not previous.is_intact(f"{view.name}/{VIEW_INDEX}"):
         return ViewFolder(path, view.packed)
     before = ViewFolder.read(path)
     if view.packed:

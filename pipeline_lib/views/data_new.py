@@ -12,7 +12,7 @@ from pipeline_lib.files.table import read_table, write_table
 from pipeline_lib.images.prepare import fit
 from pipeline_lib.images.read import read_image
 from pipeline_lib.stages.kept import Kept
-from pipeline_lib.views.view import INDEX, View
+from pipeline_lib.views.view import VIEW_INDEX, View
 
 CONTACT_SHEET = "contact_sheet.jpg"
 TILE, GAP, MARGIN = 132, 6, 24
@@ -37,13 +37,13 @@ def link_views(folder: Path, shards: Sequence[tuple[Kept, Sequence[View]]]) -> d
         link_or_copy(Path(row.pop("path")), target)
         split = row["image"].partition("/")[0]
         counts[split] = counts.get(split, 0) + 1
-    write_table(folder / INDEX, list(rows[0]) if rows else ["image", "file"], rows)
+    write_table(folder / VIEW_INDEX, list(rows[0]) if rows else ["image", "file"], rows)
     return counts
 
 
 def _rows(shard: Kept, views: Sequence[View]) -> Iterator[dict[str, str]]:
     for view in views:
-        for row in read_table(shard.intact(f"{view.name}/{INDEX}")):
+        for row in read_table(shard.intact(f"{view.name}/{VIEW_INDEX}")):
             split, class_name, _ = row["image"].split("/")
             path = shard.intact(f"{view.name}/{row['file']}")
             yield {**row, "file": f"{split}/{class_name}/{path.stem}-{view.name}.jpg", "path": str(path)}

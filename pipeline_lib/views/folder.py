@@ -12,7 +12,7 @@ from typing import Any
 
 from pipeline_lib.files.links import link_or_copy
 from pipeline_lib.files.table import read_table, write_table
-from pipeline_lib.views.view import ARCHIVE, INDEX
+from pipeline_lib.views.view import ARCHIVE, VIEW_INDEX
 
 COLUMNS = ["image", "file", "sha256", "copy_sha256", "sigma", "angle", "flip", "crop", "brightness"]
 
@@ -48,7 +48,7 @@ class ViewFolder:
     @classmethod
     def read(cls, path: Path) -> ViewFolder:
         """Return a view that was written before."""
-        rows: list[Row] = [*read_table(path / INDEX)]
+        rows: list[Row] = [*read_table(path / VIEW_INDEX)]
         return cls(path, (path / ARCHIVE).exists(), {row["sha256"]: row for row in rows}, rows)
 
     def __enter__(self) -> ViewFolder:
@@ -59,7 +59,7 @@ class ViewFolder:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self._archive:
             self._archive.close()
-        write_table(self.path / INDEX, COLUMNS, self._in_order)
+        write_table(self.path / VIEW_INDEX, COLUMNS, self._in_order)
 
     def images(self) -> list[tuple[Row, Path | zipfile.Path]]:
         """Return the rows of a view that was written before, in their order, each with its image's file."""

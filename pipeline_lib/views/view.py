@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from pipeline_lib.settings.sections import TestViewSettings, TrainViewSettings
 
-INDEX = "index.csv"
+VIEW_INDEX = "index.csv"
 """Beside the images of a view: image, file, sha256 of the original and of the copy, and what was drawn."""
 
 ARCHIVE = "images.zip"

@@ -14,7 +14,7 @@ from support import kept
 from pipeline_lib.features import table as reading
 from pipeline_lib.features.engine import engine
 from pipeline_lib.features.shards import write_shard
-from pipeline_lib.features.table import FEATURES, INDEX, FeatureSet, Row, read_index
+from pipeline_lib.features.table import FEATURES, SHARD_INDEX, FeatureSet, Row, read_index
 from pipeline_lib.images.prepare import Preprocessing
 from pipeline_lib.weights.convert import build_backbone
 from pipeline_lib.weights.export import export_onnx
@@ -132,7 +132,7 @@ def test_rows_that_the_previous_shard_knows_are_not_computed(tmp_path_factory, b
     np.testing.assert_allclose(np.load(folder / FEATURES)[:, 0], sorted(after))
 
 
-@pytest.mark.parametrize("damaged", [FEATURES, INDEX])
+@pytest.mark.parametrize("damaged", [FEATURES, SHARD_INDEX])
 def test_a_damaged_shard_hands_no_row_on(tmp_path: Path, damaged: str) -> None:
     rows = write_images(tmp_path, 3)
     shard = make_shard(tmp_path, "previous", rows)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 
+from pipeline_lib.files.table import read_table
 from pipeline_lib.reporting.figures.canvas import INK, MUTED, NARROW, PALETTE, PAPER, canvas, png, style
 
 History = Mapping[str, Sequence[float]]
@@ -24,10 +24,8 @@ def read_history(path: Path) -> dict[str, list[float]]:
 
     The columns are ``epoch`` and any of ``<split>_loss``, ``<split>_top1`` (split: train, val, test) and ``lr``.
     """
-    with path.open(encoding="utf-8", newline="") as file:
-        reader = csv.DictReader(file)
-        rows = list(reader)
-        return {name: [float(row[name] or math.nan) for row in rows] for name in reader.fieldnames or ()}
+    rows = read_table(path)
+    return {name: [float(row[name] or math.nan) for row in rows] for name in (rows[0] if rows else ())}
 
 
 def loss_curve(history: History, best_epoch: int | None = None) -> bytes | None:

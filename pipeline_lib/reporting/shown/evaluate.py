@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from PIL import Image as PillowImage
 from pipeline_lib.evaluation.examples import read_examples
 from pipeline_lib.evaluation.scores import FIGURES, Figure
 from pipeline_lib.evaluation.selection import SETS, Selection, scored, selections
+from pipeline_lib.files.table import read_table
 from pipeline_lib.reporting import figures
 from pipeline_lib.reporting.blocks import Block, Cell, Image, Images, Results, Shown, Table, settings_of
 from pipeline_lib.reporting.formats import NOTHING, interval, percent
@@ -54,10 +54,7 @@ def evaluation_blocks(folder: Path, metrics: Metrics) -> list[Block]:
 
 def _rows(path: Path) -> list[dict[str, str]]:
     """Return a table's rows, none when the evaluation had nothing to write into it."""
-    if not path.exists():
-        return []
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+    return read_table(path) if path.exists() else []
 
 
 def _share(share: float, low: float | None = None, high: float | None = None) -> Cell:
@@ -178,8 +175,7 @@ def _confusion(folder: Path, metrics: Metrics, each: Selection) -> Iterator[Bloc
     if not per_class:
         return
     classes, bins = [row["class"] for row in per_class], [row["bin"] for row in per_class]
-    with (folder / f"confusion{each.suffix}.csv").open(encoding="utf-8", newline="") as file:
-        counts = np.array([row[1:] for row in list(csv.reader(file))[1:]]).astype(np.int64)
+    counts = np.array([[*row.values()][1:] for row in read_table(folder / f"confusion{each.suffix}.csv")]).astype(np.int64)
     chart = figures.confusion(counts, classes, bins if any(bins) else None)
     caption = "Rows: the true class. Columns: what the network said. Right in blue, wrong in orange"
     caption += "; mistakes inside a frame end in the right bin." if any(bins) else "."
