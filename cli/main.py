@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from rich.console import Console
 from rich.highlighter import NullHighlighter
-from rich.markup import escape
 
-from flows.table import DEFAULT, FLOWS
-from pipeline_lib.errors import PipelineError, in_words, is_defect
+from cli.command import artifacts_option, config_option, explained, flow_option, json_option, set_option, use_artifacts
+from flows.table import FLOWS
+from pipeline_lib.errors import PipelineError
 
 if TYPE_CHECKING:
     from pipeline_lib.stages.run import Run
@@ -36,29 +36,17 @@ QUIET = {
 
 HEARTBEAT = "PREFECT_FLOWS_HEARTBEAT_FREQUENCY"
 
-_config_option = click.option(
-    "--config", type=click.Path(path_type=Path), metavar="FILE.yaml", help="Read settings from a file."
-)
-_set_option = click.option(
-    "--set", "assignments", multiple=True, metavar="NAME=VALUE", help="Change a setting, such as train.epochs=50."
-)
-_flow_option = click.option(
-    "--flow", type=click.Choice(list(FLOWS)), default=DEFAULT.name, show_default=True, help="Which flow."
-)
-
 
 def _pipeline_options(command: Command) -> Command:
     """Add the options that ``run`` and ``status`` share."""
     for option in (
-        click.option("--json", "as_json", is_flag=True, help="Print one JSON object as the last line of standard output."),
+        json_option,
         click.option("--verify", is_flag=True, help="Compare the digests of kept results too, not their sizes alone."),
-        click.option(
-            "--artifacts", type=click.Path(path_type=Path), help="Folder of all results (GARBAGE_ARTIFACTS, ./artifacts)."
-        ),
-        _config_option,
-        _set_option,
+        artifacts_option,
+        config_option,
+        set_option,
         click.option("--dataset", help="  ".join(f"{row.name}: {row.datasets}." for row in FLOWS.values())),
-        _flow_option,
+        flow_option,
     ):
         command = option(command)
     return command
@@ -90,16 +78,16 @@ def status_command(**options: Any) -> None:
 @click.option(
     "--older-than", type=click.FloatRange(min=0), default=0.0, metavar="DAYS", help="Leave out what was checked since then."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object as the last line of standard output.")
-@click.option("--artifacts", type=click.Path(path_type=Path), help="Folder of all results (GARBAGE_ARTIFACTS, ./artifacts).")
+@json_option
+@artifacts_option
 def verify_command(older_than: float, as_json: bool, artifacts: Path | None) -> None:
     """Compare kept results with their recorded digests and list those that are damaged; exit code 1 if any is."""
-    _use_artifacts(artifacts)
+    use_artifacts(artifacts)
     from pipeline_lib.stages.store import Store
     from pipeline_lib.stages.verification import check_results
 
     started, told = time.perf_counter(), Console(stderr=True)
-    with _explained(told):
+    with explained(told):
         results = list(check_results(Store(), older_than))
     damaged = [result for result in results if result.damage]
     size, seconds = sum(result.bytes for result in results), time.perf_counter() - started
@@ -127,7 +115,7 @@ def _execute(
     verify: bool,
     as_json: bool,
 ) -> None:
-    _use_artifacts(artifacts)
+    use_artifacts(artifacts)
     from pipeline_lib.settings.load import load_settings
     from pipeline_lib.stages.run import Run, watching
 
@@ -137,7 +125,7 @@ def _execute(
     if not planning:
         run.listener = lambda row: _announce(told, row)
         run.say = lambda line: told.print(f"         {line}", style="dim", markup=False, highlight=False)
-    with _explained(told, lambda error: {"stages": run.stages, "error": error} if as_json else None), watching(run):
+    with explained(told, lambda error: {"stages": run.stages, "error": error} if as_json else None), watching(run):
         settings = load_settings(config, assignments, FLOWS[flow].settings)
         function = FLOWS[flow].load()
         if not planning:
@@ -197,13 +185,6 @@ def _show_warnings(console: Console) -> None:
     logging.getLogger("pipeline_lib").addHandler(handler)
 
 
-def _use_artifacts(artifacts: Path | None) -> None:
-    if artifacts:
-        from pipeline_lib.stages.root import ARTIFACTS
-
-        os.environ[ARTIFACTS] = str(artifacts.absolute())
-
-
 def _announce(console: Console, row: dict[str, Any]) -> None:
     from cli.console import announce
 
@@ -223,23 +204,6 @@ def _show(result: dict[str, Any], console: Console, run: Run) -> None:
             console.print(f"{name:<10} {text}", soft_wrap=True, highlight=False, markup=False)
 
 
-@contextmanager
-def _explained(console: Console, as_json: Callable[[str], dict[str, Any] | None] = lambda error: None) -> Iterator[None]:
-    """Turn an error into one sentence and exit code 1; what is neither the user's nor the machine's keeps its traceback."""
-    try:
-        yield
-    except Exception as error:
-        if is_defect(error):
-            console.print_exception(max_frames=8)
-        sentence = in_words(error)
-    else:
-        return
-    console.print(f"[bold red]error[/] {escape(sentence)}", soft_wrap=True, highlight=False)
-    if (result := as_json(sentence)) is not None:
-        click.echo(json.dumps(result))
-    sys.exit(1)
-
-
 @main.command()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="IMAGE|FOLDER ...")
 @click.option("--model", type=click.Path(path_type=Path), help="Folder of a model, instead of the last one of a dataset.")
@@ -248,11 +212,11 @@ def _explained(console: Console, as_json: Callable[[str], dict[str, Any] | None]
     help="Name or PATH of the dataset whose model predicts.  "
     "[default: the one trained on last; the embedded sample only if there is no other]",
 )
-@_flow_option
+@flow_option
 @click.option("--top", default=5, show_default=True, type=click.IntRange(min=1), help="Classes listed for each image.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON list as the last line of standard output.")
 @click.option("--csv", "csv_path", type=click.Path(path_type=Path), help="Write the predictions to a CSV file too.")
-@click.option("--artifacts", type=click.Path(path_type=Path), help="Folder of all results (GARBAGE_ARTIFACTS, ./artifacts).")
+@artifacts_option
 def predict(
     paths: tuple[Path, ...],
     model: Path | None,
@@ -271,9 +235,9 @@ def predict(
     """
     if model and dataset:
         raise click.UsageError("--model names a folder and --dataset a dataset's model: give one of them.")
-    _use_artifacts(artifacts)
+    use_artifacts(artifacts)
     told = Console(stderr=True)
-    with _explained(told):
+    with explained(told):
         from cli.console import predictions_table, tell_model
         from pipeline_lib.prediction.predict import check_answered, predict_paths, write_csv
         from pipeline_lib.stages.latest import latest_model, named_model
@@ -294,15 +258,15 @@ def predict(
 @click.argument("photographs", nargs=-1, required=True, metavar="PHOTO ...")
 @click.option("--as", "label", required=True, metavar="CLASS|remove|keep", help="What the label is.")
 @click.option("--dataset", required=True, help="Name or PATH of the dataset that the photographs belong to.")
-@click.option("--artifacts", type=click.Path(path_type=Path), help="Folder of all results (GARBAGE_ARTIFACTS, ./artifacts).")
+@artifacts_option
 def label(photographs: tuple[str, ...], label: str, dataset: str, artifacts: Path | None) -> None:
     """Record what you decided about the labels of photographs, in the dataset's labels.csv; the next run uses it.
 
     PHOTO is the path of a photograph, or its sha256 as the list of suspects has it; copies with the same bytes are meant too.
     CLASS is the class that it belongs in, "remove" says that it belongs in none, and "keep" that its label is right.
     """
-    _use_artifacts(artifacts)
-    with _explained(Console(stderr=True)):
+    use_artifacts(artifacts)
+    with explained(Console(stderr=True)):
         from pipeline_lib.data.decisions import labels_file
         from pipeline_lib.data.sources import place_of
         from pipeline_lib.labels.record import check_label, digest_of, record
@@ -318,15 +282,15 @@ def label(photographs: tuple[str, ...], label: str, dataset: str, artifacts: Pat
 
 
 @main.command()
-@_flow_option
-@_config_option
-@_set_option
+@flow_option
+@config_option
+@set_option
 def settings(flow: str, config: Path | None, assignments: tuple[str, ...]) -> None:
     """List every setting with its value and what it is for."""
     from cli.console import settings_table
     from pipeline_lib.settings.load import load_settings
 
-    with _explained(Console(stderr=True)):
+    with explained(Console(stderr=True)):
         loaded = load_settings(config, assignments, FLOWS[flow].settings)
     Console().print(settings_table(loaded))
 
