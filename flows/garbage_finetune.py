@@ -21,6 +21,7 @@ from pipeline_lib.views.shard import Shard, ShardView, shards_of
 from pipeline_lib.views.view import CLEAN, views_of
 from pipeline_lib.weights.sources import source_fingerprint
 from tasks.contract.endings import ends_in_words, run_name, top1
+from tasks.contract.looks import count_look, looked_at
 from tasks.contract.source import find_source
 from tasks.finetune.audit import audit_stage
 from tasks.finetune.augment import augment_stage
@@ -73,8 +74,9 @@ def garbage_finetune(dataset: str = "sample", settings: Settings = Settings()) -
         model = train_stage(**base, backbone=backbone, features=_of("train", features), train=settings.train)
         judging = {"corrections": found.part(CORRECTIONS), "augment_test": settings.augment_test, "evaluate": settings.evaluate}
         scores = evaluate_stage(**base, model=model, features=_of("test", features), **judging)
-        report = report_stage(**run.shown, name=source.name)
-        return conclude(run, top1, scores, model=model, evaluation=scores, report=report)
+        looks = count_look(run, data.part("test/"), scores, settings)
+        report = report_stage(**run.shown, name=source.name, looks=looks)
+        return conclude(run, top1, scores, looks=looked_at(looks), model=model, evaluation=scores, report=report)
 
 
 def _weights(settings: Settings) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from pipeline_lib.settings.sections import LenetSettings
 from pipeline_lib.stages.latest import conclude
 from pipeline_lib.stages.run import Run, running
 from tasks.contract.endings import ends_in_words, run_name, top1
+from tasks.contract.looks import count_look, looked_at
 from tasks.contract.source import find_source
 from tasks.lenet.dataset import dataset_stage
 from tasks.lenet.evaluate import evaluate_stage
@@ -40,8 +41,10 @@ def lenet_mnist(dataset: str | None = None, settings: LenetSettings = LenetSetti
         data = dataset_stage(source=source, **_of_images(source, settings))
         model = train_stage(dataset=data, network=settings.network, train=settings.train, seed=settings.seed)
         scores = evaluate_stage(dataset=data, model=model, evaluate=settings.evaluate, seed=settings.seed)
-        report = report_stage(**run.shown, name=source.name, kind=source.kind)
-        return conclude(run, top1, scores, data=WHAT[source.kind], model=model, evaluation=scores, report=report)
+        looks = count_look(run, data.part("test"), scores, settings)
+        report = report_stage(**run.shown, name=source.name, kind=source.kind, looks=looks)
+        kept = {"model": model, "evaluation": scores, "report": report}
+        return conclude(run, top1, scores, data=WHAT[source.kind], looks=looked_at(looks), **kept)
 
 
 def _of_images(source: Source, settings: LenetSettings) -> dict[str, Any]:

@@ -143,7 +143,7 @@ REACHED: dict[str, tuple[dict[str, str], str]] = {
     "finetune.report": (
         {
             "": "__init__",
-            "reporting": "blocks formats",
+            "reporting": "blocks formats looks",
             "reporting/pages": "markdown provenance report",
             "reporting/pages/templates": "report.css report.html.j2 report.md.j2",
         },
@@ -187,7 +187,7 @@ REACHED: dict[str, tuple[dict[str, str], str]] = {
     "lenet.report": (
         {
             "": "__init__",
-            "reporting": "blocks formats",
+            "reporting": "blocks formats looks",
             "reporting/pages": "markdown provenance report",
             "reporting/pages/templates": "report.css report.html.j2 report.md.j2",
         },

@@ -33,7 +33,9 @@ class TrainedModel(NamedTuple):
     others: tuple[str, ...] = ()
 
 
-def conclude(run: Run, headline: Callable[[Summary], str], figures: Ref, *, data: str = "", **kept: Ref) -> dict[str, Any]:
+def conclude(
+    run: Run, headline: Callable[[Summary], str], figures: Ref, *, data: str = "", looks: str = "", **kept: Ref
+) -> dict[str, Any]:
     """Let ``latest/`` lead to the results that people look for, and return what a flow returns to its caller.
 
     Args:
@@ -41,17 +43,18 @@ def conclude(run: Run, headline: Callable[[Summary], str], figures: Ref, *, data
         headline: Says in a few words what the figures come to.
         figures: The result whose summary is the run's figures.
         data: What the dataset is, in words; its name if not given.
+        looks: How often its test set was looked at, in words.
         **kept: Results by name: the ``report``, the ``model``, and the ``evaluation`` if figures are those of a classifier.
 
     Returns:
-        ``stages`` (one row each) and, unless the run is only planned, ``metrics``, ``data``, ``headline`` and the path of each
-        result that is kept: of its page, if it has one.
+        ``stages`` (one row each) and, unless the run is only planned, ``metrics``, ``data``, ``headline``, ``looks`` if they
+        were counted, and the path of each result that is kept: of its page, if it has one.
     """
     if run.planning:
         return {"stages": run.stages}
     keep_latest(run.store, run.flow, run.dataset, **kept)
     metrics = figures.manifest().summary
-    words = {"data": data or run.dataset, "headline": headline(metrics)}
+    words = {"data": data or run.dataset, "headline": headline(metrics), **({"looks": looks} if looks else {})}
     paths = {name: str(ref.folder / ref.manifest().summary.get("html", "")) for name, ref in kept.items()}
     return {"stages": run.stages, "metrics": metrics, **words, **paths}
 

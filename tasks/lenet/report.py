@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline_lib.stages.result import Ref, Summary
 from tasks.contract.stage import stage
+
+if TYPE_CHECKING:
+    from pipeline_lib.evaluation.looks import Looks
 
 NAMES = {"mnist": "MNIST", "digits": "scikit-learn's digits (not MNIST)"}
 
 
 @stage("report")
-def report_stage(folder: Path, *, name: str, kind: str, **shown: Ref) -> Summary:
-    """Write the report on a dataset of that name and kind; ``shown`` is what all stages show, in order."""
+def report_stage(folder: Path, *, name: str, kind: str, looks: Looks, **shown: Ref) -> Summary:
+    """Write the report on a dataset of that name and kind.
+
+    ``shown`` is what all stages show, in order; ``looks`` how often the test set was looked at.
+    """
     from pipeline_lib.reporting.pages.report import write_report
 
-    return write_report(folder, f"LeNet-5 on {NAMES.get(kind, name)}", shown)
+    return write_report(folder, f"LeNet-5 on {NAMES.get(kind, name)}", shown, looks)

@@ -6,15 +6,19 @@ import pkgutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 
 from pipeline_lib.reporting.blocks import Block, Cell, Image, Page, Section, Shown, Table, facts, read_shown
 from pipeline_lib.reporting.formats import duration, value
+from pipeline_lib.reporting.looks import looks_in_words, optimism_in_words
 from pipeline_lib.reporting.pages import markdown
 from pipeline_lib.reporting.pages.provenance import commit, versions
 from pipeline_lib.stages.result import Ref
+
+if TYPE_CHECKING:
+    from pipeline_lib.evaluation.looks import Looks
 
 _FIGURES = "figures"
 
@@ -22,15 +26,17 @@ Timings = Mapping[str, Mapping[str, Any]]
 """Stage -> what `keep_shown` has returned."""
 
 
-def write_report(folder: Path, title: str, stages: Mapping[str, Ref]) -> dict[str, Any]:
-    """Write the report on what each stage shows, in their order; see `build_report`."""
+def write_report(folder: Path, title: str, stages: Mapping[str, Ref], looks: Looks) -> dict[str, Any]:
+    """Write the report on what each stage shows, in their order, and on the looks at the test set; see `build_report`."""
     shown = {stage: read_shown(ref.folder) for stage, ref in stages.items()}
     timings = {stage: ref.manifest().summary for stage, ref in stages.items()}
     at = commit()
-    return build_report(folder, report_page(title, shown, timings, ({"commit": at} if at else {}) | versions()))
+    return build_report(folder, report_page(title, shown, timings, ({"commit": at} if at else {}) | versions(), looks))
 
 
-def report_page(title: str, stages: Mapping[str, Shown], timings: Timings, made_with: Mapping[str, str]) -> Page:
+def report_page(
+    title: str, stages: Mapping[str, Shown], timings: Timings, made_with: Mapping[str, str], looks: Looks | None = None
+) -> Page:
     """Return the report's page: a section for each stage that shows something, then all settings and the times.
 
     Args:
@@ -38,17 +44,19 @@ def report_page(title: str, stages: Mapping[str, Shown], timings: Timings, made_
         stages: What each stage shows, in the order of the run.
         timings: How long each stage took.
         made_with: The commit and the versions of the libraries.
+        looks: How often the test set was looked at.
     """
     every = list(stages.values())
+    counted, warning = (looks_in_words(looks), optimism_in_words(looks)) if looks else ("", "")
     sections = [Section(stage.replace("_", "-"), shown.title, shown.blocks) for stage, shown in stages.items()]
     sections.append(Section("settings", "Settings", _settings(every), dense=True))
     sections.append(Section("run", "Run", [*_times(timings), *facts(made_with, "Versions")]))
     return Page(
         title,
         " ".join(shown.lead for shown in every if shown.lead),
-        tuple(notice for shown in every for notice in shown.notices),
+        (*(notice for shown in every for notice in shown.notices), *filter(None, [warning])),
         [card for shown in every for card in shown.cards],
-        [finding for shown in every for finding in shown.findings],
+        [*(finding for shown in every for finding in shown.findings), *filter(None, [counted])],
         [section for section in sections if section.blocks],
     )
 

@@ -1,0 +1,171 @@
+"""Looks at a test set: a ledger of every evaluation that a run has shown, and what choosing among them is worth.
+
+A test set that was looked at often is no longer a test: whoever keeps the best of many models by their figures on it keeps
+luck too. The ledger is one CSV file that is only added to, a row for each run and evaluation. A *look* is an evaluation with
+predictions of its own: the same predictions again, in another run or with other intervals and pictures, tell nothing new.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+from statistics import NormalDist
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from pipeline_lib.errors import PipelineError
+from pipeline_lib.files.description import first_fault
+from pipeline_lib.files.table import read_table, write_table
+
+LEDGER = "looks.csv"
+"""The ledger's name in the artifacts root."""
+
+
+class Entry(BaseModel):
+    """A row of the ledger: the figures on a test set that one run has shown.
+
+    Attributes:
+        when: When, in UTC.
+        run: Id of the run.
+        flow: Name of the flow.
+        dataset: Name of the dataset.
+        test: Digest of the test set's content.
+        evaluation: Key of the evaluation.
+        predictions: Digest of what the model said about every view of every test image.
+        settings: The settings that are not the default, as JSON with sorted names.
+        top1: Top-1 on test without leaks, 0..1; None if all of test leaks.
+        top1_low: Lower end of its interval.
+        top1_high: Upper end of its interval.
+        images: Number of images that it was measured on.
+        n_effective: Number of independent images that these are worth.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    when: datetime
+    run: str
+    flow: str
+    dataset: str
+    test: str
+    evaluation: str
+    predictions: str
+    settings: str
+    top1: float | None = None
+    top1_low: float | None = None
+    top1_high: float | None = None
+    images: int | None = None
+    n_effective: float | None = None
+
+
+class Looks(BaseModel):
+    """How often a test set was looked at, as seen by one of the evaluations.
+
+    Attributes:
+        times: Number of looks: of evaluations that differ in their predictions.
+        settings: Number of different settings among them, at most ``times``.
+        optimism: What the figure gains by being the highest of all looks, at most and on average, if all models were equally
+            good, 0..1; see `optimism_of_best`. None if another figure is higher or there is no other.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    times: int
+    settings: int
+    optimism: float | None = None
+
+
+def read_ledger(path: Path) -> list[Entry]:
+    """Return the rows of a ledger, the oldest first; none if there is no ledger yet.
+
+    Raises:
+        PipelineError: A row is not one that was written here.
+    """
+    entries = []
+    for line, row in enumerate(read_table(path) if path.exists() else [], start=2):
+        try:
+            entries.append(Entry.model_validate({str(name): text or None for name, text in row.items()}))
+        except ValidationError as error:
+            raise PipelineError(
+                f"Line {line} of the ledger {path} is damaged ({first_fault(error)}): correct or remove it and run again"
+            ) from None
+    return entries
+
+
+def add_to_ledger(path: Path, entry: Entry) -> list[Entry]:
+    """Add a row to a ledger, which is made if there is none, and return all of its rows.
+
+    Whoever reads it meanwhile, or after a process was killed here, finds it with the row or without. The caller holds a lock,
+    so that no other process adds a row at the same time.
+
+    Raises:
+        PipelineError: The ledger is damaged.
+    """
+    entries = [*read_ledger(path), entry]
+    fresh = path.with_name(f".{path.name}")
+    write_table(fresh, list(Entry.model_fields), (each.model_dump(mode="json") for each in entries))
+    fresh.replace(path)
+    return entries
+
+
+def looks_of(entry: Entry, entries: Iterable[Entry]) -> Looks:
+    """Return how often the test set of an entry was looked at, according to the rows of a ledger, which has that entry.
+
+    The settings of a look are those that have shown it first: other settings that give the same predictions compare nothing.
+    """
+    looks: dict[str, Entry] = {}
+    for each in entries:
+        if each.test == entry.test:
+            looks.setdefault(each.predictions, each)
+    settings = {(each.flow, each.settings) for each in looks.values()}
+    figures = [each.top1 for each in looks.values() if each.top1 is not None]
+    optimism = None
+    if entry.top1 is not None and entry.n_effective is not None and len(figures) > 1 and entry.top1 >= max(figures):
+        optimism = round(optimism_of_best(entry.top1, entry.n_effective, len(figures)), 6)
+    return Looks(times=len(looks), settings=len(settings), optimism=optimism)
+
+
+def optimism_of_best(share: float, n: float, count: int) -> float:
+    """Return by how much the best of equally good models exceeds their accuracy on average, at most, 0..1.
+
+    The errors of a measured share are nearly normal, so the highest of them is expected at the standard error times
+    `expected_maximum`. That is exact for measurements that are independent. Models that are judged on the same images err
+    together: with a correlation rho of any two figures the factor ``sqrt(1 - rho)`` is left out here, hence at most.
+
+    Source: J. E. Smith, R. L. Winkler, "The optimizer's curse: skepticism and postdecision surprise in decision analysis",
+    Management Science 52 (2006), section 2.
+
+    Args:
+        share: The highest share, 0..1.
+        n: Number of independent images that it was measured on, above 0.
+        count: Number of models among which it is the highest.
+    """
+    return standard_error(share, n) * expected_maximum(count)
+
+
+def standard_error(share: float, n: float) -> float:
+    """Return the standard error of a share that was measured on n independent rows.
+
+    Two hits and two misses are added, for the plain ``sqrt(p q / n)`` is 0 where all rows are right, as if nothing could be
+    better known.
+
+    Source: A. Agresti, B. A. Coull, "Approximate is better than 'exact' for interval estimation of binomial proportions",
+    The American Statistician 52 (1998).
+    """
+    likely = (share * n + 2) / (n + 4)
+    return math.sqrt(likely * (1 - likely) / (n + 4))
+
+
+def expected_maximum(count: int) -> float:
+    """Return the expected value of the largest of ``count`` independent standard normal variables.
+
+    With F their distribution function it is ``b - integral of F(x)^count from -b to b`` for a b beyond which nothing lies,
+    here by the trapezoidal rule, whose error is below 1e-10 up to a million variables.
+
+    Source: H. A. David, H. N. Nagaraja, "Order Statistics", third edition (2003), section 3.1.
+    """
+    bound, steps = 10, 64  # steps of 1/64 from -10 to 10; F is 0 at one end and 1 at the other
+    below = NormalDist().cdf
+    area = sum(below(place / steps) ** count for place in range(-bound * steps + 1, bound * steps)) + 0.5
+    return bound - area / steps

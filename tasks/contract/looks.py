@@ -1,0 +1,62 @@
+"""Every run that shows figures on a test set has looked at it, whether they were computed or reused: here that is counted."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+from pipeline_lib.evaluation.looks import LEDGER, Entry, Looks, add_to_ledger, looks_of, read_ledger
+from pipeline_lib.evaluation.selection import WITHOUT_LEAKS
+from pipeline_lib.reporting.looks import looks_in_words, optimism_in_words
+from pipeline_lib.settings.load import changed_settings
+from pipeline_lib.settings.sections import Section
+from pipeline_lib.stages.run import Run
+from pipeline_lib.stages.store import Ref
+from tasks.contract.locks import file_lock
+
+
+def count_look(run: Run, test: Ref, evaluation: Ref, settings: Section) -> Looks | None:
+    """Add what a run shows to the ledger of looks, and return how often its test set was looked at by now.
+
+    While planning nothing is added, and the count is what it would be; None if the evaluation is still to be computed.
+
+    Args:
+        run: The run in progress.
+        test: The images of the test set.
+        evaluation: The evaluation on it, which has ``predictions.csv`` and the figures as its summary.
+        settings: All settings of the run.
+
+    Raises:
+        PipelineError: The ledger is damaged.
+    """
+    if evaluation.pending:
+        return None
+    entry = _entry(run, test, evaluation, settings)
+    ledger = run.store.root / LEDGER
+    if run.planning:
+        return looks_of(entry, [*read_ledger(ledger), entry])
+    with file_lock("looks"):
+        entries = add_to_ledger(ledger, entry)
+    return looks_of(entry, entries)
+
+
+def _entry(run: Run, test: Ref, evaluation: Ref, settings: Section) -> Entry:
+    manifest = evaluation.manifest()
+    changed = changed_settings(settings)
+    figures = manifest.summary[f"test{WITHOUT_LEAKS}"] or {}
+    return Entry(
+        when=datetime.now(UTC).replace(microsecond=0),
+        run=run.id,
+        flow=run.flow,
+        dataset=run.dataset,
+        test=test.digest,
+        evaluation=evaluation.key,
+        predictions=next(output.sha256 for output in manifest.outputs if output.path == "predictions.csv"),
+        settings=json.dumps(changed, sort_keys=True, ensure_ascii=False, separators=(",", ":")),
+        **{name: figures.get(name) for name in ("top1", "top1_low", "top1_high", "images", "n_effective")},
+    )
+
+
+def looked_at(looks: Looks | None) -> str:
+    """Return the sentences on the looks at a test set that a run ends with; empty while it is still to be evaluated."""
+    return " ".join(filter(None, [looks_in_words(looks), optimism_in_words(looks)])) if looks else ""
