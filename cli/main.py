@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.highlighter import NullHighlighter
 
 from cli.command import artifacts_option, config_option, explained, flow_option, json_option, set_option, use_artifacts
+from cli.runs import runs_command
 from flows.table import FLOWS
 from pipeline_lib.errors import PipelineError
 
@@ -294,6 +295,8 @@ def settings(flow: str, config: Path | None, assignments: tuple[str, ...]) -> No
         loaded = load_settings(config, assignments, FLOWS[flow].settings)
     Console().print(settings_table(loaded))
 
+
+main.add_command(runs_command)
 
 if __name__ == "__main__":
     main()

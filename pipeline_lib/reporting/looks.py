@@ -15,12 +15,12 @@ def looks_in_words(looks: Looks) -> str:
     return f"This test set has been looked at {times}; {compared} compared."
 
 
-def optimism_in_words(looks: Looks) -> str:
-    """Return what the highest of several figures owes to chance; empty unless it is the highest."""
+def optimism_in_words(looks: Looks, figure: str = "The top-1 of this run") -> str:
+    """Return what a figure owes to chance by being the highest of several; empty unless it is."""
     if looks.optimism is None:
         return ""
     return (
-        f"The top-1 of this run is the highest of {looks.times:,} looks at this test set. The best of as many equally good "
+        f"{figure} is the highest of {looks.times:,} looks at this test set. The best of as many equally good "
         f"models exceeds its true accuracy by up to {100 * looks.optimism:.1f} points on average, by chance alone: the "
         "standard error times the expected maximum of as many standard normal variables, and less where the models err on the "
         "same images. What a model that was chosen for this figure is worth, only images that nobody has looked at can say."

@@ -104,11 +104,16 @@ def _newest(models: dict[str, TrainedModel]) -> TrainedModel:
     return max(candidates, key=lambda model: (model.trained or datetime.min, model.dataset))
 
 
-def _of(dataset: str, models: dict[str, TrainedModel]) -> TrainedModel:
+def names_of(dataset: str) -> list[str]:
+    """Return what the folder of a dataset in ``latest/`` may be called, if this is its name or its path."""
     path = Path(dataset).expanduser().resolve()
-    for name in (dataset, path.stem if path.is_file() else path.name):
-        if file_name(name) in models:
-            return models[file_name(name)]
+    return [file_name(name) for name in (dataset, path.stem if path.is_file() else path.name)]
+
+
+def _of(dataset: str, models: dict[str, TrainedModel]) -> TrainedModel:
+    for name in names_of(dataset):
+        if name in models:
+            return models[name]
     raise PipelineError(f"There is no model of the dataset {dataset}; there is one of {', '.join(sorted(models))}")
 
 

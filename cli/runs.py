@@ -1,0 +1,116 @@
+"""The command ``garbage runs``: what runs have shown of which test set, and how often each was looked at."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from cli.command import artifacts_option, explained, json_option, use_artifacts
+from flows.table import FLOWS
+
+if TYPE_CHECKING:
+    from pipeline_lib.evaluation.looks import Entry, Looks
+
+
+class Evaluated(NamedTuple):
+    """What settings have given on a test set: the row of the last run that has shown it, and how many runs have."""
+
+    entry: Entry
+    runs: int
+    looks: Looks
+
+
+@click.command("runs")
+@click.option("--flow", type=click.Choice(list(FLOWS)), help="The runs of one flow alone.")
+@click.option("--dataset", help="The runs on one dataset alone, by its name or PATH.")
+@json_option
+@artifacts_option
+def runs_command(flow: str | None, dataset: str | None, as_json: bool, artifacts: Path | None) -> None:
+    """List what runs have shown of their test sets, newest first, and how often each test set was looked at."""
+    use_artifacts(artifacts)
+    from pipeline_lib.evaluation.looks import LEDGER, read_ledger
+    from pipeline_lib.stages.latest import file_name, names_of
+    from pipeline_lib.stages.store import Store
+
+    with explained(Console(stderr=True)):
+        entries = read_ledger(Store().root / LEDGER)
+    wanted = [
+        each
+        for each in evaluated(entries)
+        if (flow is None or each.entry.flow == flow) and (dataset is None or file_name(each.entry.dataset) in names_of(dataset))
+    ]
+    if as_json:
+        click.echo(json.dumps({"runs": [_plain(each) for each in wanted]}, ensure_ascii=False))
+    elif wanted:
+        for table in runs_tables(wanted):
+            Console().print(table)
+    else:
+        click.echo(_nothing(entries))
+
+
+def evaluated(entries: Iterable[Entry]) -> list[Evaluated]:
+    """Return every evaluation with the settings that gave it, the one that was shown last first."""
+    from pipeline_lib.evaluation.looks import looks_of
+
+    every = list(entries)
+    shown: dict[tuple[str, ...], list[Entry]] = {}
+    for entry in every:
+        shown.setdefault((entry.flow, entry.dataset, entry.test, entry.predictions, entry.settings), []).append(entry)
+    found = [Evaluated(rows[-1], len({row.run for row in rows}), looks_of(rows[-1], every)) for rows in shown.values()]
+    return sorted(found, key=lambda each: each.entry.when, reverse=True)
+
+
+def runs_tables(runs: Iterable[Evaluated]) -> Iterator[Table]:
+    """Yield a table for each flow, dataset and test set, in the order in which they come."""
+    places: dict[tuple[str, ...], list[Evaluated]] = {}
+    for each in runs:
+        places.setdefault((each.entry.flow, each.entry.dataset, each.entry.test), []).append(each)
+    yield from map(_table, places.values())
+
+
+def _table(runs: Sequence[Evaluated]) -> Table:
+    from pipeline_lib.reporting.formats import interval, percent
+    from pipeline_lib.reporting.looks import looks_in_words, optimism_in_words
+
+    first = runs[0]
+    title = f"{first.entry.flow} on {first.entry.dataset}, test set {first.entry.test[:8]}"
+    best = next((optimism_in_words(each.looks, percent(each.entry.top1)) for each in runs if each.looks.optimism), "")
+    caption = " ".join(filter(None, [looks_in_words(first.looks), best]))
+    table = Table(title=Text(title), title_justify="left", title_style="bold", caption=caption, caption_justify="left")
+    table.add_column("last run")
+    table.add_column("settings that differ", overflow="fold", ratio=1)
+    table.add_column("top-1 without leaks", justify="right")
+    table.add_column("runs", justify="right")
+    for each in runs:
+        entry = each.entry
+        between = "" if entry.top1 is None else f" ({interval(entry.top1_low, entry.top1_high)})"
+        when = f"{entry.when.astimezone():%Y-%m-%d %H:%M}"
+        table.add_row(when, Text(_settings(entry)), f"{percent(entry.top1)}{between}", f"{each.runs:,}")
+    return table
+
+
+def _settings(entry: Entry) -> str:
+    """Return the settings that are not the default as ``--set`` takes them."""
+    changed = json.loads(entry.settings).items()
+    texts = {name: value if isinstance(value, str) else json.dumps(value, separators=(",", ":")) for name, value in changed}
+    return " ".join(f"{name}={text}" for name, text in texts.items()) or "none"
+
+
+def _plain(each: Evaluated) -> dict[str, Any]:
+    entry = each.entry.model_dump(mode="json")
+    return {**entry, "settings": json.loads(each.entry.settings), "runs": each.runs, "looks": each.looks.model_dump()}
+
+
+def _nothing(entries: Iterable[Entry]) -> str:
+    """Say in one sentence that there is nothing to list, and what there is instead."""
+    others = sorted({f"{entry.flow} on {entry.dataset}" for entry in entries})
+    if not others:
+        return "No run has shown figures on a test set yet; `garbage run` starts one."
+    return f"No such run has shown figures on a test set; there are runs of {', '.join(others)}."
