@@ -10,8 +10,8 @@ from pipeline_lib.evaluation.selection import WITHOUT_LEAKS
 from pipeline_lib.reporting.looks import looks_in_words, optimism_in_words
 from pipeline_lib.settings.load import changed_settings
 from pipeline_lib.settings.sections import Section
+from pipeline_lib.stages.result import Ref
 from pipeline_lib.stages.run import Run
-from pipeline_lib.stages.store import Ref
 from tasks.contract.locks import file_lock
 
 

@@ -93,7 +93,9 @@ def test_the_expected_maximum_is_exact() -> None:
     assert {count: expected_maximum(count) for count in known} == pytest.approx(known, abs=1e-12)
     for count in (4, 30, 1_000, 1_000_000):
         peak = [math.sqrt(2 * math.log(count))]
-        exact, _ = quad(lambda x, m=count: m * x * norm.pdf(x) * math.exp((m - 1) * norm.logcdf(x)), -9, 9, points=peak, limit=500)
+        exact, _ = quad(
+            lambda x, m=count: m * x * norm.pdf(x) * math.exp((m - 1) * norm.logcdf(x)), -9, 9, points=peak, limit=500
+        )
         assert expected_maximum(count) == pytest.approx(exact, abs=1e-9)
 
 

@@ -10,6 +10,7 @@ import pytest
 from markdown_it import MarkdownIt
 from PIL import Image
 
+from pipeline_lib.evaluation.looks import Looks
 from pipeline_lib.reporting.blocks import Cell, Page, Section, Shown, Table, facts, keep_shown, read_shown
 from pipeline_lib.reporting.pages.report import artifact_of, build_report, report_page
 from pipeline_lib.reporting.shown.evaluate import evaluation_blocks
@@ -193,6 +194,26 @@ def test_a_title_alone_makes_a_report(tmp_path):
     assert read(tmp_path).all("section") == []
     assert (tmp_path / "report.md").read_text(encoding="utf-8").startswith("# Bare\n")
     assert summary["findings"] == []
+
+
+@pytest.mark.parametrize(
+    ("looks", "counted", "warned"),
+    [
+        (Looks(times=1, settings=1), "looked at once; 1 setting compared", ""),
+        (Looks(times=1_200, settings=30), "looked at 1,200 times; 30 settings compared", ""),
+        (Looks(times=7, settings=2, optimism=0.0234), "looked at 7 times; 2 settings compared", "up to 2.3 points on average"),
+    ],
+)
+def test_says_how_often_the_test_set_was_looked_at_and_warns_before_any_figure_that_was_the_best_of_many(
+    tmp_path, looks, counted, warned
+):
+    build_report(tmp_path, report_page("x", {"evaluate": Shown("Evaluation", findings=["Found."])}, {}, {}, looks))
+    page = read(tmp_path)
+    assert f"Found. This test set has been {counted}." in page.text
+    notices = [attributes for tag, attributes in page.tags if attributes.get("class") == "notice"]
+    assert len(notices) == (1 if warned else 0)
+    assert warned in page.text
+    assert warned in (tmp_path / "report.md").read_text(encoding="utf-8")
 
 
 def test_details_are_folded_in_the_page_left_out_of_its_markdown_and_shown_in_the_artifact(tmp_path):

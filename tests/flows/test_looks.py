@@ -1,0 +1,63 @@
+"""Every look at a test set is counted, in runs of the real flow: ledger, report, terminal and ``garbage runs`` agree."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from support import CommandLine, Finished
+
+HIGHEST = "is the highest of 2 looks at this test set"
+
+
+def looked(times: str) -> str:
+    return f"This test set has been looked at {times} compared."
+
+
+def reported(finished: Finished) -> str:
+    """The text of a run's report."""
+    return Path(finished.json["report"]).with_suffix(".md").read_text(encoding="utf-8")
+
+
+def test_a_changed_setting_is_another_look_and_a_reverted_one_is_not(
+    garbage: CommandLine, tiny_dataset: Path, first: Finished
+) -> None:
+    once, twice = looked("once; 1 setting"), looked("2 times; 2 settings")
+    assert once in reported(first)
+    assert once == first.json["looks"]
+    again = garbage.run(tiny_dataset)
+    assert set(again.statuses.values()) == {"reused"}
+    assert again.json["looks"] == once
+
+    changed = garbage.run(tiny_dataset, train__epochs=3)
+    assert twice in reported(changed)
+    ledger = (garbage.artifacts / "looks.csv").read_bytes()
+    planned = garbage("status", "--json", "--dataset", tiny_dataset)
+    assert planned.stage("report")["reason"] == "setting `looks.settings` 1 -> 2; setting `looks.times` 1 -> 2"
+    assert (garbage.artifacts / "looks.csv").read_bytes() == ledger
+
+    reverted = garbage.run(tiny_dataset)
+    assert [name for name, status in reverted.statuses.items() if status == "computed"] == ["report"]
+    assert twice in reported(reverted)
+    assert twice in reverted.json["looks"]
+    assert set(garbage.run(tiny_dataset).statuses.values()) == {"reused"}
+    assert_the_highest_is_warned_of({run.json["metrics"]["test"]["top1"]: reported(run) for run in (reverted, changed)})
+
+    listed = garbage("runs", "--json", "--dataset", tiny_dataset).json["runs"]
+    assert [each["runs"] for each in listed] == [4, 1]
+    assert listed[0]["settings"] == {**listed[1]["settings"], "train.epochs": 4}
+    assert listed[1]["top1"] == changed.json["metrics"]["test_without_leaks"]["top1"]
+    assert twice in garbage("runs").out
+
+
+def assert_the_highest_is_warned_of(reports: dict[float, str]) -> None:
+    """Reports by top-1: one when both runs are equally good."""
+    for top1, report in reports.items():
+        assert (HIGHEST in report) == (top1 == max(reports))
+
+
+def test_settings_of_the_evaluation_alone_are_no_further_look(
+    garbage: CommandLine, tiny_dataset: Path, first: Finished
+) -> None:
+    finer = garbage.run(tiny_dataset, evaluate__mistakes=3)
+    assert finer.statuses["evaluate"] == "computed"
+    assert finer.json["looks"] == first.json["looks"]
