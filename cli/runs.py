@@ -82,7 +82,9 @@ def _table(runs: Sequence[Evaluated]) -> Table:
     first = runs[0]
     title = f"{first.entry.flow} on {first.entry.dataset}, test set {first.entry.test[:8]}"
     best = next((optimism_in_words(each.looks, percent(each.entry.top1)) for each in runs if each.looks.optimism), "")
-    caption = " ".join(filter(None, [looks_in_words(first.looks), best]))
+    alike = len({each.entry.predictions for each in runs}) < len(runs)
+    note = "Settings that give the same predictions count once." if alike else ""
+    caption = " ".join(filter(None, [looks_in_words(first.looks), note, best]))
     table = Table(title=Text(title), title_justify="left", title_style="bold", caption=caption, caption_justify="left")
     table.add_column("last run")
     table.add_column("settings that differ", overflow="fold", ratio=1)

@@ -8,10 +8,10 @@ predictions of its own: the same predictions again, in another run or with other
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
-from statistics import NormalDist
+from statistics import NormalDist, fmean
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -122,39 +122,39 @@ def looks_of(entry: Entry, entries: Iterable[Entry]) -> Looks:
     figures = [each.top1 for each in looks.values() if each.top1 is not None]
     optimism = None
     if entry.top1 is not None and entry.n_effective is not None and len(figures) > 1 and entry.top1 >= max(figures):
-        optimism = round(optimism_of_best(entry.top1, entry.n_effective, len(figures)), 6)
+        optimism = round(optimism_of_best(figures, entry.n_effective), 6)
     return Looks(times=len(looks), settings=len(settings), optimism=optimism)
 
 
-def optimism_of_best(share: float, n: float, count: int) -> float:
-    """Return by how much the best of equally good models exceeds their accuracy on average, at most, 0..1.
+def optimism_of_best(shares: Sequence[float], n: float) -> float:
+    """Return by how much the highest of equally good models' figures exceeds their accuracy on average, at most, 0..1.
 
-    The errors of a measured share are nearly normal, so the highest of them is expected at the standard error times
-    `expected_maximum`. That is exact for measurements that are independent. Models that are judged on the same images err
-    together: with a correlation rho of any two figures the factor ``sqrt(1 - rho)`` is left out here, hence at most.
+    The errors of a measured share are nearly normal, so the highest of several is expected at the standard error times
+    `expected_maximum`. The accuracy that all of them have is estimated by their mean: at the highest share the standard error
+    would be that of luck. Models that are judged on the same images err together; with a correlation rho of any two figures
+    the excess is ``sqrt(1 - rho)`` of what is returned, hence at most.
 
     Source: J. E. Smith, R. L. Winkler, "The optimizer's curse: skepticism and postdecision surprise in decision analysis",
     Management Science 52 (2006), section 2.
 
     Args:
-        share: The highest share, 0..1.
-        n: Number of independent images that it was measured on, above 0.
-        count: Number of models among which it is the highest.
+        shares: The figures of all models, 0..1; at least one.
+        n: Number of independent images that they were measured on, above 0.
     """
-    return standard_error(share, n) * expected_maximum(count)
+    return standard_error(fmean(shares), n) * expected_maximum(len(shares))
 
 
 def standard_error(share: float, n: float) -> float:
     """Return the standard error of a share that was measured on n independent rows.
 
-    Two hits and two misses are added, for the plain ``sqrt(p q / n)`` is 0 where all rows are right, as if nothing could be
-    better known.
+    It is ``sqrt(p q / n)`` with p estimated after two hits and two misses are added: where all rows are right it would be 0
+    otherwise, as if nothing could be better known.
 
     Source: A. Agresti, B. A. Coull, "Approximate is better than 'exact' for interval estimation of binomial proportions",
     The American Statistician 52 (1998).
     """
     likely = (share * n + 2) / (n + 4)
-    return math.sqrt(likely * (1 - likely) / (n + 4))
+    return math.sqrt(likely * (1 - likely) / n)
 
 
 def expected_maximum(count: int) -> float:

@@ -48,7 +48,7 @@ def _entry(run: Run, test: Ref, evaluation: Ref, settings: Section) -> Entry:
         when=datetime.now(UTC).replace(microsecond=0),
         run=run.id,
         flow=run.flow,
-        dataset=run.dataset,
+        dataset=" ".join(run.dataset.split()),  # a carriage return would end a row of the table
         test=test.digest,
         evaluation=evaluation.key,
         predictions=next(output.sha256 for output in manifest.outputs if output.path == "predictions.csv"),

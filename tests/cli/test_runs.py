@@ -68,6 +68,16 @@ def cells(lines: list[str], setting: str) -> list[str]:
     return [cell.strip() for cell in line.strip("│").split("│")][1:]
 
 
+def test_settings_that_give_the_same_predictions_are_listed_and_count_once(root: Path) -> None:
+    note = "Settings that give the same predictions count once."
+    assert note not in runs(root)
+    show(root, 4, "third", {"stage_minutes": 9}, flow="lenet-mnist", dataset="my [bold]photos", test="0" * 64, top1=None)
+    text = " ".join(runs(root, "--flow", "lenet-mnist").split())
+    assert "stage_minutes=9" in text
+    assert "train.epochs=5" in text
+    assert f"{SENTENCE} once; 1 setting compared. {note}" in text
+
+
 def test_the_same_as_json_for_programs(root: Path) -> None:
     listed = json.loads(runs(root, "--json"))["runs"]
     assert [(each["flow"], each["runs"]) for each in listed] == [

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from scipy.integrate import quad
 from scipy.stats import norm
 
@@ -80,7 +81,7 @@ def test_other_test_sets_do_not_count_and_the_same_one_under_another_name_does()
 def test_the_highest_of_several_figures_is_corrected_and_no_other() -> None:
     high, low, unknown = row("A", "w", top1=0.95), row("B", "x", top1=0.9), row("C", "y", top1=None, n_effective=None)
     entries = [high, low, unknown]
-    assert looks_of(high, entries).optimism == pytest.approx(optimism_of_best(0.95, 96.5, 2), abs=1e-6)
+    assert looks_of(high, entries).optimism == pytest.approx(optimism_of_best([0.95, 0.9], 96.5), abs=1e-6)
     assert looks_of(low, entries).optimism is None
     assert looks_of(unknown, entries).optimism is None
     assert looks_of(high, [high, unknown]).optimism is None  # there is nothing that it could be higher than
@@ -99,23 +100,28 @@ def test_the_expected_maximum_is_exact() -> None:
         assert expected_maximum(count) == pytest.approx(exact, abs=1e-9)
 
 
-@pytest.mark.parametrize(("accuracy", "count"), [(0.9, 2), (0.9, 20), (0.7, 5)])
-def test_the_correction_is_what_simulated_test_sets_show_and_an_upper_bound_when_models_err_together(
+@pytest.mark.parametrize("accuracy", [0.7, 0.92])
+@pytest.mark.parametrize("count", [2, 10, 50])
+def test_the_correction_is_what_simulated_test_sets_show_and_an_upper_bound_where_models_err_together(
     accuracy: float, count: int
 ) -> None:
-    rng, images, trials = np.random.default_rng(0), 200, 4_000
-    independent = rng.binomial(images, accuracy, (trials, count)) / images
-    best = independent.max(axis=1)
-    stated = np.mean([optimism_of_best(share, images, count) for share in best])
-    assert stated == pytest.approx(best.mean() - accuracy, rel=0.12)
+    images, rng = 100, np.random.default_rng(0)
+    independent = rng.binomial(images, accuracy, (5_000, count)) / images
+    assert 0.8 < excess(independent, accuracy) / stated(independent, images) < 1.02
 
-    # Each image is hard or easy for all models alike: half of what decides about a hit is shared.
-    hard = rng.normal(size=(trials // 10, 1, images))
-    own = rng.normal(size=(trials // 10, count, images))
-    hits = (hard + own) / math.sqrt(2) < norm.ppf(accuracy)
-    best = hits.mean(axis=2).max(axis=1)
-    stated = np.mean([optimism_of_best(share, images, count) for share in best])
-    assert 0 < best.mean() - accuracy < stated
+    # Each image is easy or hard for all models alike, and for each of them to some extent of its own.
+    alike, own = rng.normal(size=(400, 1, images)), rng.normal(size=(400, count, images))
+    together = (math.sqrt(0.8) * alike + math.sqrt(0.2) * own < norm.ppf(accuracy)).mean(axis=2)
+    assert 0.4 < excess(together, accuracy) / stated(together, images) < 0.8
+
+
+def excess(shares: NDArray[np.float64], accuracy: float) -> float:
+    """By how much the highest figure of a trial exceeds the accuracy on average."""
+    return float(shares.max(axis=1).mean() - accuracy)
+
+
+def stated(shares: NDArray[np.float64], images: int) -> float:
+    return float(np.mean([optimism_of_best(trial, images) for trial in shares[:400].tolist()]))
 
 
 def test_a_share_without_a_single_miss_has_a_standard_error_too() -> None:
@@ -123,7 +129,7 @@ def test_a_share_without_a_single_miss_has_a_standard_error_too() -> None:
     assert 0 < standard_error(1.0, 100) < standard_error(1.0, 25)
 
 
-@given(st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1), max_size=5))
+@given(st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\r"), min_size=1), max_size=5))
 def test_what_is_written_is_read_back(tmp_path_factory: pytest.TempPathFactory, texts: list[str]) -> None:
     path = tmp_path_factory.mktemp("ledger") / "looks.csv"
     entries = [row(text, text, dataset=text) for text in texts]

@@ -82,6 +82,12 @@ def test_a_run_is_a_row_and_what_it_shows_again_is_no_further_look(
     assert {name: getattr(rows[0], name) for name in FIGURES if name != "macro_f1"}.items() <= FIGURES.items()
 
 
+def test_a_dataset_may_be_called_as_it_likes(store: Store, test: Ref, judge: Callable[[str], Ref]) -> None:
+    count_look(Run("garbage-finetune", 'my\r\n"photos", 垃圾'), test, judge("said"), Settings())
+    count_look(run(), test, judge("said"), Settings())
+    assert [row.dataset for row in read_ledger(store.root / LEDGER)] == ['my "photos", 垃圾', "pictures"]
+
+
 def test_a_test_set_whose_images_all_leak_has_no_figure(store: Store, test: Ref) -> None:
     evaluation = result(store, "evaluate", "predictions.csv", "said", {"test_without_leaks": None})
     assert looked_at(count_look(run(), test, evaluation, Settings())) == (
