@@ -16,13 +16,16 @@ from cli.command import artifacts_option, explained, json_option, use_artifacts
 from flows.table import FLOWS
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from pipeline_lib.evaluation.looks import Entry, Looks
 
 
 class Evaluated(NamedTuple):
-    """What settings have given on a test set: the row of the last run that has shown it, and how many runs have."""
+    """An evaluation: the row of the run that has shown it first, when a run did so last, how many runs did, and the looks."""
 
     entry: Entry
+    last: datetime
     runs: int
     looks: Looks
 
@@ -56,15 +59,17 @@ def runs_command(flow: str | None, dataset: str | None, as_json: bool, artifacts
 
 
 def evaluated(entries: Iterable[Entry]) -> list[Evaluated]:
-    """Return every evaluation with the settings that gave it, the one that was shown last first."""
+    """Return every evaluation of a flow on a dataset, the one that was shown last first."""
     from pipeline_lib.evaluation.looks import looks_of
 
     every = list(entries)
     shown: dict[tuple[str, ...], list[Entry]] = {}
     for entry in every:
-        shown.setdefault((entry.flow, entry.dataset, entry.test, entry.predictions, entry.settings), []).append(entry)
-    found = [Evaluated(rows[-1], len({row.run for row in rows}), looks_of(rows[-1], every)) for rows in shown.values()]
-    return sorted(found, key=lambda each: each.entry.when, reverse=True)
+        shown.setdefault((entry.flow, entry.dataset, entry.test, entry.evaluation), []).append(entry)
+    found = [
+        Evaluated(rows[0], rows[-1].when, len({row.run for row in rows}), looks_of(rows[0], every)) for rows in shown.values()
+    ]
+    return sorted(found, key=lambda each: each.last, reverse=True)
 
 
 def runs_tables(runs: Iterable[Evaluated]) -> Iterator[Table]:
@@ -82,9 +87,7 @@ def _table(runs: Sequence[Evaluated]) -> Table:
     first = runs[0]
     title = f"{first.entry.flow} on {first.entry.dataset}, test set {first.entry.test[:8]}"
     best = next((optimism_in_words(each.looks, percent(each.entry.top1)) for each in runs if each.looks.optimism), "")
-    alike = len({each.entry.predictions for each in runs}) < len(runs)
-    note = "Settings that give the same predictions count once." if alike else ""
-    caption = " ".join(filter(None, [looks_in_words(first.looks), note, best]))
+    caption = " ".join(filter(None, [looks_in_words(first.looks), best]))
     table = Table(title=Text(title), title_justify="left", title_style="bold", caption=caption, caption_justify="left")
     table.add_column("last run")
     table.add_column("settings that differ", overflow="fold", ratio=1)
@@ -93,7 +96,7 @@ def _table(runs: Sequence[Evaluated]) -> Table:
     for each in runs:
         entry = each.entry
         between = "" if entry.top1 is None else f" ({interval(entry.top1_low, entry.top1_high)})"
-        when = f"{entry.when.astimezone():%Y-%m-%d %H:%M}"
+        when = f"{each.last.astimezone():%Y-%m-%d %H:%M}"
         table.add_row(when, Text(_settings(entry)), f"{percent(entry.top1)}{between}", f"{each.runs:,}")
     return table
 
@@ -106,7 +109,7 @@ def _settings(entry: Entry) -> str:
 
 
 def _plain(each: Evaluated) -> dict[str, Any]:
-    entry = each.entry.model_dump(mode="json")
+    entry = each.entry.model_copy(update={"when": each.last}).model_dump(mode="json")
     return {**entry, "settings": json.loads(each.entry.settings), "runs": each.runs, "looks": each.looks.model_dump()}
 
 

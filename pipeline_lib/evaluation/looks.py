@@ -1,8 +1,8 @@
 """Looks at a test set: a ledger of every evaluation that a run has shown, and what choosing among them is worth.
 
 A test set that was looked at often is no longer a test: whoever keeps the best of many models by their figures on it keeps
-luck too. The ledger is one CSV file that is only added to, a row for each run and evaluation. A *look* is an evaluation with
-predictions of its own: the same predictions again, in another run or with other intervals and pictures, tell nothing new.
+luck too. The ledger is one CSV file that is only added to, a row for each run that shows an evaluation. A *look* is an
+evaluation, by its key: a run that reuses one shows again what was seen.
 """
 
 from __future__ import annotations
@@ -63,16 +63,18 @@ class Looks(BaseModel):
     """How often a test set was looked at, as seen by one of the evaluations.
 
     Attributes:
-        times: Number of looks: of evaluations that differ in their predictions.
+        times: Number of looks: of different evaluations.
         settings: Number of different settings among them, at most ``times``.
-        optimism: What the figure gains by being the highest of all looks, at most and on average, if all models were equally
-            good, 0..1; see `optimism_of_best`. None if another figure is higher or there is no other.
+        models: Number of different models among them, at most ``times``: of evaluations whose predictions differ.
+        optimism: What the figure gains by being the highest of all models', at most and on average, if they were equally good,
+            0..1; see `optimism_of_best`. None if another figure is higher or there is no other.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     times: int
     settings: int
+    models: int
     optimism: float | None = None
 
 
@@ -112,18 +114,19 @@ def add_to_ledger(path: Path, entry: Entry) -> list[Entry]:
 def looks_of(entry: Entry, entries: Iterable[Entry]) -> Looks:
     """Return how often the test set of an entry was looked at, according to the rows of a ledger, which has that entry.
 
-    The settings of a look are those that have shown it first: other settings that give the same predictions compare nothing.
+    The settings of a look are those that have shown it first: others that reuse the evaluation compare nothing.
     """
     looks: dict[str, Entry] = {}
     for each in entries:
         if each.test == entry.test:
-            looks.setdefault(each.predictions, each)
+            looks.setdefault(each.evaluation, each)
     settings = {(each.flow, each.settings) for each in looks.values()}
-    figures = [each.top1 for each in looks.values() if each.top1 is not None]
+    models = {each.predictions: each.top1 for each in looks.values()}
+    figures = [top1 for top1 in models.values() if top1 is not None]
     optimism = None
     if entry.top1 is not None and entry.n_effective is not None and len(figures) > 1 and entry.top1 >= max(figures):
         optimism = round(optimism_of_best(figures, entry.n_effective), 6)
-    return Looks(times=len(looks), settings=len(settings), optimism=optimism)
+    return Looks(times=len(looks), settings=len(settings), models=len(models), optimism=optimism)
 
 
 def optimism_of_best(shares: Sequence[float], n: float) -> float:

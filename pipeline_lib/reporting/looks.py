@@ -20,7 +20,7 @@ def optimism_in_words(looks: Looks, figure: str = "The top-1 of this run") -> st
     if looks.optimism is None:
         return ""
     return (
-        f"{figure} is the highest of {looks.times:,} looks at this test set. The best of as many equally good "
+        f"{figure} is the highest of {looks.models:,} models on this test set. The best of as many equally good "
         f"models exceeds its true accuracy by up to {100 * looks.optimism:.1f} points on average, by chance alone: the "
         "standard error times the expected maximum of as many standard normal variables, and less where the models err on the "
         "same images. What a model that was chosen for this figure is worth, only images that nobody has looked at can say."

@@ -59,23 +59,13 @@ def test_runs_are_listed_by_test_set_newest_first_with_how_often_each_was_looked
     assert places == sorted(places)
     assert cells(lines, "none") == ["none", "90.0% (82.0–95.0%)", "2"]
     assert cells(lines, "train.epochs=5") == ["train.epochs=5", "–", "1"]
-    assert "95.0% is the highest of 2 looks at this test set" in " ".join(text.split())
+    assert "95.0% is the highest of 2 models on this test set" in " ".join(text.split())
 
 
 def cells(lines: list[str], setting: str) -> list[str]:
     """The cells of a row behind its date."""
     (line,) = (line for line in lines if f"│ {setting} " in line)
     return [cell.strip() for cell in line.strip("│").split("│")][1:]
-
-
-def test_settings_that_give_the_same_predictions_are_listed_and_count_once(root: Path) -> None:
-    note = "Settings that give the same predictions count once."
-    assert note not in runs(root)
-    show(root, 4, "third", {"stage_minutes": 9}, flow="lenet-mnist", dataset="my [bold]photos", test="0" * 64, top1=None)
-    text = " ".join(runs(root, "--flow", "lenet-mnist").split())
-    assert "stage_minutes=9" in text
-    assert "train.epochs=5" in text
-    assert f"{SENTENCE} once; 1 setting compared. {note}" in text
 
 
 def test_the_same_as_json_for_programs(root: Path) -> None:

@@ -32,50 +32,51 @@ from pipeline_lib.evaluation.looks import (
 FIGURES: dict[str, Any] = {"top1": 0.9, "top1_low": 0.82, "top1_high": 0.95, "images": 98, "n_effective": 96.5}
 
 
-def row(settings: str, predictions: str, run: int = 0, **changed: Any) -> Entry:
+def row(settings: str, evaluation: str, predictions: str = "", run: int = 0, **changed: Any) -> Entry:
     """A row of a ledger: what these settings gave on one test set."""
-    place = {"flow": "garbage-finetune", "dataset": "pictures", "test": "t", "evaluation": "e", "run": str(run)}
-    return Entry(
-        **{"when": datetime(2026, 1, 1, tzinfo=UTC), **place, "settings": settings, "predictions": predictions, **FIGURES}
-        | changed
-    )
+    place = {"flow": "garbage-finetune", "dataset": "pictures", "test": "t", "run": str(run)}
+    seen = {"settings": settings, "evaluation": evaluation, "predictions": predictions or evaluation}
+    return Entry(**{"when": datetime(2026, 1, 1, tzinfo=UTC), **place, **seen, **FIGURES} | changed)
 
 
-def counted(*entries: Entry) -> tuple[int, int]:
+def counted(*entries: Entry) -> tuple[int, int, int]:
     looks = looks_of(entries[-1], entries)
-    return looks.times, looks.settings
+    return looks.times, looks.settings, looks.models
 
 
 @given(st.lists(st.tuples(st.sampled_from("ABC"), st.sampled_from("wxyz")), min_size=1))
-def test_looks_are_the_different_predictions_and_compare_at_most_as_many_settings(shown: list[tuple[str, str]]) -> None:
-    entries = [row(settings, predictions, run) for run, (settings, predictions) in enumerate(shown)]
-    times, settings = counted(*entries)
-    assert times == len({predictions for _, predictions in shown})
+def test_looks_are_the_different_evaluations_and_compare_at_most_as_many_settings_and_models(
+    shown: list[tuple[str, str]],
+) -> None:
+    entries = [row(settings, evaluation, evaluation.replace("x", "w"), run) for run, (settings, evaluation) in enumerate(shown)]
+    times, settings, models = counted(*entries)
+    assert times == len({evaluation for _, evaluation in shown})
     assert 1 <= settings <= min(times, len({settings for settings, _ in shown}))
-    assert counted(*entries, *entries) == (times, settings)
-    longer = counted(*entries, row("D", "new"))
-    assert longer == (times + 1, settings + 1)
+    assert models == len({evaluation.replace("x", "w") for _, evaluation in shown})
+    assert counted(*entries, *entries) == (times, settings, models)
+    assert counted(*entries, row("D", "new")) == (times + 1, settings + 1, models + 1)
 
 
 @pytest.mark.parametrize(
     ("shown", "expected"),
     [
-        (["Aw"], (1, 1)),
-        (["Aw", "Aw"], (1, 1)),  # reused
-        (["Aw", "Bx"], (2, 2)),
-        (["Aw", "Bx", "Aw"], (2, 2)),  # reverted
-        (["Aw", "Ax"], (2, 1)),  # other training images, or another version of the code
-        (["Aw", "Bw"], (1, 1)),  # a setting that changes no prediction
+        (["Aww"], (1, 1, 1)),
+        (["Aww", "Aww"], (1, 1, 1)),  # reused
+        (["Aww", "Bxx"], (2, 2, 2)),
+        (["Aww", "Bxx", "Aww"], (2, 2, 2)),  # reverted
+        (["Aww", "Axx"], (2, 1, 2)),  # other training images, or another version of the code
+        (["Aww", "Bxw"], (2, 2, 1)),  # a setting that changes no prediction
+        (["Aww", "Bww"], (1, 1, 1)),  # a setting that reuses the evaluation, such as a time limit
     ],
 )
-def test_what_counts_as_a_look(shown: list[str], expected: tuple[int, int]) -> None:
-    assert counted(*(row(settings, predictions) for settings, predictions in shown)) == expected
+def test_what_counts_as_a_look(shown: list[str], expected: tuple[int, int, int]) -> None:
+    assert counted(*(row(*each) for each in shown)) == expected
 
 
 def test_other_test_sets_do_not_count_and_the_same_one_under_another_name_does() -> None:
-    assert counted(row("A", "w", test="other"), row("A", "x")) == (1, 1)
-    assert counted(row("A", "w", dataset="copy"), row("B", "x")) == (2, 2)
-    assert counted(row("A", "w", flow="lenet-mnist"), row("A", "x")) == (2, 2)
+    assert counted(row("A", "w", test="other"), row("A", "x")) == (1, 1, 1)
+    assert counted(row("A", "w", dataset="copy"), row("B", "x")) == (2, 2, 2)
+    assert counted(row("A", "w", flow="lenet-mnist"), row("A", "x")) == (2, 2, 2)
 
 
 def test_the_highest_of_several_figures_is_corrected_and_no_other() -> None:
@@ -86,6 +87,7 @@ def test_the_highest_of_several_figures_is_corrected_and_no_other() -> None:
     assert looks_of(unknown, entries).optimism is None
     assert looks_of(high, [high, unknown]).optimism is None  # there is nothing that it could be higher than
     assert looks_of(high, [high, row("A", "w", top1=0.95, run=2)]).optimism is None
+    assert looks_of(high, [high, row("B", "x", "w", top1=0.95)]).optimism is None  # the same model in another evaluation
     assert looks_of(low, [low, row("B", "z", top1=0.9)]).optimism is not None  # as high as any
 
 
@@ -148,7 +150,7 @@ def test_unknown_figures_are_empty_cells(tmp_path: Path) -> None:
 def test_a_damaged_row_is_named(tmp_path: Path, damage: tuple[str, str]) -> None:
     path = tmp_path / "looks.csv"
     for run in range(2):
-        add_to_ledger(path, row("{}", "w", run))
+        add_to_ledger(path, row("{}", "w", run=run))
     first, second = path.read_text().rstrip().rsplit("\n", 1)
     path.write_text(f"{first}\n{second.replace(*damage)}\n")
     with pytest.raises(PipelineError, match=r"Line 3 of the ledger .*looks\.csv is damaged .*correct or remove it"):
@@ -168,8 +170,8 @@ add_to_ledger(path, read_ledger(path)[-1])
 
 def test_a_process_that_is_killed_while_it_adds_a_row_leaves_the_ledger_as_it_was(tmp_path: Path) -> None:
     path = tmp_path / "looks.csv"
-    add_to_ledger(path, row("A", "w", 1))
+    add_to_ledger(path, row("A", "w", run=1))
     before = path.read_bytes()
     assert subprocess.run([sys.executable, "-c", KILLED, path], check=False).returncode == -signal.SIGKILL
     assert path.read_bytes() == before
-    assert [entry.run for entry in add_to_ledger(path, row("A", "w", 2))] == ["1", "2"]
+    assert [entry.run for entry in add_to_ledger(path, row("A", "w", run=2))] == ["1", "2"]

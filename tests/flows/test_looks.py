@@ -6,7 +6,7 @@ from pathlib import Path
 
 from support import CommandLine, Finished
 
-HIGHEST = "is the highest of 2 looks at this test set"
+HIGHEST = "is the highest of 2 models on this test set"
 
 
 def looked(times: str) -> str:
@@ -55,9 +55,8 @@ def assert_the_highest_is_warned_of(reports: dict[float, str]) -> None:
         assert (HIGHEST in report) == (top1 == max(reports))
 
 
-def test_settings_of_the_evaluation_alone_are_no_further_look(
+def test_another_evaluation_of_the_same_model_is_a_look_and_no_choice(
     garbage: CommandLine, tiny_dataset: Path, first: Finished
 ) -> None:
     finer = garbage.run(tiny_dataset, evaluate__mistakes=3)
-    assert finer.statuses["evaluate"] == "computed"
-    assert finer.json["looks"] == first.json["looks"]
+    assert finer.json["looks"] == looked("2 times; 2 settings")

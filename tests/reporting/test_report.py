@@ -199,9 +199,13 @@ def test_a_title_alone_makes_a_report(tmp_path):
 @pytest.mark.parametrize(
     ("looks", "counted", "warned"),
     [
-        (Looks(times=1, settings=1), "looked at once; 1 setting compared", ""),
-        (Looks(times=1_200, settings=30), "looked at 1,200 times; 30 settings compared", ""),
-        (Looks(times=7, settings=2, optimism=0.0234), "looked at 7 times; 2 settings compared", "up to 2.3 points on average"),
+        (Looks(times=1, settings=1, models=1), "looked at once; 1 setting compared", ""),
+        (Looks(times=1_200, settings=30, models=900), "looked at 1,200 times; 30 settings compared", ""),
+        (
+            Looks(times=7, settings=2, models=5, optimism=0.0234),
+            "looked at 7 times; 2 settings compared",
+            "the highest of 5 models on this test set",
+        ),
     ],
 )
 def test_says_how_often_the_test_set_was_looked_at_and_warns_before_any_figure_that_was_the_best_of_many(
