@@ -13,7 +13,7 @@ class Description(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-# Calibration finds 0.05 to 20 (`training.calibration.LOG_BOUND`); far outside that range softmax overflows or is flat.
+# Calibration finds 0.05 to 20 (`evaluation.calibration.LOG_BOUND`); far outside that range softmax overflows or is flat.
 Temperature = Annotated[float, Field(ge=0.01, le=100, description="What logits are divided by before softmax.")]
 
 Side = Annotated[int, Field(ge=1, le=4096, description="Side of the square input in pixels.")]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Hashable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ def train_head(
     folder: Path,
     features: FeatureTable,
     classes: Sequence[str],
-    groups: Mapping[str, Hashable],
+    sources: Mapping[str, Hashable],
     settings: TrainSettings,
     seed: int,
     progress: Progress = ignore_progress,
@@ -42,7 +43,7 @@ def train_head(
         folder: An existing or new folder: empty, or what a killed training left in it.
         features: The train split in all its views.
         classes: Names of the classes by label.
-        groups: Near-duplicates: images of one group, by their keys, stay on one side of the validation cut.
+        sources: The source of an image by its key: those of one source stay on one side of every cut.
         settings: How to train.
         seed: Seed of the first weights, the order of the rows and dropout.
         progress: Called every few steps.
@@ -54,16 +55,8 @@ def train_head(
         PipelineError: No image can be held out for validation, or training diverged.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    rows = split_rows(features, classes, groups, views=settings.views, val_share=settings.val_share)
-
-    def build() -> Classifier:
-        return Classifier(features.width, len(classes), settings.hidden, seed=seed)
-
-    trainer = Trainer(
-        folder, features, classes, rows, settings, seed, build, DenseStep, dropout=settings.dropout, progress=progress
-    )
-    # One thread: sums of several depend on their number, and products as small as these gain little by a second one.
-    with threadpool_limits(1, user_api="blas"):
+    trainer = head_trainer(folder, features, classes, sources, settings, seed, progress)
+    with one_thread():
         trained = trainer.train()
     spec = HeadSpec(
         classes=tuple(classes),
@@ -73,8 +66,37 @@ def train_head(
         best_epoch=trained.training.best.epoch,
         parameters=trained.parameters,
     )
-    write_trained(folder, NAME, trained, spec, rows)
-    return summary_of(trained, rows, settings)
+    write_trained(folder, NAME, trained, spec, trainer.rows)
+    return summary_of(trained, trainer.rows, settings)
+
+
+def head_trainer(
+    folder: Path | None,
+    features: FeatureTable,
+    classes: Sequence[str],
+    sources: Mapping[str, Hashable],
+    settings: TrainSettings,
+    seed: int,
+    progress: Progress = ignore_progress,
+) -> Trainer:
+    """Return what trains a classifier on features, to be used with ``one_thread``; see ``train_head`` and ``Trainer``."""
+    rows = split_rows(features, classes, sources, views=settings.views, val_share=settings.val_share)
+
+    def build() -> Classifier:
+        return Classifier(features.width, len(classes), settings.hidden, seed=seed)
+
+    return Trainer(
+        folder, features, classes, rows, settings, seed, build, DenseStep, dropout=settings.dropout, progress=progress
+    )
+
+
+def one_thread() -> AbstractContextManager[Any]:
+    """Return a context in which a head's products run on one thread.
+
+    Sums of several depend on their number, and products as small as these gain little by a second one.
+    """
+    limits: AbstractContextManager[Any] = threadpool_limits(1, user_api="blas")
+    return limits
 
 
 def keep_backbone(model: Path, backbone: Kept) -> None:

@@ -170,7 +170,7 @@ def fit(
     plan: Plan,
     batches: Callable[[int], Iterable[Batch]],
     evaluate: Callable[[], tuple[float, float]] | None,
-    checkpoints: Checkpoints,
+    checkpoints: Checkpoints | None,
     *,
     progress: Progress = ignore_progress,
     watch: Watch | None = None,
@@ -186,7 +186,7 @@ def fit(
         plan: How long to train.
         batches: Returns the batches of an epoch, numbered from 1; the same ones whenever it is asked.
         evaluate: Returns the network's loss and top-1 on the validation rows; None trains for all epochs of the plan.
-        checkpoints: Where the way back is kept.
+        checkpoints: Where the way back is kept; None keeps none.
         progress: Called every few steps.
         watch: Returns a figure to be kept for people, such as the accuracy on test; it has no influence on the training.
         on_epoch: Called after every epoch, not for those that a checkpoint brings back.
@@ -194,7 +194,7 @@ def fit(
     Raises:
         PipelineError: The loss is no longer a number.
     """
-    training = _resume(step, checkpoints)
+    training = _resume(step, checkpoints) if checkpoints else Training()
     for epoch in range(len(training.history) + 1, plan.epochs + 1):
         if training.is_over(plan.patience):
             logger.info("Stopped after epoch %d: no better validation loss since epoch %d.", epoch - 1, training.best.epoch)
@@ -209,7 +209,7 @@ def fit(
             training.best_parameters = step.parameters()
         if watch:
             training.watched.append(watch(row))
-        if checkpoints.is_due(epoch):
+        if checkpoints and checkpoints.is_due(epoch):
             checkpoints.save(epoch, _to_arrays(step, training))
         on_epoch(row)
     step.assign(training.best_parameters)

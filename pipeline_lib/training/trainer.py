@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +15,17 @@ from mindspore import nn
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
+from pipeline_lib.evaluation.calibration import UNSCALED, Calibration, calibrate
 from pipeline_lib.files.table import write_table
 from pipeline_lib.models.outputs import Logits, logits_of_rows
 from pipeline_lib.models.parameters import write_parameters
 from pipeline_lib.progress import Progress, ignore_progress
 from pipeline_lib.settings.sections import TrainingSettings
 from pipeline_lib.training.batches import Batches, Validation
-from pipeline_lib.training.calibration import Calibration, calibrate
 from pipeline_lib.training.checkpoints import Checkpoints
+from pipeline_lib.training.folds import FOLDS, Fold, cut_folds
 from pipeline_lib.training.loop import Epoch, MakeStep, Plan, Step, Training, Watch, fit, warmup_cosine
-from pipeline_lib.training.rows import FOLDS, FeatureTable, Fold, Rows, digest
+from pipeline_lib.training.rows import FeatureTable, Rows, by_source, digest
 from pipeline_lib.views.view import CLEAN
 
 HISTORY = "history.csv"
@@ -32,6 +34,23 @@ CHECKPOINTS = "checkpoints"
 REFIT = "checkpoints-refit"
 FOLD = "checkpoints-fold"
 BEST = "best.ckpt"
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A network that has been trained.
+
+    Attributes:
+        network: The network with its final parameters.
+        step: What has trained it; computes its outputs.
+        training: What was learned about its epochs, when a validation part judged them.
+        plan: How long that might have taken.
+    """
+
+    network: nn.Cell
+    step: Step
+    training: Training
+    plan: Plan
 
 
 @dataclass(frozen=True)
@@ -61,8 +80,8 @@ class Trainer:
     """Trains networks of one kind on one table.
 
     Attributes:
-        folder: Where checkpoints go.
-        table: The train split.
+        folder: Where checkpoints go; None for a training so short that it need not continue after a kill.
+        table: The rows that may train.
         classes: Names of the classes by label.
         rows: Which rows train and which judge.
         settings: How to train.
@@ -74,7 +93,7 @@ class Trainer:
         watch: See ``fit``; it is made of what computes the outputs of the network that is being trained.
     """
 
-    folder: Path
+    folder: Path | None
     table: FeatureTable
     classes: Sequence[str]
     rows: Rows
@@ -87,65 +106,91 @@ class Trainer:
     watch: Callable[[Logits], Watch] | None = None
 
     def train(self) -> Trained:
-        """Train, choose the epoch by the validation part, refit if the settings say so, and fit the temperature."""
-        network, rows, labels = self.build(), self.rows, self.table.labels.astype(np.int32)
-        fingerprint = self._fingerprint()
-        step, plan, batches = self._prepared(network, rows.train, self.settings.epochs)
-        validation = Validation(step.logits, self.table.take, rows.validation, labels[rows.validation])
-        watch = self.watch(step.logits) if self.watch else None
-        checkpoints = self._checkpoints(CHECKPOINTS, fingerprint)
-        training = fit(step, plan, batches, validation, checkpoints, progress=self.progress, watch=watch)
-        if not self.settings.refit:
-            return Trained(network, training, plan, self._calibrated_by(validation))
-        write_parameters(network, self.folder / BEST)
-        network = self.build()
-        again = self._prepared(network, rows.in_use, training.best.epoch)
-        fit(*again, None, self._checkpoints(REFIT, fingerprint), progress=self.progress)
-        return Trained(network, training, plan, self._calibrated_by_folds(training.best.epoch, fingerprint))
+        """Return the network that ``fit`` returns, and the temperature for its outputs."""
+        fitted = self.fit()
+        calibration = self._calibrated_by_folds(fitted) if self.settings.refit else self._calibrated_by_validation(fitted)
+        return Trained(fitted.network, fitted.training, fitted.plan, calibration)
 
-    def _calibrated_by(self, validation: Validation) -> Calibration:
+    def fit(self) -> Fitted:
+        """Train, choose the epoch by the validation part, and refit on all rows if the settings say so."""
+        judged = self._fitted(CHECKPOINTS, self.rows.train, self.settings.epochs, self.rows.validation)
+        if not self.settings.refit:
+            return judged
+        if self.folder:
+            write_parameters(judged.network, self.folder / BEST)
+        again = self._fitted(REFIT, self.rows.in_use, judged.training.best.epoch)
+        return replace(again, training=judged.training, plan=judged.plan)
+
+    def _fitted(self, name: str, rows: NDArray[np.int64], epochs: int, judging: NDArray[np.int64] | None = None) -> Fitted:
+        """Return a new network that is trained on rows, for the best number of epochs if other rows judge it, else for all.
+
+        Args:
+            name: Folder of its checkpoints.
+            rows: Numbers of the rows to train on.
+            epochs: Most epochs.
+            judging: Numbers of the rows that judge.
+        """
+        network, labels = self.build(), self.table.labels.astype(np.int32)
+        batches = Batches(self.table.take, rows, labels[rows], self.settings.batch, self.seed, self.dropout)
+        plan = _plan(self.settings, batches.per_epoch, epochs)
+        step = self.make_step(network, plan.schedule, self.settings)
+        validation = watch = None
+        if judging is not None:
+            validation = Validation(step.logits, self.table.take, judging, labels[judging])
+            watch = self.watch(step.logits) if self.watch else None
+        checkpoints = self._checkpoints(name, rows)
+        training = fit(step, plan, batches, validation, checkpoints, progress=self.progress, watch=watch)
+        return Fitted(network, step, training, plan)
+
+    def _calibrated_by_validation(self, fitted: Fitted) -> Calibration:
         """Return the calibration of the network that the validation part has judged, by the clean views of that part.
 
         Predictions are asked for photographs as they are; noisy views are harder, and would make the network too doubtful.
         """
-        clean = self.table.views[validation.rows] == CLEAN.name
-        labels = validation.labels[clean]
-        return calibrate(validation.logits()[clean], labels, np.arange(len(labels)) % FOLDS)
+        rows = self.rows.validation
+        clean = rows[self.table.views[rows] == CLEAN.name]
+        return calibrate(self._logits(fitted, clean), self.table.labels[clean], np.arange(len(clean)) % FOLDS)
 
-    def _calibrated_by_folds(self, epochs: int, fingerprint: str) -> Calibration:
+    def _calibrated_by_folds(self, fitted: Fitted) -> Calibration:
         """Return the calibration of a network that has seen all rows: by others, each trained without a part of them.
 
         A network's outputs for rows that it has learned are surer than for new ones, and the network that the validation
         part has judged is another one, of fewer rows and an epoch that was chosen for it.
         """
-        folds = self.rows.folds
-        logits = [self._held_out_logits(number, fold, epochs, fingerprint) for number, fold in enumerate(folds, start=1)]
-        judged = np.concatenate([fold.judged for fold in folds])
-        parts = np.repeat(np.arange(len(folds)), [len(fold.judged) for fold in folds])
+        folds, epochs = self._folds(), fitted.training.best.epoch
+        if not folds:
+            return UNSCALED
+        others = [self._fitted(f"{FOLD}-{number}", fold.train, epochs) for number, fold in enumerate(folds, start=1)]
+        logits = [self._logits(other, fold.held_out) for other, fold in zip(others, folds, strict=True)]
+        judged = np.concatenate([fold.held_out for fold in folds])
+        parts = np.repeat(np.arange(len(folds)), [len(fold.held_out) for fold in folds])
         return calibrate(np.concatenate(logits), self.table.labels[judged], parts)
 
-    def _held_out_logits(self, number: int, fold: Fold, epochs: int, fingerprint: str) -> NDArray[np.float32]:
-        """Return the logits of the rows that a fold judges, of a network that is trained on its other rows."""
-        step, plan, batches = self._prepared(self.build(), fold.train, epochs)
-        fit(step, plan, batches, None, self._checkpoints(f"{FOLD}-{number}", fingerprint), progress=self.progress)
-        return logits_of_rows(step.logits, self.table.take, fold.judged)
+    def _folds(self) -> list[Fold]:
+        """Return the folds that fit the temperature: each source counts once, by the clean view of its first image."""
+        firsts = [images[0] for images in by_source(self.rows.part_of, self.rows.sources)]
+        counting = np.flatnonzero((self.table.views == CLEAN.name) & np.isin(self.table.images, firsts))
+        folds = [
+            Fold(np.intersect1d(fold.train, self.rows.in_use), np.intersect1d(fold.held_out, counting))
+            for fold in cut_folds(self.table, self.rows.sources, FOLDS)
+        ]
+        return [fold for fold in folds if len(fold.held_out)]
 
-    def _prepared(self, network: nn.Cell, rows: NDArray[np.int64], epochs: int) -> tuple[Step, Plan, Batches]:
-        """Return what trains a network on rows for at most ``epochs`` epochs."""
-        labels = self.table.labels[rows].astype(np.int32)
-        batches = Batches(self.table.take, rows, labels, self.settings.batch, self.seed, self.dropout)
-        plan = _plan(self.settings, batches.per_epoch, epochs)
-        return self.make_step(network, plan.schedule, self.settings), plan, batches
+    def _logits(self, fitted: Fitted, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        return logits_of_rows(fitted.step.logits, self.table.take, rows)
 
-    def _checkpoints(self, name: str, fingerprint: str) -> Checkpoints:
-        """Return the checkpoints in the folder ``name``."""
+    def _checkpoints(self, name: str, rows: NDArray[np.int64]) -> Checkpoints | None:
+        """Return the checkpoints in the folder ``name`` of a training on rows; None where none are kept."""
+        if self.folder is None:
+            return None
         every, keep = self.settings.checkpoint_every, self.settings.keep_checkpoints
-        return Checkpoints(self.folder / name, f"{fingerprint}-{name}", every, keep)
+        fingerprint = f"{self._fingerprint}-{hashlib.sha256(rows.tobytes()).hexdigest()}-{name}"
+        return Checkpoints(self.folder / name, fingerprint, every, keep)
 
+    @cached_property
     def _fingerprint(self) -> str:
-        """Return what distinguishes this training from any other one: a digest of all its result depends on, the code aside."""
-        folds = [hashlib.sha256(fold.train.tobytes()).hexdigest() for fold in self.rows.folds]
-        parts = [digest(self.table), list(self.classes), self.rows.part_of, folds, self.settings.model_dump(), self.seed]
+        """What distinguishes this training from any other: a digest of all that it depends on, except the code."""
+        parts = [digest(self.table), list(self.classes), self.rows.part_of, self.settings.model_dump(), self.seed]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 

@@ -17,11 +17,11 @@ from small_training import CLASSES, SETTINGS, WIDTH, MemoryTable, train
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from pipeline_lib.errors import PipelineError
+from pipeline_lib.evaluation.calibration import calibration_error_of, fit_temperature
 from pipeline_lib.models.classifier import Classifier
 from pipeline_lib.models.heads import load_head
 from pipeline_lib.models.inference import logits_of_table
 from pipeline_lib.models.parameters import assign, read_parameters
-from pipeline_lib.training.calibration import calibration_error_of, fit_temperature
 from pipeline_lib.training.head import train_head
 
 STEPS_PER_EPOCH = 2 * 36 * len(CLASSES) // SETTINGS.batch  # two views of the 36 images per class that are not held out

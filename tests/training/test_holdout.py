@@ -8,7 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from pipeline_lib.errors import PipelineError
-from pipeline_lib.training.rows import folds, near_duplicates, validation_images
+from pipeline_lib.training.rows import validation_images
 
 
 def images_of(name: str, count: int) -> dict[str, str]:
@@ -115,34 +115,3 @@ def test_a_class_of_one_picture_gives_up_nothing() -> None:
 def test_classes_that_are_single_pictures_are_refused() -> None:
     with pytest.raises(PipelineError, match="No training image can be held out"):
         validation_images({"train/a/1.jpg": "a", "train/b/1.jpg": "b"}, {}, 0.1)
-
-
-@given(datasets(), st.integers(2, 6))
-def test_folds_part_no_group_and_leave_every_class_something_to_train_on(
-    data: tuple[dict[str, str], dict[str, int]], count: int
-) -> None:
-    class_of, groups = data
-    fold_of = folds(class_of, groups, count)
-    assert set(fold_of.values()) <= set(range(count))
-    for group in near_duplicates(class_of, groups):
-        assert len({fold_of.get(image) for image in group}) == 1
-        assert len({class_of[image] for image in group}) == 1 or group[0] not in fold_of
-    for name in set(class_of.values()):
-        images = [image for image, owner in class_of.items() if owner == name]
-        for fold in range(count):
-            assert any(fold_of.get(image) != fold for image in images)
-
-
-@given(datasets(), st.floats(0.05, 0.6))
-def test_there_are_folds_wherever_something_can_be_held_out(data: tuple[dict[str, str], dict[str, int]], share: float) -> None:
-    class_of, groups = data
-    try:
-        held_out = validation_images(class_of, groups, share)
-    except PipelineError:
-        held_out = frozenset()
-    assert {class_of[image] for image in folds(class_of, groups, 5)} == {class_of[image] for image in held_out}
-
-
-def test_neighbours_fall_into_one_fold() -> None:
-    fold_of = folds(images_of("a", 10), {}, 5)
-    assert [fold_of[image] for image in sorted(fold_of)] == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]

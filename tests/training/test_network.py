@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from pipeline_lib.errors import PipelineError
+from pipeline_lib.evaluation.calibration import calibrate
 from pipeline_lib.evaluation.reliability import cross_entropy
 from pipeline_lib.mnist.arrays import Split
 from pipeline_lib.mnist.table import PixelTable
@@ -21,9 +22,8 @@ from pipeline_lib.models.inference import logits_of_table
 from pipeline_lib.models.networks import load_network
 from pipeline_lib.prediction.model import open_model
 from pipeline_lib.settings.sections import NetworkSettings, NetworkTrainSettings
-from pipeline_lib.training.calibration import calibrate
+from pipeline_lib.training.folds import FOLDS
 from pipeline_lib.training.network import train_network
-from pipeline_lib.training.rows import FOLDS
 
 CLASSES = ("bar", "dot", "ring")
 SETTINGS = NetworkTrainSettings(epochs=6, batch=8, val_share=0.2, patience=6)

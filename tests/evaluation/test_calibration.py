@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.special import softmax
 
+from pipeline_lib.evaluation.calibration import calibrate, calibration_error_of, fit_temperature
 from pipeline_lib.evaluation.reliability import cross_entropy
-from pipeline_lib.training.calibration import calibrate, calibration_error_of, fit_temperature
 
 
 def test_cross_entropy_is_the_mean_of_minus_the_logarithms() -> None:

@@ -32,6 +32,10 @@ class Calibration:
     rows: int
 
 
+UNSCALED = Calibration(1.0, 0.0, 0.0, 0)
+"""What is known without a row to fit on: nothing."""
+
+
 def calibrate(
     logits: NDArray[np.floating[Any]], labels: NDArray[np.integer[Any]], parts: NDArray[np.integer[Any]]
 ) -> Calibration:
@@ -46,13 +50,19 @@ def calibrate(
         parts: The part of each row, (n,).
     """
     scaled = np.asarray(logits, np.float64).copy()
-    for part in np.unique(parts):
-        inside = parts == part
-        scaled[inside] /= fit_temperature(logits[~inside], labels[~inside])
+    for part, temperature in cross_fitted(logits, labels, parts).items():
+        scaled[parts == part] /= temperature
     before, after = calibration_error_of(logits, labels), calibration_error_of(scaled, labels)
     helps = after < before and cross_entropy(scaled, labels) < cross_entropy(logits, labels)
     temperature = round(fit_temperature(logits, labels), 6) if helps else 1.0
     return Calibration(temperature, before, after, len(labels))
+
+
+def cross_fitted(
+    logits: NDArray[np.floating[Any]], labels: NDArray[np.integer[Any]], parts: NDArray[np.integer[Any]]
+) -> dict[int, float]:
+    """Return for each part of the rows the temperature that fits the rows of all other parts; see `calibrate`."""
+    return {part: fit_temperature(logits[parts != part], labels[parts != part]) for part in np.unique(parts).tolist()}
 
 
 def calibration_error_of(logits: NDArray[np.floating[Any]], labels: NDArray[np.integer[Any]]) -> float:
