@@ -26,6 +26,7 @@ from tasks.contract.source import find_source
 from tasks.finetune.audit import audit_stage
 from tasks.finetune.augment import augment_stage
 from tasks.finetune.backbone import backbone_stage
+from tasks.finetune.cross_validate import cross_validate_stage
 from tasks.finetune.data_new import data_new_stage
 from tasks.finetune.dataset import dataset_stage
 from tasks.finetune.evaluate import evaluate_stage
@@ -72,8 +73,9 @@ def garbage_finetune(dataset: str = "sample", settings: Settings = Settings()) -
 
         base = {"dataset": data, "sources": sources, "seed": settings.seed}
         model = train_stage(**base, backbone=backbone, features=_of("train", features), train=settings.train)
+        unseen = cross_validate_stage(**base, **_folds(features, settings))
         judging = {"corrections": found.part(CORRECTIONS), "augment_test": settings.augment_test, "evaluate": settings.evaluate}
-        scores = evaluate_stage(**base, model=model, features=_of("test", features), **judging)
+        scores = evaluate_stage(**base, cross_validated=unseen, model=model, features=_of("test", features), **judging)
         looks = count_look(run, data.part("test/"), scores, settings)
         report = report_stage(**run.shown, name=source.name, looks=looks)
         return conclude(run, top1, scores, looks=looked_at(looks), model=model, evaluation=scores, report=report)
@@ -103,6 +105,16 @@ def _views(shards: dict[Shard, Ref], augmented: dict[Shard, Ref], settings: Sett
         for view in views_of(_drawn(shard, settings)):
             views[ShardView(shard, view)] = augmented[shard].part(f"{view.name}/")
     return views
+
+
+def _folds(features: Mapping[ShardView, Ref], settings: Settings) -> dict[str, Any]:
+    """Return what the cross-validation is given: every view of both splits that training could draw, and how to judge it."""
+    return {
+        "features": [ref for each, ref in features.items() if each.view.kind != "grid"],
+        "train": settings.train,
+        "cross_validate": settings.cross_validate,
+        "evaluate": settings.evaluate.model_dump(include={"confidence", "ece_bins"}),
+    }
 
 
 def _drawn(shard: Shard, settings: Settings) -> TrainViewSettings | TestViewSettings:

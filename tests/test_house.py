@@ -117,14 +117,30 @@ REACHED: dict[str, tuple[dict[str, str], str]] = {
         {
             "": "__init__ errors",
             "audit": "findings",
-            "evaluation": "reliability",
+            "evaluation": "calibration reliability",
             "features": "table",
             "files": "description table",
             "models": "classifier files outputs parameters",
-            "training": "batches calibration checkpoints dense head loop rows trainer",
+            "training": "batches checkpoints dense folds head loop rows trainer",
             "views": "view",
         },
-        "mindspore numpy scipy threadpoolctl",
+        "mindspore numpy scikit-learn scipy threadpoolctl",
+    ),
+    "finetune.cross_validate": (
+        {
+            "": "__init__ errors",
+            "audit": "findings",
+            "data": "classes",
+            "evaluation": (
+                "calibration cross_validation metrics out_of_fold predictions reliability robustness scores selection tables"
+            ),
+            "features": "table",
+            "files": "description table",
+            "models": "classifier files outputs parameters",
+            "training": "batches checkpoints cross_validation dense folds head loop rows trainer",
+            "views": "view",
+        },
+        "mindspore numpy scikit-learn scipy threadpoolctl",
     ),
     "finetune.evaluate": (
         {
@@ -162,15 +178,15 @@ REACHED: dict[str, tuple[dict[str, str], str]] = {
     "lenet.train": (
         {
             "": "__init__ errors",
-            "evaluation": "reliability",
+            "evaluation": "calibration reliability",
             "files": "description table",
             "images": "prepare",
             "mnist": "arrays table",
             "models": "graph inference lenet5 outputs parameters",
-            "training": "batches calibration checkpoints loop network rows steps trainer",
+            "training": "batches checkpoints folds loop network rows steps trainer",
             "views": "view",
         },
-        "mindspore numpy pillow scipy",
+        "mindspore numpy pillow scikit-learn scipy",
     ),
     "lenet.evaluate": (
         {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 Bin = Literal["recyclable", "residual", "hazardous", "food"]
@@ -41,3 +42,9 @@ _BIN_OF_CLASS: dict[str, Bin] = {name.casefold(): bin_ for bin_, names in CLASSE
 def bin_of(class_name: str) -> Bin | None:
     """Return the bin of a class, letter case aside; None for a class that is not one of the 26."""
     return _BIN_OF_CLASS.get(class_name.casefold())
+
+
+def bins_of(classes: Sequence[str]) -> tuple[Bin, ...] | None:
+    """Return the bin of every class, or None unless each of them has one: a share over some classes would mislead."""
+    bins = [bin_ for name in classes if (bin_ := bin_of(name))]
+    return tuple(bins) if len(bins) == len(classes) else None

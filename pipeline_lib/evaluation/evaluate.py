@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +16,7 @@ from pipeline_lib.evaluation.predictions import Predictions
 from pipeline_lib.evaluation.projection import project, sample
 from pipeline_lib.evaluation.reliability import probabilities
 from pipeline_lib.evaluation.robustness import robustness
-from pipeline_lib.evaluation.scores import TOP_K, calibration, confusion, most_confused, per_bin, scores
+from pipeline_lib.evaluation.scores import TOP_K, Terms, judge, scores
 from pipeline_lib.evaluation.selection import CORRECTED, SETS, WITHOUT_LEAKS
 from pipeline_lib.settings.sections import EvaluateSettings
 from pipeline_lib.views.view import CLEAN, View
@@ -38,6 +37,7 @@ class Subject:
         views: The views that the predictions are of.
         corrections: What the label of a test image should be, by its key: a class 0..C-1, or None for an image that does not
             belong there.
+        unseen: Figures on sources never seen, by cross-validation (see `unseen_in_short`); empty where there is none.
     """
 
     predictions: Predictions
@@ -47,6 +47,7 @@ class Subject:
     bins: Sequence[str] | None = None
     views: Sequence[View] = (CLEAN,)
     corrections: Mapping[str, int | None] = field(default_factory=dict)
+    unseen: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         outputs = self.predictions.logits.shape[1]
@@ -61,12 +62,6 @@ class Subject:
             raise PipelineError(f"There are predictions of views that are not in the settings: {', '.join(sorted(unknown))}.")
         if not self.temperature > 0:
             raise PipelineError(f"Temperature {self.temperature:g} is not above 0; train again.")
-
-
-def bins_of(classes: Sequence[str], bin_of: Callable[[str], str | None]) -> tuple[str, ...] | None:
-    """Return the bin of every class, or None unless each of them has one: a share over some classes would mislead."""
-    bins = [bin_of(name) for name in classes]
-    return None if None in bins else tuple(str(bin_) for bin_ in bins)
 
 
 def evaluate_model(
@@ -92,9 +87,11 @@ def evaluate_model(
     """
     folder.mkdir(parents=True, exist_ok=True)
     predictions = subject.predictions
+    terms = Terms(subject.classes, subject.bins, settings.confidence, settings.ece_bins)
     leaked = np.isin(predictions.images, sorted(subject.leaked))
     parts = {WITHOUT_LEAKS: predictions.where(~leaked), "": predictions}
     result: dict[str, Any] = {
+        **subject.unseen,
         "confidence": settings.confidence,
         "top_k": min(TOP_K, len(subject.classes)),
         "temperature": subject.temperature,
@@ -102,11 +99,11 @@ def evaluate_model(
         "corrections": len(subject.corrections),
     }
     for suffix, part in parts.items():
-        result |= {f"{name}{suffix}": figures for name, figures in _figures(subject, part, settings).items()}
+        result |= {f"{name}{suffix}": figures for name, figures in _figures(subject, part, terms).items()}
         if part is predictions or leaked.any():
-            _write_tables(folder, suffix, subject, part, result[f"robustness{suffix}"])
+            _write_tables(folder, suffix, part, terms, result[f"robustness{suffix}"])
     if subject.corrections:
-        figures = _figures(subject, predictions.relabelled(subject.corrections), settings)
+        figures = _figures(subject, predictions.relabelled(subject.corrections), terms)
         result |= {f"{name}{CORRECTED}": figures[name] for name in SETS}
     tables.write_predictions(
         folder / "predictions.csv",
@@ -116,42 +113,33 @@ def evaluate_model(
         temperature=subject.temperature,
         leaked=subject.leaked,
     )
-    clean = _clean(predictions)
+    clean = predictions.clean
     if len(clean):
         _write_map(folder / "tsne.csv", clean, subject.classes, settings.tsne_images, seed)
     result["mistakes"] = _write_mistakes(folder, clean, subject, settings.mistakes, open_image) if len(clean) else None
-    rounded: dict[str, Any] = _rounded(result)
-    (folder / "metrics.json").write_text(json.dumps(rounded, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    return rounded
+    return tables.write_metrics(folder, result)
 
 
-def _clean(predictions: Predictions) -> Predictions:
-    return predictions.where(predictions.views == CLEAN.name)
-
-
-def _figures(subject: Subject, predictions: Predictions, settings: EvaluateSettings) -> dict[str, Any]:
+def _figures(subject: Subject, predictions: Predictions, terms: Terms) -> dict[str, Any]:
     """Return all figures of one set of images: on its clean views, on its augmented views, and on the robustness grid."""
-    bins, level, clean = subject.bins, settings.confidence, _clean(predictions)
+    clean = predictions.clean
     augmented = predictions.where(np.isin(predictions.views, [view.name for view in subject.views if view.kind == "augmented"]))
-    test = scores(clean, bins, level)
-    if test is not None:
-        test |= calibration(clean, subject.temperature, settings.ece_bins)
-        test["bins"] = per_bin(clean, bins, level) if bins else None
-        test["most_confused"] = most_confused(clean, subject.classes)
-    cells = [cell._asdict() for cell in robustness(predictions, subject.views, level)]
-    return {"test": test, "data_new_test": scores(augmented, bins, level), "robustness": cells or None}
+    cells = [cell._asdict() for cell in robustness(predictions, subject.views, terms.confidence)]
+    return {
+        "test": judge(clean, clean.logits.astype(np.float64) / subject.temperature, terms),
+        "data_new_test": scores(augmented, terms.bins, terms.confidence),
+        "robustness": cells or None,
+    }
 
 
 def _write_tables(
-    folder: Path, suffix: str, subject: Subject, predictions: Predictions, cells: Sequence[Mapping[str, Any]] | None
+    folder: Path, suffix: str, predictions: Predictions, terms: Terms, cells: Sequence[Mapping[str, Any]] | None
 ) -> None:
     """Write the tables of one set of images that has rows for them; the suffix of their names says which set."""
-    clean, classes = _clean(predictions), subject.classes
     if cells:
         tables.write_robustness(folder / f"robustness{suffix}.csv", cells)
-    if len(clean):
-        tables.write_confusion(folder / f"confusion{suffix}.csv", confusion(clean, classes), classes)
-        tables.write_per_class(folder / f"per_class{suffix}.csv", clean, classes=classes, bins=subject.bins)
+    if len(predictions.clean):
+        tables.write_classes(folder, suffix, predictions.clean, terms)
 
 
 def _write_map(path: Path, clean: Predictions, classes: Sequence[str], limit: int, seed: int) -> None:
@@ -193,12 +181,3 @@ def _write_thumbnail(path: Path, image: Image.Image) -> None:
     thumbnail = image.convert("RGB")
     thumbnail.thumbnail((_THUMBNAIL, _THUMBNAIL))
     thumbnail.save(path, "JPEG", quality=85)
-
-
-def _rounded(value: Any) -> Any:
-    """Return the value with every float in it rounded to six decimals, below which sums depend on the machine."""
-    if isinstance(value, dict):
-        return {key: _rounded(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_rounded(item) for item in value]
-    return round(value, 6) if isinstance(value, float) else value

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline_lib.errors import PipelineError
+from pipeline_lib.views.view import CLEAN
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,11 @@ class Predictions:
     def predicted(self) -> NDArray[np.int64]:
         """(n,) int64: the class of the largest output; the first one of equals."""
         return np.asarray(self.logits.argmax(axis=1), np.int64)
+
+    @cached_property
+    def clean(self) -> Predictions:
+        """The rows of clean views."""
+        return self.where(self.views == CLEAN.name)
 
     @cached_property
     def groups(self) -> NDArray[np.int64]:

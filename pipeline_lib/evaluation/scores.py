@@ -24,6 +24,23 @@ _DRAWS = 100  # the mean of an error of 0.07 is then known to 0.002
 
 
 @dataclass(frozen=True)
+class Terms:
+    """By what rows are judged.
+
+    Attributes:
+        classes: (C,) the names of the classes, in the order of the outputs.
+        bins: (C,) the bin that each class belongs in; None when the classes have no bins.
+        confidence: Level of the intervals.
+        ece_bins: Bins of the calibration error.
+    """
+
+    classes: Sequence[str]
+    bins: Sequence[str] | None
+    confidence: float
+    ece_bins: int
+
+
+@dataclass(frozen=True)
 class Judged:
     """Rows that are judged, and the bin of each class (C,), None when the classes have none."""
 
@@ -89,6 +106,22 @@ FIGURES = (
 )
 
 
+def judge(clean: Predictions, scaled: metrics.Logits, terms: Terms) -> dict[str, Any] | None:
+    """Return all that is said of clean views: `scores`, `calibration`, `per_bin` and `most_confused`; None without rows.
+
+    Args:
+        clean: The rows.
+        scaled: (n, C) their outputs divided by a temperature that was not fitted on them.
+        terms: By what they are judged.
+    """
+    result = scores(clean, terms.bins, terms.confidence)
+    if result is not None:
+        result |= calibration(clean, scaled, terms.ece_bins)
+        result["bins"] = per_bin(clean, terms.bins, terms.confidence) if terms.bins else None
+        result["most_confused"] = most_confused(clean, terms.classes)
+    return result
+
+
 def scores(predictions: Predictions, bins: Sequence[str] | None, confidence: float) -> dict[str, Any] | None:
     """Return the `FIGURES` of rows, shares with their intervals; None without rows.
 
@@ -116,24 +149,24 @@ def scores(predictions: Predictions, bins: Sequence[str] | None, confidence: flo
     return result
 
 
-def calibration(predictions: Predictions, temperature: float, bins: int) -> dict[str, Any]:
-    """Return the calibration error and the reliability diagram, before and after division by the temperature.
+def calibration(predictions: Predictions, scaled: metrics.Logits, bins: int) -> dict[str, Any]:
+    """Return the calibration error and the reliability diagram, of the outputs as they are and of scaled ones (n, C).
 
-    ``ece_of_chance`` is the error, after division, that a network would show on average whose confidences were exactly right:
-    in a bin of few rows the share of hits strays from its expectation, so on few rows no error is near 0. An error below it
-    or near it is not distinguished from none.
+    ``ece_of_chance`` is the error that a network would show on average whose confidences were exactly right, were they as high
+    as those of the scaled outputs: in a bin of few rows the share of hits strays from its expectation, so on few rows no
+    error is near 0. An error below it or near it is not distinguished from none.
 
     Source of the simulation: J. Broecker, L. A. Smith, "Increasing the reliability of reliability diagrams", Weather and
     Forecasting 22 (2007), section 3.
     """
     hits = predictions.predicted == predictions.labels
-    unscaled, scaled = (probabilities(predictions.logits, divisor).max(axis=1) for divisor in (1.0, temperature))
-    before, after = reliability(unscaled, hits, bins), reliability(scaled, hits, bins)
-    draws = np.random.default_rng(0).random((_DRAWS, len(scaled))) < scaled
+    unsure, sure = (probabilities(logits).max(axis=1) for logits in (predictions.logits, scaled))
+    before, after = reliability(unsure, hits, bins), reliability(sure, hits, bins)
+    draws = np.random.default_rng(0).random((_DRAWS, len(sure))) < sure
     return {
         "ece": calibration_error(after),
         "ece_before": calibration_error(before),
-        "ece_of_chance": float(np.mean([calibration_error(reliability(scaled, draw, bins)) for draw in draws])),
+        "ece_of_chance": float(np.mean([calibration_error(reliability(sure, draw, bins)) for draw in draws])),
         "reliability": {"before": [asdict(bin_) for bin_ in before], "after": [asdict(bin_) for bin_ in after]},
     }
 

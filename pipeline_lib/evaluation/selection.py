@@ -1,4 +1,4 @@
-"""Which sets of test images an evaluation has figures on, the main one first."""
+"""Which sets of images there are figures on, the main one first."""
 
 from __future__ import annotations
 
@@ -13,6 +13,19 @@ CORRECTED = "_corrected"
 
 SETS = {"test": "test", "data_new_test": "data_new/test"}
 """What is judged, by its key in ``metrics.json``, and what it is called: test, and its augmented views."""
+
+
+UNSEEN = {"unseen": "sources never seen", "unseen_noisy": "sources never seen, noisy"}
+"""What a cross-validation judges, train and test together: clean views, and augmented ones."""
+
+
+def unseen_in_short(summary: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what an evaluation repeats of a cross-validation: figures of all photographs, or why there are none."""
+    short: dict[str, Any] = {
+        name: summary[name] and {key: value for key, value in summary[name].items() if not isinstance(value, Mapping | list)}
+        for name in UNSEEN
+    }
+    return short | {"obstacle": summary["obstacle"]}
 
 
 class Selection(NamedTuple):

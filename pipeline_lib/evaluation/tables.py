@@ -1,7 +1,8 @@
-"""The evaluation's tables as CSV: plain text, one header line, floats to six decimals."""
+"""The evaluation's figures as JSON and its tables as CSV: plain text, one header line, floats to six decimals."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,10 @@ from pipeline_lib.evaluation import metrics
 from pipeline_lib.evaluation.predictions import Predictions
 from pipeline_lib.evaluation.reliability import probabilities
 from pipeline_lib.evaluation.robustness import CellResult
+from pipeline_lib.evaluation.scores import Terms, confusion
 from pipeline_lib.files.table import write_table
+
+METRICS = "metrics.json"
 
 
 def write_predictions(
@@ -56,6 +60,31 @@ def write_predictions(
     )
     header = ("image", "view", "class", "predicted", "confidence", "correct", "rank", "bin", "predicted_bin", "leaked")
     write_table(path, header, rows)
+
+
+def write_metrics(folder: Path, result: Mapping[str, Any]) -> dict[str, Any]:
+    """Write ``metrics.json``: a result, every float in it rounded to six decimals, below which sums depend on the machine.
+
+    Returns:
+        What was written.
+    """
+    rounded: dict[str, Any] = _rounded(result)
+    (folder / METRICS).write_text(json.dumps(rounded, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    return rounded
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _rounded(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_rounded(item) for item in value]
+    return round(value, 6) if isinstance(value, float) else value
+
+
+def write_classes(folder: Path, suffix: str, clean: Predictions, terms: Terms) -> None:
+    """Write ``per_class<suffix>.csv`` and ``confusion<suffix>.csv`` of clean views."""
+    write_confusion(folder / f"confusion{suffix}.csv", confusion(clean, terms.classes), terms.classes)
+    write_per_class(folder / f"per_class{suffix}.csv", clean, classes=terms.classes, bins=terms.bins)
 
 
 def write_per_class(path: Path, predictions: Predictions, *, classes: Sequence[str], bins: Sequence[str] | None) -> None:

@@ -135,6 +135,14 @@ class Card:
 
 
 @dataclass(frozen=True, config=_PLAIN)
+class Opening:
+    """What a report opens with: the figures to remember, and the sentence that says how to read them."""
+
+    cards: list[Card]
+    sentence: str
+
+
+@dataclass(frozen=True, config=_PLAIN)
 class Shown:
     """What a stage shows.
 
@@ -143,7 +151,8 @@ class Shown:
         figure: What it has come to, in a few words: for lists, where there is no room for more.
         lead: A sentence for the top of the report; may be empty.
         notices: What a reader must know before any figure, such as that the pictures are synthetic.
-        cards: Headline figures.
+        opening: What the report opens with; None for most stages.
+        cards: Further headline figures.
         findings: What an honest reader would say about the figures, one sentence each.
         blocks: All else, in the order of the page.
         settings: What the stage was given, by dotted name.
@@ -154,6 +163,7 @@ class Shown:
     figure: str = ""
     lead: str = ""
     notices: tuple[str, ...] = ()
+    opening: Opening | None = None
     cards: list[Card] = field(default_factory=list)
     findings: list[str] = field(default_factory=list)
     blocks: list[Block] = field(default_factory=list)
@@ -178,6 +188,7 @@ class Page:
     title: str = ""
     summary: str = ""
     notices: tuple[str, ...] = ()
+    opening: Opening | None = None
     cards: list[Card] = field(default_factory=list)
     findings: list[str] = field(default_factory=list)
     sections: list[Section] = field(default_factory=list)

@@ -1,19 +1,26 @@
-"""The top of a report: the figures that count, and what they do and do not say."""
+"""The figures below a report's opening, or in its place: those that count, and what they do and do not say."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipeline_lib.evaluation.selection import CORRECTED, SETS, WITHOUT_LEAKS, Selection, selections
+from pipeline_lib.evaluation.selection import CORRECTED, SETS, UNSEEN, WITHOUT_LEAKS, Selection, selections
 from pipeline_lib.reporting.blocks import Card
-from pipeline_lib.reporting.formats import interval, percent
+from pipeline_lib.reporting.formats import percent
+from pipeline_lib.reporting.opening import top1_card
 
 Metrics = Mapping[str, Any]
 
 
 def cards(metrics: Metrics) -> list[Card]:
-    """Return the headline figures of an evaluation, those that were measured; without leaks first, once images leak."""
+    """Return the headline figures of an evaluation, those that were measured.
+
+    They are about sources never seen where a cross-validation has any to judge, and top-1 is left to the opening; else about
+    test, without leaks first, once images leak.
+    """
+    if metrics.get("unseen"):
+        return _unseen(metrics)
     sets = selections(metrics)
     candidates = [
         *(_test(metrics, each) for each in sets),
@@ -24,18 +31,41 @@ def cards(metrics: Metrics) -> list[Card]:
 
 
 def top1_in_words(metrics: Metrics) -> str:
-    """Return top-1 on test with its interval, such as ``80.8 % (73.9 to 86.2)``.
+    """Return top-1 with its interval, such as ``80.8 % (73.9 to 86.2)``.
 
-    It is that of the images that are not in train, where the audit has found some that are. Without test images it is that
-    of their augmented views; without either, ``no test images``.
+    It is that on sources never seen, with the one on test as delivered behind it; without a cross-validation that on test: of
+    the images that are not in train, where some are. Without test images it is that of their augmented views; without
+    either, ``no test images``.
     """
+    if unseen := metrics.get("unseen"):
+        delivered = f"; {100 * metrics['test']['top1']:.1f} % on test as delivered" if metrics["test"] else ""
+        return f"{_with_interval(unseen)} on {UNSEEN['unseen']}{delivered}"
     leaks = bool(metrics["leaked_images"])
     for key, name in SETS.items():
         if score := metrics[f"{key}{WITHOUT_LEAKS if leaks else ''}"]:
-            low, high = 100 * score["top1_low"], 100 * score["top1_high"]
             where = "" if key == "test" else f" on {name}"
-            return f"{100 * score['top1']:.1f} % ({low:.1f} to {high:.1f}){where}{' without leaks' if leaks else ''}"
+            return f"{_with_interval(score)}{where}{' without leaks' if leaks else ''}"
     return "no test images outside of train" if leaks else "no test images"
+
+
+def _with_interval(score: Metrics) -> str:
+    low, high = 100 * score["top1_low"], 100 * score["top1_high"]
+    return f"{100 * score['top1']:.1f} % ({low:.1f} to {high:.1f})"
+
+
+def _unseen(metrics: Metrics) -> list[Card]:
+    unseen, noisy = metrics["unseen"], metrics["unseen_noisy"]
+    where = f", {UNSEEN['unseen']}"
+    note = f"{_by_chance(unseen)}; before temperature scaling {percent(unseen['ece_before'])}"
+    calibration = Card(f"Calibration error{where}", percent(unseen["ece"]), note)
+    if not noisy:
+        return [calibration]
+    beside = f"noisy and rotated views of the same photographs: {_apart(noisy['top1'], unseen['top1'])}"
+    return [top1_card(f"Noisy views{where}", noisy, beside), calibration]
+
+
+def _by_chance(score: Metrics) -> str:
+    return f"a perfectly calibrated network would show {percent(score['ece_of_chance'])} on {score['images']:,} images"
 
 
 def _images(score: Metrics | None, suffix: str = "") -> str:
@@ -61,19 +91,22 @@ def _calibration(metrics: Metrics, sets: Sequence[Selection]) -> Card | None:
         return None
     before = "" if metrics["temperature"] == 1 else f"; before temperature scaling {percent(score['ece_before'])}"
     beside = "".join(f";{said} {percent(other['ece'])}" for other, said in others)
-    perfect = f"a perfectly calibrated network would show {percent(score['ece_of_chance'])} on {score['images']:,} images"
-    return Card(f"Calibration error{words}", percent(score["ece"]), f"{perfect}{before}{beside}")
+    return Card(f"Calibration error{words}", percent(score["ece"]), f"{_by_chance(score)}{before}{beside}")
 
 
 def _score(label: str, score: Metrics | None, note: str) -> Card | None:
-    if score is None:
-        return None
-    top1, low, high = score["top1"], score["top1_low"], score["top1_high"]
-    return Card(label, percent(top1), note, top1, low, high, interval(low, high))
+    return None if score is None else top1_card(label, score, note)
 
 
 def findings(metrics: Metrics) -> list[str]:
-    """Return what an honest reader would say about the figures, one sentence each."""
+    """Return what an honest reader would say about the figures, one sentence each; the opening has said the first."""
+    if metrics.get("unseen"):
+        return [_as_corrected(metrics, metrics[f"test{CORRECTED}"])] if metrics.get(f"test{CORRECTED}") else []
+    obstacle = metrics.get("obstacle")
+    return [*([f"There is no figure on sources never seen. {obstacle}."] if obstacle else []), *_of_test(metrics)]
+
+
+def _of_test(metrics: Metrics) -> list[str]:
     main, *others = selections(metrics)
     test, noisy, leaked = metrics[f"test{main.suffix}"], metrics[f"data_new_test{main.suffix}"], metrics["leaked_images"]
     if test is None:

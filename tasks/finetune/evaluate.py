@@ -19,6 +19,7 @@ def evaluate_stage(
     *,
     dataset: Ref,
     sources: Ref,
+    cross_validated: Ref,
     model: Ref,
     features: Sequence[Ref],
     corrections: Ref,
@@ -26,12 +27,16 @@ def evaluate_stage(
     evaluate: EvaluateSettings,
     seed: int,
 ) -> Summary:
-    """Judge the model on test, without leaked images, with corrected labels, on data_new/test and on the robustness grid."""
+    """Judge the model on test, without leaked images, with corrected labels, on data_new/test and on the robustness grid.
+
+    Figures on sources never seen, from ``cross_validated``, are put beside those of test: the two belong together.
+    """
     from pipeline_lib.audit.findings import read_groups, read_leaked
-    from pipeline_lib.data.classes import bin_of
+    from pipeline_lib.data.classes import bins_of
     from pipeline_lib.data.corrections import read_corrections
-    from pipeline_lib.evaluation.evaluate import Subject, bins_of, evaluate_model
+    from pipeline_lib.evaluation.evaluate import Subject, evaluate_model
     from pipeline_lib.evaluation.predictions import Predictions
+    from pipeline_lib.evaluation.selection import unseen_in_short
     from pipeline_lib.features.table import FeatureSet
     from pipeline_lib.images.read import read_image
     from pipeline_lib.models.heads import load_head
@@ -46,8 +51,9 @@ def evaluate_stage(
         spec.classes,
         spec.temperature,
         read_leaked(sources.folder),
-        bins_of(spec.classes, bin_of),
+        bins_of(spec.classes),
         [CLEAN, *views_of(augment_test)],
         read_corrections(corrections.folder, spec.classes),
+        unseen_in_short(cross_validated.manifest().summary),
     )
     return evaluate_model(folder, subject, evaluate, open_image=lambda image: read_image(dataset.folder / image), seed=seed)

@@ -9,7 +9,7 @@ from PIL import Image
 from support import TEST_VIEWS
 
 from pipeline_lib.errors import PipelineError
-from pipeline_lib.evaluation.evaluate import Subject, bins_of, evaluate_model
+from pipeline_lib.evaluation.evaluate import Subject, evaluate_model
 from pipeline_lib.evaluation.predictions import Predictions
 from pipeline_lib.settings.sections import EvaluateSettings
 
@@ -233,11 +233,6 @@ def test_a_test_set_that_leaks_altogether_has_no_figure_without_leaks(tmp_path):
 def test_a_handful_of_images_is_evaluated_without_a_map(tmp_path):
     assert evaluate(tmp_path, make_subject(("a", "b"), views=("clean",), images=1))["test"]["n"] == 2
     assert not (tmp_path / "tsne.csv").exists()
-
-
-def test_bins_need_every_class_to_have_one():
-    assert bins_of(("Cans", "Hats"), {"Cans": "recyclable", "Hats": "residual"}.get) == ("recyclable", "residual")
-    assert bins_of(("Cans", "Dragons"), {"Cans": "recyclable"}.get) is None
 
 
 @pytest.mark.parametrize(

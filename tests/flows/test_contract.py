@@ -16,7 +16,19 @@ from waiting import PATIENCE, Api, eventually
 from pipeline_lib.reporting.formats import duration
 from pipeline_lib.stages.result import read_manifest
 
-STAGES = ["dataset", "audit", "backbone", "augment", "data_new", "features", "sources", "train", "evaluate", "report"]
+STAGES = [
+    "dataset",
+    "audit",
+    "backbone",
+    "augment",
+    "data_new",
+    "features",
+    "sources",
+    "train",
+    "cross_validate",
+    "evaluate",
+    "report",
+]
 VIEWS_OF_TRAIN = ["clean", "aug1"]
 SHARDS_OF_FEATURES = 2 * len(VIEWS_OF_TRAIN) + 1 * len(["clean", "aug1", "aug2", "sigma25-angle0"])
 
@@ -121,7 +133,16 @@ def test_edits_rerun_the_stages_that_reach_the_edited_code_and_no_others(
 
     garbage.edit("pipeline_lib/views/augment.py", '"quality": 95', '"quality": 90')
     augmented = garbage.run(tiny_dataset)
-    assert computed(augmented) == ["augment", "data_new", "features", "sources", "train", "evaluate", "report"]
+    assert computed(augmented) == [
+        "augment",
+        "data_new",
+        "features",
+        "sources",
+        "train",
+        "cross_validate",
+        "evaluate",
+        "report",
+    ]
     assert augmented.stage("augment")["reason"] == "code changed: `pipeline_lib/views/augment.py`"
     assert augmented.stage("train")["reason"] == "input `features` changed"
 

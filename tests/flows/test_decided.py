@@ -44,7 +44,18 @@ def test_a_decision_reruns_what_depends_on_it_and_nothing_else(
 
     decide(tiny_dataset, "train/Cans/001.png", "Paper")
     moved = garbage.run(tiny_dataset)
-    assert computed(moved) == {"dataset", "audit", "augment", "data_new", "features", "sources", "train", "evaluate", "report"}
+    assert computed(moved) == {
+        "dataset",
+        "audit",
+        "augment",
+        "data_new",
+        "features",
+        "sources",
+        "train",
+        "cross_validate",
+        "evaluate",
+        "report",
+    }
     for stage, shards, all_shards in (("augment", 1, 3), ("features", len(VIEWS_OF_TRAIN), 8)):
         assert (moved.stage(stage)["computed"], moved.stage(stage)["reused"]) == (shards, all_shards - shards)
         assert [each["computed"] for each in summaries(garbage.artifacts, stage, moved)] == [0] * shards

@@ -17,7 +17,19 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shuti
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 
-STAGES = ("dataset", "audit", "backbone", "augment", "data-new", "features", "sources", "train", "evaluate", "report")
+STAGES = (
+    "dataset",
+    "audit",
+    "backbone",
+    "augment",
+    "data-new",
+    "features",
+    "sources",
+    "train",
+    "cross-validate",
+    "evaluate",
+    "report",
+)
 # What a stage's artifact must say, and how many pictures it must show at least, on pictures of three classes.
 SHOWN = {
     "dataset": ("digest of the content", 1),

@@ -13,7 +13,19 @@ from operated import FINAL, Operated, nested
 from support import TINY
 
 BERLIN = ZoneInfo("Europe/Berlin")
-STAGES = {"dataset", "audit", "backbone", "augment", "data-new", "features", "sources", "train", "evaluate", "report"}
+STAGES = {
+    "dataset",
+    "audit",
+    "backbone",
+    "augment",
+    "data-new",
+    "features",
+    "sources",
+    "train",
+    "cross-validate",
+    "evaluate",
+    "report",
+}
 
 PREFETCH = timedelta(seconds=10)
 """A worker takes a run as early as that, and its process does not wait for the last part of a second."""

@@ -55,6 +55,7 @@ def report_page(
         title,
         " ".join(shown.lead for shown in every if shown.lead),
         (*(notice for shown in every for notice in shown.notices), *filter(None, [warning])),
+        next((shown.opening for shown in every if shown.opening), None),
         [card for shown in every for card in shown.cards],
         [*(finding for shown in every for finding in shown.findings), *filter(None, [counted])],
         [section for section in sections if section.blocks],
@@ -76,7 +77,12 @@ def build_report(folder: Path, page: Page) -> dict[str, Any]:
     text = markdown_of(_without_details(page), lambda image: f"{_FIGURES}/{image.name}")
     (folder / "report.html").write_bytes(html.encode())
     (folder / "report.md").write_bytes(text.encode())
-    return {"html": "report.html", "markdown": "report.md", "bytes": len(html.encode()), "findings": page.findings}
+    return {
+        "html": "report.html",
+        "markdown": "report.md",
+        "bytes": len(html.encode()),
+        "findings": ([page.opening.sentence] if page.opening else []) + page.findings,
+    }
 
 
 def artifact_of(shown: Shown, timing: Mapping[str, Any]) -> str:
@@ -85,7 +91,7 @@ def artifact_of(shown: Shown, timing: Mapping[str, Any]) -> str:
         return shown.document
     took = facts({"time to compute": duration(timing["seconds"]), "images/s": _rate(timing), "note": timing["note"]}, "Time")
     blocks = [*shown.blocks, *facts(shown.settings, "Settings"), *took]
-    page = Page(cards=shown.cards, findings=shown.findings, notices=shown.notices, sections=[Section("", "", blocks)])
+    page = Page("", "", shown.notices, shown.opening, shown.cards, shown.findings, [Section("", "", blocks)])
     return markdown_of(page, lambda image: image.uri)
 
 

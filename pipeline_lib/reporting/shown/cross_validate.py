@@ -1,0 +1,69 @@
+"""What stage ``cross_validate`` shows: figures on sources never seen, and what they are about."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pipeline_lib.evaluation.cross_validation import PARTS
+from pipeline_lib.evaluation.selection import UNSEEN
+from pipeline_lib.reporting import judged
+from pipeline_lib.reporting.blocks import Block, Results, Shown, facts, settings_of
+from pipeline_lib.reporting.formats import percent
+from pipeline_lib.reporting.judged import Judged, score_tables
+
+Metrics = Mapping[str, Any]
+
+HOW = (
+    "Train and test are cut into folds by source. Each photograph is judged by a head that was trained, as the one that is "
+    "shipped, on the other folds: it has seen neither the photograph nor another one of its source."
+)
+SCALING = "The outputs of each fold are divided by a temperature that was fitted on the other folds."
+
+
+def show(results: Results) -> Shown:
+    """Show the scores of all photographs, of those of train and of test alone, and every table and picture of all of them."""
+    (ref,) = results.values()
+    metrics = json.loads((ref.folder / "metrics.json").read_text(encoding="utf-8"))
+    unseen = metrics["unseen"]
+    if unseen is None:
+        nothing = facts({"figure": f"none. {metrics['obstacle']}"})
+        return Shown("Sources never seen", "no figure", blocks=nothing, settings=settings_of(results))
+    figure = f"{percent(unseen['top1'])} of {unseen['images']:,} photographs right, {metrics['folds']} folds"
+    return Shown("Sources never seen", figure, blocks=[*_blocks(ref.folder, metrics)], settings=settings_of(results))
+
+
+def _blocks(folder: Path, metrics: Metrics) -> Iterator[Block]:
+    yield from facts(_about(metrics))
+    yield from score_tables(_scores(metrics), metrics, "")
+    everything = Judged(folder, metrics["unseen"], "", "-unseen", "", SCALING, "Not judged")
+    for part in (judged.calibration, judged.bins, judged.classes, judged.confusion):
+        yield from part(everything)
+
+
+def _about(metrics: Metrics) -> dict[str, Any]:
+    rows = {
+        "how": HOW,
+        "photographs judged": f"{metrics['unseen']['images']:,}",
+        "sources": f"{metrics['sources']:,}",
+        "folds": metrics["folds"],
+        "temperature that fits all of them": round(metrics["temperature"], 3),
+    }
+    missing = metrics["unpredicted"]
+    if missing["images"]:
+        rows["photographs not judged"] = (
+            f"{missing['images']:,}, whose class has no other source: {', '.join(missing['classes'])}"
+        )
+    return rows
+
+
+def _scores(metrics: Metrics) -> dict[str, Metrics]:
+    """Return the figures by what they are called: of all photographs, and of those of each split, clean and noisy."""
+    named = {
+        f"{suffix.removeprefix('_') or 'all'}{words}": metrics[f"{key}{suffix}"]
+        for suffix in PARTS
+        for key, words in zip(UNSEEN, ("", ", noisy"), strict=True)
+    }
+    return {name: score for name, score in named.items() if score}
