@@ -28,8 +28,11 @@ RATIO = 0.75
 REPROJECTION = 4.0
 """Pixels, at `SIDE`, by which a matched point may miss its place."""
 
-FEWEST = 4
-"""Matched points below which no transform is looked for; two would fit any."""
+FEWEST = 8
+"""Matched points below which no transform is looked for; four would fit any."""
+
+MOST_SCALE = 6.0
+"""Times by which one picture may be larger than the other."""
 
 SKETCH = np.dtype(
     [
@@ -106,7 +109,9 @@ def _points(grey: Array) -> tuple[Array, Array]:
 
 
 def compare(one: Any, others: Sequence[Any]) -> Array:
-    """Measure how well a picture can be laid on each of the others by scaling, turning, shifting and mirroring it.
+    """Measure how well a picture can be laid on each of the others, mirrored or not, by a change of perspective.
+
+    A homography covers shifts, turns, changes of size, shears and slanted views, all of which augmentation uses.
 
     Args:
         one: A record of `SKETCH`.
@@ -114,9 +119,9 @@ def compare(one: Any, others: Sequence[Any]) -> Array:
 
     Returns:
         (len(others),) of `MEASURED`: ``inliers``, the points that agree on one transform; whether the picture was
-        ``mirrored`` for it; the transform's ``scale`` and ``angle`` (degrees, counter-clockwise as seen); ``spread``, the area
-        between the points as a share of the picture's own, 0..1, the lesser one; ``overlap``, the share of the
-        pictures' area that lies on the other, 0..1, the greater one; ``correlation`` of the colours there, -1..1.
+        ``mirrored`` for it; the transform's ``scale`` and ``angle`` (degrees, counter-clockwise as seen) in the middle of the
+        picture; ``spread``, the area between the points as a share of the picture's own, 0..1, the lesser one; ``overlap``,
+        the shared area as a share of the smaller picture's, 0..1; ``correlation`` of the colours there, -1..1.
     """
     measured = np.zeros(len(others), MEASURED)
     descriptors = [other["descriptors"][: other["count"]] for other in others]
@@ -159,19 +164,48 @@ def _matches(distances: Array) -> tuple[Array, Array]:
 
 
 def _register(one: Any, other: Any, matches: tuple[Array, Array], mirrored: bool) -> tuple[Any, ...] | None:
+    """Lay a picture on another by its matched points; return a record of `MEASURED`, None where no transform is found."""
     if len(matches[0]) < FEWEST:
         return None
     source, target = one["points"][matches[0]].copy(), other["points"][matches[1]]
     if mirrored:
         source[:, 0] = one["size"][0] - 1 - source[:, 0]
-    transform, inside = cv2.estimateAffinePartial2D(source, target, method=cv2.RANSAC, ransacReprojThreshold=REPROJECTION)
-    if transform is None:
+    transform, inside = cv2.findHomography(source, target, cv2.RANSAC, REPROJECTION)
+    corners = None if transform is None else _corners_laid(transform, one["size"])
+    if corners is None:
         return None
     agreed = inside.ravel().astype(bool)
-    scale = float(np.hypot(transform[0, 0], transform[1, 0]))
-    angle = float(np.degrees(np.arctan2(-transform[1, 0], transform[0, 0])))
     spread = min(_spread(source[agreed], one["size"]), _spread(target[agreed], other["size"]))
-    return int(agreed.sum()), mirrored, scale, angle, spread, *_overlap(one, other, transform, mirrored)
+    overlap = _overlap(corners, other["size"])
+    return (
+        int(agreed.sum()),
+        mirrored,
+        *_size_and_angle(transform, one["size"]),
+        spread,
+        overlap,
+        _likeness(one, other, transform, mirrored),
+    )
+
+
+def _corners_laid(transform: Array, size: Array) -> Array | None:
+    """Return where a picture's corners come to lie, (4, 2); None where it is folded, turned inside out or out of proportion."""
+    width, height = size
+    corners = np.float32([[0, 0], [width, 0], [width, height], [0, height]])
+    depths = np.column_stack([corners, np.ones(4)]) @ transform[2]
+    if depths.min() <= 0:
+        return None
+    laid = cv2.perspectiveTransform(corners[None], transform)[0].astype(np.float32)
+    area = cv2.contourArea(laid, oriented=True) / (width * height)
+    sound = cv2.isContourConvex(laid) and 1 / MOST_SCALE**2 <= area <= MOST_SCALE**2
+    return laid if sound else None
+
+
+def _size_and_angle(transform: Array, size: Array) -> tuple[float, float]:
+    """Return by how much a transform enlarges the middle of a picture and turns it, in degrees, counter-clockwise as seen."""
+    x, y, depth = transform @ [size[0] / 2, size[1] / 2, 1]
+    slopes = (transform[:2, :2] - np.outer([x / depth, y / depth], transform[2, :2])) / depth
+    angle = np.degrees(np.arctan2(slopes[0, 1] - slopes[1, 0], slopes[0, 0] + slopes[1, 1]))
+    return float(np.sqrt(abs(np.linalg.det(slopes)))), float(angle)
 
 
 def _spread(points: Array, size: Array) -> float:
@@ -179,26 +213,26 @@ def _spread(points: Array, size: Array) -> float:
     return float(cv2.contourArea(cv2.convexHull(points)) / (size[0] * size[1]))
 
 
-def _overlap(one: Any, other: Any, transform: Array, mirrored: bool) -> tuple[float, float]:
-    """Lay a picture on another; return the share of area that overlaps, of the more covered picture, and the correlation."""
+def _overlap(corners: Array, size: Array) -> float:
+    """Return the area that a picture laid on another shares with it, as a share of the smaller of the two."""
+    width, height = size
+    frame = np.float32([[0, 0], [width, 0], [width, height], [0, height]])
+    shared, _ = cv2.intersectConvexConvex(corners, frame)
+    return min(1.0, float(shared / min(cv2.contourArea(corners), width * height)))
+
+
+def _likeness(one: Any, other: Any, transform: Array, mirrored: bool) -> float:
+    """Return the correlation of two pictures' colours where they overlap, at the size of their thumbnails."""
     left, right = (each["thumbnail"][: each["inside"][1], : each["inside"][0]] for each in (one, other))
-    if mirrored:
-        left = left[:, ::-1]
-    matrix = _at_thumbnails(transform, left.shape[1] / one["size"][0], right.shape[1] / other["size"][0])
-    size = right.shape[1::-1]
-    laid = cv2.warpAffine(np.ascontiguousarray(left), matrix, size, flags=cv2.INTER_LINEAR)
-    mask = cv2.warpAffine(np.ones(left.shape[:2], np.uint8), matrix, size, flags=cv2.INTER_NEAREST).astype(bool)
-    area = float(mask.sum())
-    scale = float(np.hypot(matrix[0, 0], matrix[1, 0]))
-    covered = max(area / mask.size, area / max(scale**2 * left.shape[0] * left.shape[1], 1e-6))
-    return min(covered, 1.0), _correlation(laid[mask], right[mask])
-
-
-def _at_thumbnails(transform: Array, left: float, right: float) -> Array:
-    """Return the transform between thumbnails that are ``left`` and ``right`` times as large as the pictures."""
-    matrix = transform * right
-    matrix[:, :2] /= left
-    return matrix
+    left = np.ascontiguousarray(left[:, ::-1] if mirrored else left)
+    smaller, larger = (
+        np.diag([side / each["size"][0], side / each["size"][0], 1])
+        for side, each in ((right.shape[1], other), (left.shape[1], one))
+    )
+    matrix = smaller @ transform @ np.linalg.inv(larger)
+    laid = cv2.warpPerspective(left, matrix, right.shape[1::-1], flags=cv2.INTER_LINEAR)
+    mask = cv2.warpPerspective(np.full(left.shape[:2], 255, np.uint8), matrix, right.shape[1::-1], flags=cv2.INTER_LINEAR)
+    return _correlation(laid[mask == 255], right[mask == 255])
 
 
 def _correlation(one: Array, other: Array) -> float:

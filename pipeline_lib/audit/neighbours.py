@@ -8,7 +8,7 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-NEIGHBOURS = 30
+NEIGHBOURS = 16
 """Nearest pictures that each picture is compared with."""
 
 _LINKS, _BUILDING, _SEARCHING = 32, 80, 128
