@@ -10,7 +10,7 @@ from typing import Any
 from pipeline_lib.evaluation.cross_validation import PARTS
 from pipeline_lib.evaluation.selection import UNSEEN
 from pipeline_lib.reporting import judged
-from pipeline_lib.reporting.blocks import Block, Results, Shown, facts, settings_of
+from pipeline_lib.reporting.blocks import Block, Facts, Results, Shown, facts, settings_of
 from pipeline_lib.reporting.formats import percent
 from pipeline_lib.reporting.judged import Judged, score_tables
 
@@ -36,27 +36,26 @@ def show(results: Results) -> Shown:
 
 
 def _blocks(folder: Path, metrics: Metrics) -> Iterator[Block]:
-    yield from facts(_about(metrics))
+    yield Facts(_about(metrics), note=HOW)
     yield from score_tables(_scores(metrics), metrics, "")
     everything = Judged(folder, metrics["unseen"], "", "-unseen", "", SCALING, "Not judged")
     for part in (judged.calibration, judged.bins, judged.classes, judged.confusion):
         yield from part(everything)
 
 
-def _about(metrics: Metrics) -> dict[str, Any]:
+def _about(metrics: Metrics) -> list[tuple[str, str]]:
     rows = {
-        "how": HOW,
         "photographs judged": f"{metrics['unseen']['images']:,}",
         "sources": f"{metrics['sources']:,}",
-        "folds": metrics["folds"],
-        "temperature that fits all of them": round(metrics["temperature"], 3),
+        "folds": f"{metrics['folds']}",
+        "temperature that fits all of them": f"{metrics['temperature']:.3f}",
     }
     missing = metrics["unpredicted"]
     if missing["images"]:
         rows["photographs not judged"] = (
             f"{missing['images']:,}, whose class has no other source: {', '.join(missing['classes'])}"
         )
-    return rows
+    return [*rows.items()]
 
 
 def _scores(metrics: Metrics) -> dict[str, Metrics]:
