@@ -67,6 +67,7 @@ def test_looks_are_the_different_evaluations_and_compare_at_most_as_many_setting
         (["Aww", "Axx"], (2, 1, 2)),  # other training images, or another version of the code
         (["Aww", "Bxw"], (2, 2, 1)),  # a setting that changes no prediction
         (["Aww", "Bww"], (1, 1, 1)),  # a setting that reuses the evaluation, such as a time limit
+        (["Aww", "Bww", "Bxx"], (2, 2, 2)),  # the same, and then another look with it
     ],
 )
 def test_what_counts_as_a_look(shown: list[str], expected: tuple[int, int, int]) -> None:
