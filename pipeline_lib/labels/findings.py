@@ -86,12 +86,12 @@ def check_labels(
 
 def _suspects(labelled: Labelled) -> Iterable[dict[str, Any]]:
     for suspect in find_suspects(labelled.probabilities, labelled.labels):
-        shares = {"probability": round(suspect.probability, 6), "quality": round(suspect.quality, 6)}
+        shares = {"probability": suspect.probability, "quality": suspect.quality}
         yield _row(labelled, suspect.row) | {"suggested": labelled.classes[suspect.suggested]} | shares
 
 
 def _outliers(labelled: Labelled) -> Iterable[dict[str, Any]]:
-    apart = distances(labelled.features, labelled.sources).round(6)
+    apart = distances(labelled.features, labelled.sources)
     for row in np.argsort(-apart, kind="stable").tolist():
         yield _row(labelled, row) | {"distance": float(apart[row])}
 
