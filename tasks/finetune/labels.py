@@ -33,7 +33,7 @@ def labels_stage(folder: Path, *, dataset: Ref, decided: Ref, cross_validated: R
         clean.labels.astype(np.int64),
         probabilities(clean.logits, cross_validated.manifest().summary["temperature"]),
         clean.groups,
-        np.stack([vectors[image] for image in images]),
+        np.array([vectors[image] for image in images], np.float32),
         classes,
     )
     return check_labels(folder, labelled, read_decided(decided.folder), lambda image: read_image(dataset.folder / image))
