@@ -10,7 +10,7 @@ from typing import Any
 from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from pipeline_lib.data.corrections import CORRECTIONS, FOLDER
+from pipeline_lib.data.corrections import CORRECTIONS, DECIDED, FOLDER
 from pipeline_lib.data.sources import resolve
 from pipeline_lib.settings.sections import Settings, TestViewSettings, TrainViewSettings
 from pipeline_lib.stages.key import External
@@ -31,6 +31,7 @@ from tasks.finetune.data_new import data_new_stage
 from tasks.finetune.dataset import dataset_stage
 from tasks.finetune.evaluate import evaluate_stage
 from tasks.finetune.features import features_stage
+from tasks.finetune.labels import labels_stage
 from tasks.finetune.report import report_stage
 from tasks.finetune.sources import sources_stage
 from tasks.finetune.train import train_stage
@@ -73,12 +74,14 @@ def garbage_finetune(dataset: str = "sample", settings: Settings = Settings()) -
 
         base = {"dataset": data, "sources": sources, "seed": settings.seed}
         model = train_stage(**base, backbone=backbone, features=_of("train", features), train=settings.train)
-        unseen = cross_validate_stage(**base, **_folds(features, settings))
-        judging = {"corrections": found.part(CORRECTIONS), "augment_test": settings.augment_test, "evaluate": settings.evaluate}
-        scores = evaluate_stage(**base, cross_validated=unseen, model=model, features=_of("test", features), **judging)
+        corrected = base | {"corrections": found.part(CORRECTIONS)}
+        unseen = cross_validate_stage(**corrected, **_folds(features, settings))
+        judging = {"cross_validated": unseen, "augment_test": settings.augment_test, "evaluate": settings.evaluate}
+        scores = evaluate_stage(**corrected, model=model, features=_of("test", features), **judging)
         looks = count_look(run, data.part("test/"), scores, settings)
+        labels = labels_stage(dataset=data, decided=found.part(DECIDED), cross_validated=unseen, features=clean)
         report = report_stage(**run.shown, name=source.name, looks=looks)
-        return conclude(run, top1, scores, looks=looked_at(looks), model=model, evaluation=scores, report=report)
+        return conclude(run, top1, scores, looks=looked_at(looks), model=model, evaluation=scores, labels=labels, report=report)
 
 
 def _weights(settings: Settings) -> dict[str, Any]:

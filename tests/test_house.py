@@ -130,7 +130,7 @@ REACHED: dict[str, tuple[dict[str, str], str]] = {
         {
             "": "__init__ errors",
             "audit": "findings",
-            "data": "classes",
+            "data": "classes corrections",
             "evaluation": (
                 "calibration cross_validation metrics out_of_fold predictions reliability robustness scores selection tables"
             ),
@@ -150,11 +150,25 @@ REACHED: dict[str, tuple[dict[str, str], str]] = {
             "evaluation": "evaluate metrics predictions projection reliability robustness scores selection tables",
             "features": "table",
             "files": "description table",
-            "images": "read",
+            "images": "read thumbnail",
             "models": "classifier graph heads inference outputs parameters trained",
             "views": "view",
         },
         "mindspore numpy pillow pillow_heif scikit-learn scipy threadpoolctl",
+    ),
+    "finetune.labels": (
+        {
+            "": "__init__ errors",
+            "audit": "neighbours",
+            "data": "corrections",
+            "evaluation": "out_of_fold predictions reliability",
+            "features": "table",
+            "files": "table",
+            "images": "read thumbnail",
+            "labels": "findings listed outliers suspects",
+            "views": "view",
+        },
+        "cleanlab faiss-cpu numpy pillow pillow_heif scipy",
     ),
     "finetune.report": (
         {
@@ -193,7 +207,7 @@ REACHED: dict[str, tuple[dict[str, str], str]] = {
             "": "__init__ errors",
             "evaluation": "evaluate examples metrics predictions projection reliability robustness scores selection tables",
             "files": "description table",
-            "images": "prepare",
+            "images": "prepare thumbnail",
             "mnist": "arrays table",
             "models": "graph inference lenet5 networks outputs parameters trained",
             "views": "view",

@@ -15,30 +15,40 @@ _LINKS, _BUILDING, _SEARCHING = 32, 80, 128
 """Links of a node of the graph, and how many candidates are kept while it is built and searched."""
 
 
-def neighbour_pairs(features: NDArray[np.float32], count: int = NEIGHBOURS) -> NDArray[np.int64]:
-    """Return the pairs of pictures of which one is among the ``count`` nearest of the other, by the angle between features.
+def nearest(features: NDArray[np.float32], count: int = NEIGHBOURS) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Return the ``count`` nearest pictures of each picture, by the angle between features.
 
     The graph of Malkov and Yashunin (2018; faiss's HNSW) makes the cost grow with n log n. It is built on one thread, in
-    the order of the rows: equal features give equal pairs.
+    the order of the rows: equal features give equal neighbours.
 
     Args:
-        features: (n, width).
+        features: (n, width), n at least 1.
         count: Neighbours a picture.
 
     Returns:
-        (m, 2) positions, the smaller one first, in ascending order.
+        Their cosine similarities and their positions, (n, count + 1) each, the nearest first; the picture itself is one of
+        them, and -1 is nobody.
     """
-    rows = len(features)
-    if rows < 2:
-        return np.empty((0, 2), np.int64)
     faiss.omp_set_num_threads(1)
     lengths = np.linalg.norm(features, axis=1, keepdims=True)
     vectors = features / np.maximum(lengths, np.finfo(np.float32).tiny)
     graph = faiss.IndexHNSWFlat(vectors.shape[1], _LINKS, faiss.METRIC_INNER_PRODUCT)
     graph.hnsw.efConstruction, graph.hnsw.efSearch = _BUILDING, max(_SEARCHING, count + 1)
     graph.add(vectors)
-    _, found = graph.search(vectors, min(count + 1, rows))
-    return unique_pairs(np.repeat(np.arange(rows), found.shape[1]), found.ravel())
+    similarities, found = graph.search(vectors, min(count + 1, len(features)))
+    return similarities, found
+
+
+def neighbour_pairs(features: NDArray[np.float32], count: int = NEIGHBOURS) -> NDArray[np.int64]:
+    """Return the pairs of pictures of which one is among the ``count`` nearest of the other, see `nearest`.
+
+    Returns:
+        (m, 2) positions, the smaller one first, in ascending order.
+    """
+    if len(features) < 2:
+        return np.empty((0, 2), np.int64)
+    _, found = nearest(features, count)
+    return unique_pairs(np.repeat(np.arange(len(features)), found.shape[1]), found.ravel())
 
 
 def unique_pairs(first: NDArray[Any], second: NDArray[Any]) -> NDArray[np.int64]:

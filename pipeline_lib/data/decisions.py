@@ -102,7 +102,7 @@ def read_rows(file: Path) -> Rows:
     """Return what a ``labels.csv`` holds; the columns alone if there is no such file.
 
     Raises:
-        PipelineError: It is no CSV in UTF-8, or lacks a column.
+        PipelineError: It is no CSV in UTF-8, lacks a column, or has a row of more cells than columns.
     """
     if not file.exists():
         return Rows(COLUMNS, [])
@@ -116,6 +116,8 @@ def read_rows(file: Path) -> Rows:
         raise PipelineError(
             f"{file}, line 1: the column {missing[0]} is missing; the first line is {','.join(COLUMNS)} (with commas)."
         )
+    if longer := [line for line, row in numbered if None in row]:
+        raise PipelineError(f"{file}, line {longer[0]}: there are more cells than columns; put a cell with commas in quotes.")
     return Rows(columns, numbered)
 
 

@@ -18,10 +18,9 @@ from pipeline_lib.evaluation.reliability import probabilities
 from pipeline_lib.evaluation.robustness import robustness
 from pipeline_lib.evaluation.scores import TOP_K, Terms, judge, scores
 from pipeline_lib.evaluation.selection import CORRECTED, SETS, WITHOUT_LEAKS
+from pipeline_lib.images.thumbnail import write_thumbnail
 from pipeline_lib.settings.sections import EvaluateSettings
 from pipeline_lib.views.view import CLEAN, View
-
-_THUMBNAIL = 160  # pixels; a gallery shows four in a row
 
 
 @dataclass(frozen=True)
@@ -161,7 +160,7 @@ def _write_mistakes(
     for number, row in enumerate(worst, start=1):
         image, true = str(clean.images[row]), int(clean.labels[row])
         picture = f"mistakes/{number:02}.jpg"
-        _write_thumbnail(folder / picture, open_image(image))
+        write_thumbnail(folder / picture, open_image(image))
         mistakes.append(
             {
                 "picture": picture,
@@ -174,10 +173,3 @@ def _write_mistakes(
             }
         )
     return mistakes
-
-
-def _write_thumbnail(path: Path, image: Image.Image) -> None:
-    path.parent.mkdir(exist_ok=True)
-    thumbnail = image.convert("RGB")
-    thumbnail.thumbnail((_THUMBNAIL, _THUMBNAIL))
-    thumbnail.save(path, "JPEG", quality=85)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import mmap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,6 +61,11 @@ class FeatureSet:
 
     Rows are in the order of (view, image), so the table does not depend on how images fell into shards.
 
+    Args:
+        folders: The shards.
+        classes: Names of the classes.
+        corrections: Class ids of images whose label was corrected, by their key; None for one that is left out.
+
     Attributes:
         images: Keys of the originals, (n,) str.
         labels: Class ids, (n,) int64, positions in ``classes``.
@@ -67,7 +73,9 @@ class FeatureSet:
         width: Features a row.
     """
 
-    def __init__(self, folders: Sequence[Path], classes: Sequence[str]) -> None:
+    def __init__(
+        self, folders: Sequence[Path], classes: Sequence[str], corrections: Mapping[str, int | None] = MappingProxyType({})
+    ) -> None:
         indexes = [read_index(folder) for folder in folders]
         filled = [(folder, index) for folder, index in zip(folders, indexes, strict=True) if index]
         mapped = [np.load(folder / FEATURES, mmap_mode="r") for folder, _ in filled]
@@ -75,16 +83,17 @@ class FeatureSet:
         self._shards = [np.asarray(shard) for shard in mapped]
         self._maps = [shard.base for shard in mapped] if sum(shard.nbytes for shard in mapped) > RESIDENT else []
         self._rows_resident = 0
+        ids = {name: number for number, name in enumerate(classes)}
         rows = [
-            (row.view, row.image, row.label, shard, at)
+            (row.view, row.image, label, shard, at)
             for shard, (_, index) in enumerate(filled)
             for at, row in enumerate(index)
+            if (label := corrections.get(row.image, ids[row.label])) is not None
         ]
         rows.sort()
-        ids = {name: number for number, name in enumerate(classes)}
         self.views = np.array([row[0] for row in rows])
         self.images = np.array([row[1] for row in rows])
-        self.labels = np.array([ids[row[2]] for row in rows], np.int64)
+        self.labels = np.array([row[2] for row in rows], np.int64)
         self._shard = np.array([row[3] for row in rows], np.int64)
         self._at = np.array([row[4] for row in rows], np.int64)
         self.width = int(self._shards[0].shape[1]) if self._shards else 0

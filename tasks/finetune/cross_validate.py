@@ -21,17 +21,19 @@ def cross_validate_stage(
     dataset: Ref,
     sources: Ref,
     features: Sequence[Ref],
+    corrections: Ref,
     train: TrainSettings,
     cross_validate: CrossValidateSettings,
     evaluate: Mapping[str, Any],
     seed: int,
 ) -> Summary:
-    """Judge every view of every photograph by a head that was trained without the photograph's source.
+    """Judge every view of every photograph by a head that was trained without the photograph's source, with corrected labels.
 
     ``evaluate`` is what of the settings of that name the figures depend on: ``confidence`` and ``ece_bins``.
     """
     from pipeline_lib.audit.findings import read_groups
     from pipeline_lib.data.classes import bins_of
+    from pipeline_lib.data.corrections import read_corrections
     from pipeline_lib.evaluation.cross_validation import evaluate_out_of_fold, no_figures
     from pipeline_lib.evaluation.scores import Terms
     from pipeline_lib.features.table import FeatureSet
@@ -39,7 +41,7 @@ def cross_validate_stage(
     from pipeline_lib.training.rows import TooFewSourcesError
 
     classes = dataset.manifest().summary["classes"]
-    table = FeatureSet([shard.folder for shard in features], classes)
+    table = FeatureSet([shard.folder for shard in features], classes, read_corrections(corrections.folder, classes))
     class_of = {image: classes[label] for image, label in zip(table.images.tolist(), table.labels.tolist(), strict=True)}
     terms = Terms(classes, bins_of(classes), **evaluate)
     try:

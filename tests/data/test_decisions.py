@@ -149,6 +149,7 @@ def test_a_class_called_like_a_decision_is_refused_once_there_are_decisions(phot
         (b"", "line 1: the column sha256 is missing"),
         (f"{HEADER}{A},Cans,me,now\nabc,Cans,me,now\n".encode(), "line 3: 'abc' is no sha256"),
         (f"{HEADER}{A},,me,now\n".encode(), "line 2: the label is missing"),
+        (f"{HEADER}{A},Cups, plates,me,now\n".encode(), "line 2: there are more cells than columns"),
         (f"{HEADER}{A},Cans,me,now\n{B},keep,,\n{A.upper()},keep,,\n".encode(), "line 4: .* 'keep', but line 2 says 'Cans'"),
         (f"{HEADER}{A},Cans,me,now\n{B},M\xfcll,me,now\n".encode("latin-1"), "line 3: the bytes are not UTF-8"),
         (HEADER.encode("utf-16"), "line 1: the bytes are not UTF-8"),

@@ -27,6 +27,7 @@ STAGES = [
     "train",
     "cross_validate",
     "evaluate",
+    "labels",
     "report",
 ]
 VIEWS_OF_TRAIN = ["clean", "aug1"]
