@@ -190,7 +190,7 @@ def _register(one: Any, other: Any, matches: tuple[Array, Array], mirrored: bool
 def _corners_laid(transform: Array, size: Array) -> Array | None:
     """Return where a picture's corners come to lie, (4, 2); None where it is folded, turned inside out or out of proportion."""
     width, height = size
-    corners = np.float32([[0, 0], [width, 0], [width, height], [0, height]])
+    corners = _corners(size)
     depths = np.column_stack([corners, np.ones(4)]) @ transform[2]
     if depths.min() <= 0:
         return None
@@ -198,6 +198,11 @@ def _corners_laid(transform: Array, size: Array) -> Array | None:
     area = cv2.contourArea(laid, oriented=True) / (width * height)
     sound = cv2.isContourConvex(laid) and 1 / MOST_SCALE**2 <= area <= MOST_SCALE**2
     return laid if sound else None
+
+
+def _corners(size: Array) -> Array:
+    width, height = size
+    return np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
 
 
 def _size_and_angle(transform: Array, size: Array) -> tuple[float, float]:
@@ -215,10 +220,8 @@ def _spread(points: Array, size: Array) -> float:
 
 def _overlap(corners: Array, size: Array) -> float:
     """Return the area that a picture laid on another shares with it, as a share of the smaller of the two."""
-    width, height = size
-    frame = np.float32([[0, 0], [width, 0], [width, height], [0, height]])
-    shared, _ = cv2.intersectConvexConvex(corners, frame)
-    return min(1.0, float(shared / min(cv2.contourArea(corners), width * height)))
+    shared, _ = cv2.intersectConvexConvex(corners, _corners(size))
+    return min(1.0, float(shared / min(cv2.contourArea(corners), size[0] * size[1])))
 
 
 def _likeness(one: Any, other: Any, transform: Array, mirrored: bool) -> float:
@@ -229,7 +232,7 @@ def _likeness(one: Any, other: Any, transform: Array, mirrored: bool) -> float:
         np.diag([side / each["size"][0], side / each["size"][0], 1])
         for side, each in ((right.shape[1], other), (left.shape[1], one))
     )
-    matrix = smaller @ transform @ np.linalg.inv(larger)
+    matrix: Array = smaller @ transform @ np.linalg.inv(larger)
     laid = cv2.warpPerspective(left, matrix, right.shape[1::-1], flags=cv2.INTER_LINEAR)
     mask = cv2.warpPerspective(np.full(left.shape[:2], 255, np.uint8), matrix, right.shape[1::-1], flags=cv2.INTER_LINEAR)
     return _correlation(laid[mask == 255], right[mask == 255])

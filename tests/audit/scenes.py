@@ -18,7 +18,9 @@ def scene(seed: int, side: int = SIDE) -> Image.Image:
     image = Image.fromarray(rough).resize((side, side), Image.Resampling.BICUBIC)
     drawing = ImageDraw.Draw(image)
     for _ in range(60):
-        x, y, width, height = (int(each) for each in rng.integers((0, 0, side // 40, side // 40), (side, side, side // 4, side // 4)))
+        x, y, width, height = (
+            int(each) for each in rng.integers((0, 0, side // 40, side // 40), (side, side, side // 4, side // 4))
+        )
         shape = drawing.ellipse if rng.random() < 0.5 else drawing.rectangle
         shape((x, y, x + width, y + height), fill=tuple(rng.integers(0, 256, 3).tolist()))
     return image
