@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from rich.console import Console
-from rich.highlighter import NullHighlighter
 
 from cli.command import artifacts_option, config_option, explained, flow_option, json_option, set_option, use_artifacts
+from cli.running import execute, run_options
 from cli.runs import runs_command
+from cli.split import split_command
 from flows.table import FLOWS
-from pipeline_lib.errors import PipelineError
 
 if TYPE_CHECKING:
-    from pipeline_lib.stages.run import Run
+    pass
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -35,22 +33,7 @@ QUIET = {
     "DO_NOT_TRACK": "1",
 }
 
-HEARTBEAT = "PREFECT_FLOWS_HEARTBEAT_FREQUENCY"
-
-
-def _pipeline_options(command: Command) -> Command:
-    """Add the options that ``run`` and ``status`` share."""
-    for option in (
-        json_option,
-        click.option("--verify", is_flag=True, help="Compare the digests of kept results too, not their sizes alone."),
-        artifacts_option,
-        config_option,
-        set_option,
-        click.option("--dataset", help="  ".join(f"{row.name}: {row.datasets}." for row in FLOWS.values())),
-        flow_option,
-    ):
-        command = option(command)
-    return command
+_dataset_option = click.option("--dataset", help="  ".join(f"{row.name}: {row.datasets}." for row in FLOWS.values()))
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -62,17 +45,21 @@ def main() -> None:
 
 
 @main.command("run")
-@_pipeline_options
+@flow_option
+@_dataset_option
+@run_options
 def run_command(**options: Any) -> None:
     """Run a whole flow in this process and reuse every stage that is finished."""
-    _execute(planning=False, **options)
+    execute(planning=False, **options)
 
 
 @main.command("status")
-@_pipeline_options
+@flow_option
+@_dataset_option
+@run_options
 def status_command(**options: Any) -> None:
     """Say for each stage whether a run would reuse it, and if not why. Runs nothing."""
-    _execute(planning=True, **options)
+    execute(planning=True, **options)
 
 
 @main.command("verify")
@@ -104,105 +91,6 @@ def verify_command(older_than: float, as_json: bool, artifacts: Path | None) -> 
             "`garbage run --verify` with the dataset of a damaged result computes it anew", highlight=False, markup=False
         )
         sys.exit(1)
-
-
-def _execute(
-    planning: bool,
-    flow: str,
-    dataset: str | None,
-    config: Path | None,
-    assignments: tuple[str, ...],
-    artifacts: Path | None,
-    verify: bool,
-    as_json: bool,
-) -> None:
-    use_artifacts(artifacts)
-    from pipeline_lib.settings.load import load_settings
-    from pipeline_lib.stages.run import Run, watching
-
-    told = Console(stderr=True)
-    _show_warnings(told)
-    run = Run(planning=planning, verify="digests" if verify else "sizes")
-    if not planning:
-        run.listener = lambda row: _announce(told, row)
-        run.say = lambda line: told.print(f"         {line}", style="dim", markup=False, highlight=False)
-    with explained(told, lambda error: {"stages": run.stages, "error": error} if as_json else None), watching(run):
-        settings = load_settings(config, assignments, FLOWS[flow].settings)
-        function = FLOWS[flow].load()
-        if not planning:
-            _start_server()
-        with _without_heartbeats():
-            chosen = {"dataset": dataset} if dataset is not None else {}
-            result = (function.fn if planning else function)(**chosen, settings=settings)
-    _show(result, told if as_json else Console(), run)
-    if as_json:
-        click.echo(json.dumps(result))
-
-
-def _start_server() -> None:
-    """Start the temporary Prefect server, unless Prefect is configured to use another one.
-
-    Raises:
-        PipelineError: It does not answer in time.
-    """
-    from prefect.settings import get_current_settings
-
-    settings = get_current_settings()
-    if settings.api.url or not settings.server.ephemeral.enabled:
-        return
-    import httpx
-    from prefect.server.api.server import SubprocessASGIServer
-
-    server = SubprocessASGIServer()
-    try:
-        server.start()
-    except (RuntimeError, httpx.TimeoutException) as error:
-        code = server.server_process and server.server_process.poll()
-        why = "" if code is None else f"; it ended with code {code}, and its own words are above"
-        raise PipelineError(
-            f"The temporary Prefect server did not answer within {settings.server.ephemeral.startup_timeout_seconds} s{why}. "
-            "Run again when the machine is less busy, set PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS to wait longer, "
-            "or let PREFECT_API_URL name a server that runs."
-        ) from error
-
-
-@contextmanager
-def _without_heartbeats() -> Iterator[None]:
-    """Leave out a run's heartbeats: at its end Prefect waits up to a second for their thread.
-
-    The watchman looks after the runs of deployments; whoever sits at a terminal sees that a run died.
-    """
-    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
-
-    with nullcontext() if HEARTBEAT in os.environ else temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
-        yield
-
-
-def _show_warnings(console: Console) -> None:
-    """Print what the pipeline warns of; Prefect's own console handler keeps silent about it."""
-    from rich.logging import RichHandler
-
-    handler = RichHandler(logging.WARNING, console, show_time=False, show_path=False, highlighter=NullHighlighter())
-    logging.getLogger("pipeline_lib").addHandler(handler)
-
-
-def _announce(console: Console, row: dict[str, Any]) -> None:
-    from cli.console import announce
-
-    announce(console, row)
-
-
-def _show(result: dict[str, Any], console: Console, run: Run) -> None:
-    from cli.console import figures_tables, stages_table
-    from pipeline_lib.reporting.blocks import read_shown
-
-    console.print(stages_table(result["stages"], planned=run.planning))
-    if not run.planning:
-        for table in figures_tables(read_shown(ref.folder) for ref in run.shown.values()):
-            console.print(table)
-    for name, text in result.items():
-        if isinstance(text, str):
-            console.print(f"{name:<10} {text}", soft_wrap=True, highlight=False, markup=False)
 
 
 @main.command()
@@ -297,6 +185,7 @@ def settings(flow: str, config: Path | None, assignments: tuple[str, ...]) -> No
 
 
 main.add_command(runs_command)
+main.add_command(split_command)
 
 if __name__ == "__main__":
     main()

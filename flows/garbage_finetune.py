@@ -10,16 +10,15 @@ from typing import Any
 from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
 
+from flows.garbage_split import parts, sources_of, weights
 from pipeline_lib.data.corrections import CORRECTIONS, DECIDED, FOLDER
 from pipeline_lib.data.sources import resolve
-from pipeline_lib.settings.sections import Settings, TestViewSettings, TrainViewSettings
-from pipeline_lib.stages.key import External
+from pipeline_lib.settings.sections import DataSettings, PhotographSettings, Settings, TestViewSettings, TrainViewSettings
 from pipeline_lib.stages.latest import conclude
 from pipeline_lib.stages.result import Ref
 from pipeline_lib.stages.run import running
-from pipeline_lib.views.shard import Shard, ShardView, shards_of
+from pipeline_lib.views.shard import Shard, ShardView
 from pipeline_lib.views.view import CLEAN, views_of
-from pipeline_lib.weights.sources import source_fingerprint
 from tasks.contract.endings import ends_in_words, run_name, top1
 from tasks.contract.looks import count_look, looked_at
 from tasks.contract.source import find_source
@@ -34,6 +33,7 @@ from tasks.finetune.features import features_stage
 from tasks.finetune.labels import labels_stage
 from tasks.finetune.report import report_stage
 from tasks.finetune.sources import sources_stage
+from tasks.finetune.split import split_stage
 from tasks.finetune.train import train_stage
 
 
@@ -55,13 +55,17 @@ def garbage_finetune(dataset: str = "sample", settings: Settings = Settings()) -
         See ``conclude``.
     """
     with running(garbage_finetune.name, partial(find_source, resolve, dataset), settings.stage_minutes) as (run, source):
-        found = dataset_stage(source=source, decisions=source.decisions, data=settings.data)
+        found = dataset_stage(source=source, decisions=source.decisions, data=_limits(settings.data))
+        backbone = backbone_stage(**weights(settings))
+        if settings.data.split == "by_source":
+            with run.working_on("delivered"):
+                sources = sources_of(found.without(FOLDER), backbone, settings)
+            found = split_stage(dataset=found, sources=sources)
         data = found.without(FOLDER)  # all but the decisions: a photograph that is kept recomputes nothing
         audit = audit_stage(dataset=data, audit=settings.audit)
-        backbone = backbone_stage(**_weights(settings))
 
         augmentation = {"augment_train": settings.augment_train, "augment_test": settings.augment_test}
-        shards = {shard: data.part(f"{shard.split}/", shard.bucket, shard.buckets) for shard in shards_of(settings.shards)}
+        shards = parts(data, settings)
         augmented = augment_stage.map({shard: _augmentation(shard, images, settings) for shard, images in shards.items()})
         data_new_stage(dataset=data, train=_of("train", augmented), test=_of("test", augmented), **augmentation)
 
@@ -84,15 +88,9 @@ def garbage_finetune(dataset: str = "sample", settings: Settings = Settings()) -
         return conclude(run, top1, scores, looks=looked_at(looks), model=model, evaluation=scores, labels=labels, report=report)
 
 
-def _weights(settings: Settings) -> dict[str, Any]:
-    weights = settings.backbone.weights
-    seed = {"seed": settings.seed} if weights == "random" else {}
-    return {
-        "weights": External(weights, source_fingerprint(weights)),
-        "backbone": settings.backbone,
-        "image_size": settings.image_size,
-        **seed,
-    }
+def _limits(data: PhotographSettings) -> DataSettings:
+    """Return what the stage ``dataset`` depends on: not on how train and test are divided afterwards."""
+    return DataSettings.model_validate(data.model_dump(exclude={"split"}))
 
 
 def _augmentation(shard: Shard, images: Ref, settings: Settings) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pipeline_lib.settings.sections import LenetSettings, Section, Settings
+from pipeline_lib.settings.sections import LenetSettings, Section, Settings, SplitSettings
 
 if TYPE_CHECKING:
     from prefect import Flow
@@ -59,6 +59,14 @@ ROWS = (
         datasets="mnist (the default, or digits where it cannot be downloaded), digits, or the PATH of a folder of IDX files, "
         "an image folder or a zip file",
         embedded=("digits",),
+    ),
+    Row(
+        name="garbage-split",
+        function="garbage_split",
+        settings=SplitSettings,
+        summary="Divide train and test of a dataset of photographs anew, so that no source is in both.",
+        datasets="sample (the default), data_en, or the PATH of a folder or zip file",
+        embedded=("sample",),
     ),
 )
 

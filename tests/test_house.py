@@ -47,7 +47,7 @@ REACHED: dict[str, tuple[dict[str, str], str]] = {
     "finetune.dataset": (
         {
             "": "__init__ errors",
-            "data": "corrections dataset decisions embedded imagefolder sources usable",
+            "data": "corrections dataset decisions embedded imagefolder layout sources usable",
             "files": "archive archive_names clutter digest table",
             "images": "read",
         },
@@ -112,6 +112,15 @@ REACHED: dict[str, tuple[dict[str, str], str]] = {
             "images": "read",
         },
         "faiss-cpu numpy opencv-python-headless pillow pillow_heif scipy threadpoolctl",
+    ),
+    "finetune.split": (
+        {
+            "": "__init__ errors",
+            "audit": "findings",
+            "data": "by_source corrections layout split",
+            "files": "table",
+        },
+        "",
     ),
     "finetune.train": (
         {
@@ -182,7 +191,7 @@ REACHED: dict[str, tuple[dict[str, str], str]] = {
     "lenet.dataset": (
         {
             "": "__init__ errors",
-            "data": "corrections dataset decisions embedded imagefolder sources usable",
+            "data": "corrections dataset decisions embedded imagefolder layout sources usable",
             "files": "archive archive_names clutter description digest table",
             "images": "prepare read",
             "mnist": "arrays dataset idx source",

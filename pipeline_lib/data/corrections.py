@@ -11,7 +11,9 @@ FOLDER = "decisions/"
 """The part of a dataset's result that has the decisions; all else is the same with and without a photograph that was kept."""
 
 DECIDED = f"{FOLDER}decided.csv"
+DECIDED_COLUMNS = ("image", "sha256", "delivered", "decision")
 CORRECTIONS = f"{FOLDER}test.csv"
+CORRECTIONS_COLUMNS = ("image", "delivered", "corrected")
 
 
 def read_decided(dataset: Path) -> frozenset[str]:

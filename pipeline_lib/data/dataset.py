@@ -7,7 +7,6 @@ import logging
 import os
 import shutil
 import zipfile
-from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 from pipeline_lib.data.decisions import LABELS, Decisions
 from pipeline_lib.data.embedded import SAMPLE
 from pipeline_lib.data.imagefolder import ImageFolder, scan, set_test_aside
+from pipeline_lib.data.layout import COLUMNS, IMAGES, SET_ASIDE, printable, unique_names
 from pipeline_lib.data.sources import Source, folder_fingerprint, remote_fingerprint
 from pipeline_lib.data.usable import Image, Splits, arranged, counted, images_of, marked, write_decided
 from pipeline_lib.errors import PipelineError
@@ -29,17 +29,11 @@ from pipeline_lib.settings.sections import DataSettings
 
 """Called with the number of images decoded so far and of all images."""
 
-IMAGES = "images.csv"
-SET_ASIDE = "set_aside.csv"
-
 SHOWN = 20
 """Number of images set aside that the summary names; `SET_ASIDE` names all."""
 
 _MB = 1_000_000
 _UNPACKED = ".unpacked"
-# A file name may have 255 bytes on most disks; later stages add a view's name to the stem.
-_LONGEST_STEM = 160
-_LONGEST_SUFFIX = 10
 
 _log = logging.getLogger(__name__)
 
@@ -124,36 +118,6 @@ def build_dataset(
     }
 
 
-def unique_names(paths: Sequence[Path]) -> list[str]:
-    """Return a file name for each relative path, so that all fit into one folder.
-
-    Folders become part of the name, which keeps neighbours together: ``a/1.jpg`` -> ``a-1.jpg``. Stems stay unique, letter
-    case aside, because later stages name what they derive from an image by its stem: ``1.jpg``, ``1.png`` -> ``1.jpg``,
-    ``1-2.png``. The result depends on the paths and their order alone.
-    """
-    taken: set[str] = set()
-    names = []
-    for path in paths:
-        suffix = _printable(path.suffix) if len(path.suffix) <= _LONGEST_SUFFIX else ""
-        stem = _printable("-".join(path.parts)).removesuffix(suffix)
-        stem = stem.encode()[:_LONGEST_STEM].decode(errors="ignore")
-        unique = next(name for name in _variants(stem) if name.casefold() not in taken)
-        taken.add(unique.casefold())
-        names.append(unique + suffix)
-    return names
-
-
-def _variants(stem: str) -> Iterable[str]:
-    yield stem
-    for number in itertools.count(2):
-        yield f"{stem}-{number}"
-
-
-def _printable(text: str) -> str:
-    """A name whose bytes are not UTF-8 reaches Python as lone surrogates, which no UTF-8 file can hold."""
-    return os.fsencode(text).decode(errors="replace")
-
-
 def _archive(source: Source, downloads: Path, data: DataSettings, progress: Progress) -> Path | None:
     """Return the archive that holds the dataset, downloaded if need be; None if the dataset is not an archive."""
     if source.kind == "archive":
@@ -212,7 +176,7 @@ def _removed(splits: Splits, found: ImageFolder) -> list[tuple[str, str]]:
 
 
 def _relative(path: Path, root: Path) -> str:
-    return _printable(path.relative_to(root).as_posix())
+    return printable(path.relative_to(root).as_posix())
 
 
 def _check_loss(place: str, count: int, problems: list[tuple[str, str]], allowed: float) -> None:
@@ -248,7 +212,7 @@ def _lay_out(folder: Path, found: ImageFolder, splits: Splits, *, move: bool) ->
             source = _relative(image.path, found.root)
             rows.append((split, name, target, source, facts.width, facts.height, facts.mode, facts.format))
             placed.append((f"{split}/{name}/{target}", image))
-    write_table(folder / IMAGES, ("split", "class", "name", "source", "width", "height", "mode", "format"), rows)
+    write_table(folder / IMAGES, COLUMNS, rows)
     write_decided(folder, placed)
     return size
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeline_lib.data.corrections import CORRECTIONS, DECIDED
+from pipeline_lib.data.corrections import CORRECTIONS, CORRECTIONS_COLUMNS, DECIDED, DECIDED_COLUMNS
 from pipeline_lib.data.decisions import KEEP, LABELS, REMOVE, Decisions
 from pipeline_lib.errors import PipelineError
 from pipeline_lib.files.digest import file_sha256
@@ -111,8 +111,9 @@ def write_decided(folder: Path, placed: Iterable[tuple[str, Image]]) -> None:
     """
     decided = [(key, image) for key, image in placed if image.decision]
     (folder / DECIDED).parent.mkdir()
-    columns = ("image", "sha256", "delivered", "decision")
-    write_table(folder / DECIDED, columns, ((key, image.sha256, image.delivered, image.decision) for key, image in decided))
+    write_table(
+        folder / DECIDED, DECIDED_COLUMNS, ((key, image.sha256, image.delivered, image.decision) for key, image in decided)
+    )
     wrong = [(key, image) for key, image in decided if key.startswith("test/") and image.corrected]
     rows = ((key, image.delivered, image.label) for key, image in wrong)
-    write_table(folder / CORRECTIONS, ("image", "delivered", "corrected"), rows)
+    write_table(folder / CORRECTIONS, CORRECTIONS_COLUMNS, rows)

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pipeline_lib.data import sources
-from pipeline_lib.data.dataset import SET_ASIDE, build_dataset
+from pipeline_lib.data.dataset import build_dataset
 from pipeline_lib.data.decisions import Decisions
 from pipeline_lib.data.imagefolder import set_test_aside
+from pipeline_lib.data.layout import SET_ASIDE
 from pipeline_lib.data.sources import Source
 from pipeline_lib.errors import OutOfReachError, PipelineError
 from pipeline_lib.files.digest import file_sha256

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 NOTHING = "–"
@@ -30,6 +31,11 @@ def value(item: Any) -> str:
     if isinstance(item, list | tuple):
         return ", ".join(map(value, item)) or NOTHING
     return str(item)
+
+
+def split_in_words(counts: Mapping[str, Mapping[str, int]]) -> str:
+    """Return the images of each split by class as text, such as ``2,082 train and 130 test images``."""
+    return f"{' and '.join(f'{sum(classes.values()):,} {split}' for split, classes in counts.items())} images"
 
 
 def duration(seconds: float) -> str:

@@ -67,6 +67,15 @@ class DataSettings(Section):
     )
 
 
+class PhotographSettings(DataSettings):
+    """What is accepted as a dataset of photographs, and which split of it is used."""
+
+    split: Literal["delivered", "by_source"] = Field(
+        "delivered",
+        description="Which images are test: as delivered, or by_source: divided anew, as many, and no source is in both.",
+    )
+
+
 class ShardSettings(Section):
     """Number of shards into which each view of a split is cut."""
 
@@ -241,8 +250,8 @@ class EvaluateSettings(Section):
     mistakes: int = Field(12, ge=0, le=100, description="Number of most confident mistakes that are shown as pictures.")
 
 
-class Settings(Section):
-    """All sections. ``garbage run --set train.epochs=50`` changes one value, ``--config FILE.yaml`` several."""
+class SourceSettings(Section):
+    """What it takes to find the sources of photographs, in every flow that does."""
 
     seed: int = Field(1, ge=0, le=2**31 - 1, description="Seed of everything random.")
     image_size: int = Field(
@@ -256,10 +265,24 @@ class Settings(Section):
     data: DataSettings = Field(DataSettings(), description="Limits on what is accepted as a dataset.")
     shards: ShardSettings = Field(ShardSettings(), description="Number of shards into which each view of a split is cut.")
     audit: AuditSettings = Field(AuditSettings(), description="What counts as a duplicate, as tiny and as blank.")
-    augment_train: TrainViewSettings = Field(TrainViewSettings(), description="Augmented views of train.")
-    augment_test: TestViewSettings = Field(TestViewSettings(), description="Augmented views of test, and the robustness grid.")
     backbone: BackboneSettings = Field(BackboneSettings(), description="Which pretrained MobileNetV2.")
     features: FeaturesSettings = Field(FeaturesSettings(), description="How the frozen backbone is run.")
+
+
+class SplitSettings(SourceSettings):
+    """All sections of the flow ``garbage-split``."""
+
+    test_share: float | None = Field(
+        None, gt=0, lt=1, description="Share of each class that becomes test, 0..1; none: the share that is test as delivered."
+    )
+
+
+class Settings(SourceSettings):
+    """All sections. ``garbage run --set train.epochs=50`` changes one value, ``--config FILE.yaml`` several."""
+
+    data: PhotographSettings = Field(PhotographSettings(), description="What is accepted as a dataset, and its split.")
+    augment_train: TrainViewSettings = Field(TrainViewSettings(), description="Augmented views of train.")
+    augment_test: TestViewSettings = Field(TestViewSettings(), description="Augmented views of test, and the robustness grid.")
     train: TrainSettings = Field(TrainSettings(), description="The head and its training.")
     cross_validate: CrossValidateSettings = Field(
         CrossValidateSettings(), description="How figures on sources never seen are measured."

@@ -40,6 +40,8 @@ class Run:
         listener: Called with the row of each stage as it ends.
         say: Called with what a stage says while it works, a line at a time.
         at_end: What is done or waited for when the flow has called its last stage, be it in success or failure.
+        aside: What the stages in progress work on, where that is another dataset than the run's; see `working_on`.
+        asides: What stages before them have worked on.
         shown: What each stage shows, in order. While planning, some are still to be made.
         stages: One row a stage, in order: name, status, reason, seconds (wall time), key; a stage of several shards also
             has the count of each status, and one that has ended the figure that says what it has come to.
@@ -55,13 +57,42 @@ class Run:
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
     store: Store = field(default_factory=Store)
     at_end: ExitStack = field(default_factory=ExitStack)
+    aside: str = ""
+    asides: list[str] = field(default_factory=list)
     shown: dict[str, Ref] = field(default_factory=dict)
     stages: list[Row] = field(default_factory=list)
 
     @property
     def slot(self) -> str:
         """The flow on the dataset: two datasets are two histories."""
-        return f"{self.flow}/{self.dataset}"
+        return self.slots[0]
+
+    @property
+    def slots(self) -> list[str]:
+        """The slot of the dataset that is worked on, then those of others that this run has worked on before."""
+        return [f"{self.flow}/{self.dataset} {what}".rstrip() for what in (self.aside, *self.asides)]
+
+    def called(self, stage: str) -> str:
+        """Return what a stage is called in this run, such as ``audit``, or ``delivered audit``."""
+        return f"{self.aside} {stage}".lstrip()
+
+    @contextmanager
+    def working_on(self, what: str) -> Iterator[None]:
+        """Let the stages within work on another dataset than all others of the run.
+
+        They have names and slots of their own, ``delivered audit`` beside ``audit``, and the report does not show them. What
+        comes after them may take over what they have computed for the same images.
+        """
+        self.aside = what
+        try:
+            yield
+        finally:
+            self.aside, self.asides = "", [*self.asides, what]
+
+    def show(self, stage: str, shown: Ref) -> None:
+        """Keep what a stage shows for the report, unless it works on another dataset."""
+        if not self.aside:
+            self.shown[stage] = shown
 
     def record(self, stage: str, outcomes: Sequence[Outcome], seconds: float) -> Row:
         """Keep what came of a stage, its shards summed up, and return the row."""
@@ -70,7 +101,8 @@ class Run:
         }
         status = next(name for name, count in counts.items() if count)
         telling = next(each for each in outcomes if each.status == status)
-        row: Row = {"name": stage, "status": status, "reason": telling.reason, "seconds": round(seconds, 3), "key": telling.key}
+        row: Row = {"name": self.called(stage), "status": status, "reason": telling.reason}
+        row |= {"seconds": round(seconds, 3), "key": telling.key}
         if len(outcomes) > 1:
             row |= {name: count for name, count in counts.items() if count}
         self.stages.append(row)

@@ -71,7 +71,7 @@ def publish(run: Run, row: Row, exhibit: Exhibit, results: Mapping[str, Ref]) ->
 
 def artifact_key(stage: str) -> str:
     """Return the key under which the UI keeps the history of a stage of the flow that runs."""
-    return f"{prefect.runtime.flow_run.flow_name}-{stage}".replace("_", "-")
+    return f"{prefect.runtime.flow_run.flow_name}-{stage}".replace("_", "-").replace(" ", "-")
 
 
 def _headline(row: Row, results: Mapping[str, Ref]) -> str:

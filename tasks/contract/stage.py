@@ -58,7 +58,8 @@ class Call:
     """One shard of a stage about to run.
 
     Attributes:
-        label: What it is called.
+        label: What the shard is called among those of the stage.
+        name: What the task run is called: the stage, and which shard of it.
         plan: Its key, and what the key is made of.
         arguments: What its function is given.
         found: Its result, if that is there.
@@ -67,16 +68,12 @@ class Call:
     """
 
     label: str
+    name: str
     plan: Plan
     arguments: Mapping[str, Any]
     found: Ref | None
     reason: str
     verify: Verify
-
-    @property
-    def name(self) -> str:
-        """What the task run is called: the stage, and which shard of it."""
-        return self.label if self.label == self.plan.stage else f"{self.plan.stage} {self.label}"
 
 
 class Stage:
@@ -131,7 +128,7 @@ class Stage:
             results = {call.label: call.found or _pending(call.plan) for call in calls}
             exhibit = find_exhibit(run, self.name, results) if all(call.found for call in calls) else None
             run.record(self.name, [_planned(call, exhibit) for call in calls], time.perf_counter() - started)
-            run.shown[self.name] = (exhibit and exhibit.found) or _pending(calls[0].plan)
+            run.show(self.name, (exhibit and exhibit.found) or _pending(calls[0].plan))
             return results
         try:
             begun = [start(call, self._task(run.store.root, call.found is None), run) for call in calls]
@@ -139,14 +136,14 @@ class Stage:
         except Exception as error:
             told = _over_time(run) if isinstance(error, TaskRunTimeoutError) else in_words(error)
             run.record(self.name, [Outcome("failed", told, calls[0].plan.key)], time.perf_counter() - started)
-            raise StageError(f"Stage {self.name} failed: {told}") from error
+            raise StageError(f"Stage {run.called(self.name)} failed: {told}") from error
         for call in calls:
             run.store.remember(call.plan)
         results = dict(zip(shards, refs, strict=True))
         exhibit = find_exhibit(run, self.name, results)
         outcomes = [_outcome(run, call, ref, exhibit) for call, ref in zip(calls, refs, strict=True)]
         row = run.record(self.name, outcomes, time.perf_counter() - started)
-        run.shown[self.name] = publish(run, row, exhibit, results)
+        run.show(self.name, publish(run, row, exhibit, results))
         return results
 
     def _gather(self, begun: Sequence[Any], deadline: float) -> list[Any]:
@@ -169,8 +166,11 @@ class Stage:
         stale = next((ref.stage for value in arguments.values() for ref in references(value) if ref.pending), None)
         found, reason = (None, f"follows from `{stale}`") if stale else run.store.find(planned, run.verify)
         if self.varies and not (found or run.planning):
-            arguments = {**arguments, "previous": run.store.predecessor(planned, self.varies)}
-        return Call(label, planned, arguments, found, reason, run.verify)
+            plans = (planned.model_copy(update={"slot": f"{slot}/{label}"}) for slot in run.slots)
+            found_before = (run.store.predecessor(each, self.varies) for each in plans)
+            arguments = {**arguments, "previous": next(filter(None, found_before), None)}
+        name = run.called(self.name if label == self.name else f"{self.name} {label}")
+        return Call(label, name, planned, arguments, found, reason, run.verify)
 
     @lru_cache(maxsize=8)  # noqa: B019  # stages live as long as the program
     def _task(self, root: Path, refresh: bool) -> Task[..., Any]:

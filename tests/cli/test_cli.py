@@ -129,7 +129,7 @@ def test_a_failed_run_says_so_in_its_json_too(garbage: CommandLine, tiny_dataset
     weights.write_bytes(b"\x89HDF\r\n\x1a\n broken")
     finished = garbage("run", "--json", "--dataset", tiny_dataset, backbone__weights=str(weights))
     assert finished.code == 1
-    assert finished.statuses == {"dataset": "computed", "audit": "computed", "backbone": "failed"}
+    assert finished.statuses == {"dataset": "computed", "backbone": "failed"}
     assert str(weights) in finished.json["error"]
     assert finished.json["error"] == f"Stage backbone failed: {finished.stage('backbone')['reason']}"
 

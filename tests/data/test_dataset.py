@@ -17,7 +17,8 @@ from loopback import Site
 from PIL import Image
 from support import photographs
 
-from pipeline_lib.data.dataset import build_dataset, unique_names
+from pipeline_lib.data.dataset import build_dataset
+from pipeline_lib.data.layout import unique_names
 from pipeline_lib.data.sources import Source, resolve
 from pipeline_lib.errors import PipelineError
 from pipeline_lib.files.fetch import download

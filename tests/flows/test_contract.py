@@ -18,8 +18,8 @@ from pipeline_lib.stages.result import read_manifest
 
 STAGES = [
     "dataset",
-    "audit",
     "backbone",
+    "audit",
     "augment",
     "data_new",
     "features",
@@ -164,7 +164,7 @@ def test_code_edited_while_a_run_is_going_counts_from_the_next_run_on(
 ) -> None:
     undisturbed, _ = finished
     process = garbage.start("run", "--json", "--dataset", tiny_dataset)
-    wait_until_it_begins(garbage, "audit", process)
+    wait_until_it_begins(garbage, "backbone", process)
     # A module that is imported later, source that MindSpore reads when it compiles, and a template.
     garbage.edit("pipeline_lib/views/augment.py", '"quality": 95', '"quality": 90')
     garbage.edit("pipeline_lib/models/layers.py", "relu6(self.bn(", "relu6(0.9 * self.bn(")
@@ -175,7 +175,7 @@ def test_code_edited_while_a_run_is_going_counts_from_the_next_run_on(
     assert "EDITED" not in Path(Finished(0, out, err).json["report"]).read_text(encoding="utf-8")
 
     after = garbage.run(tiny_dataset)
-    assert computed(after) == STAGES[2:]
+    assert computed(after) == [stage for stage in STAGES if stage not in ("dataset", "audit")]
     assert "EDITED" in Path(after.json["report"]).read_text(encoding="utf-8")
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from pipeline_lib.reporting import figures
 from pipeline_lib.reporting.blocks import Block, Cell, Images, Results, Shown, Table, facts, settings_of
-from pipeline_lib.reporting.formats import value
+from pipeline_lib.reporting.formats import split_in_words, value
 from pipeline_lib.reporting.pictures import drawn
 
 DECISIONS = {
@@ -26,7 +26,6 @@ def show(results: Results) -> Shown:
     summary = manifest.summary
     counts, classes = summary["counts"], summary["classes"]
     totals = {split: sum(count.values()) for split, count in counts.items()}
-    told = " and ".join(f"{total:,} {split}" for split, total in totals.items())
     rows = [[Cell(name), *(Cell(value(count[name])) for count in counts.values())] for name in classes]
     blocks: list[Block] = [
         *facts(dataset_facts(summary) | {"digest of the content": manifest.digest}),
@@ -36,7 +35,7 @@ def show(results: Results) -> Shown:
     lead = (
         f"The data: {summary['what']}." if "what" in summary else f"{sum(totals.values()):,} images in {len(classes)} classes."
     )
-    figure = f"{told} images in {len(classes)} classes"
+    figure = f"{split_in_words(counts)} in {len(classes)} classes"
     return Shown("Data", figure, lead, tuple(_notices(summary)), blocks=blocks, settings=settings_of(results))
 
 

@@ -1,0 +1,149 @@
+"""How a command runs a flow in its own process: the options, the stages as they end, and what came of it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+from rich.console import Console
+from rich.highlighter import NullHighlighter
+
+from cli.command import artifacts_option, config_option, explained, json_option, set_option, use_artifacts
+from flows.table import FLOWS
+from pipeline_lib.errors import PipelineError
+
+if TYPE_CHECKING:
+    from pipeline_lib.stages.run import Run
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+Result = dict[str, Any]
+
+HEARTBEAT = "PREFECT_FLOWS_HEARTBEAT_FREQUENCY"
+
+
+def run_options(command: Command) -> Command:
+    """Add the options that all commands share that run a flow."""
+    verify = click.option("--verify", is_flag=True, help="Compare the digests of kept results too, not their sizes alone.")
+    for option in (json_option, verify, artifacts_option, config_option, set_option):
+        command = option(command)
+    return command
+
+
+def execute(
+    *,
+    planning: bool = False,
+    flow: str,
+    dataset: str | None,
+    config: Path | None,
+    assignments: tuple[str, ...],
+    artifacts: Path | None,
+    verify: bool,
+    as_json: bool,
+    finish: Callable[[Result], Result] = lambda result: result,
+) -> None:
+    """Run a flow, or say what a run would do, and print what came of it.
+
+    Args:
+        planning: Only say what would be reused; compute nothing.
+        flow: Name of the flow.
+        dataset: Its dataset; None for the flow's default.
+        config: A file of settings.
+        assignments: Settings as ``name=value``.
+        artifacts: Folder of all results; None for what the environment names.
+        verify: Compare digests of kept results too.
+        as_json: Print the flow's result as one JSON object.
+        finish: Is given what the flow has returned, and returns what is printed.
+    """
+    use_artifacts(artifacts)
+    from pipeline_lib.settings.load import load_settings
+    from pipeline_lib.stages.run import Run, watching
+
+    told = Console(stderr=True)
+    _show_warnings(told)
+    run = Run(planning=planning, verify="digests" if verify else "sizes")
+    if not planning:
+        run.listener = lambda row: _announce(told, row)
+        run.say = lambda line: told.print(f"         {line}", style="dim", markup=False, highlight=False)
+    with explained(told, lambda error: {"stages": run.stages, "error": error} if as_json else None), watching(run):
+        settings = load_settings(config, assignments, FLOWS[flow].settings)
+        function = FLOWS[flow].load()
+        if not planning:
+            _start_server()
+        with _without_heartbeats():
+            chosen = {"dataset": dataset} if dataset is not None else {}
+            result = finish((function.fn if planning else function)(**chosen, settings=settings))
+    _show(result, told if as_json else Console(), run)
+    if as_json:
+        click.echo(json.dumps(result))
+
+
+def _start_server() -> None:
+    """Start the temporary Prefect server, unless Prefect is configured to use another one.
+
+    Raises:
+        PipelineError: It does not answer in time.
+    """
+    from prefect.settings import get_current_settings
+
+    settings = get_current_settings()
+    if settings.api.url or not settings.server.ephemeral.enabled:
+        return
+    import httpx
+    from prefect.server.api.server import SubprocessASGIServer
+
+    server = SubprocessASGIServer()
+    try:
+        server.start()
+    except (RuntimeError, httpx.TimeoutException) as error:
+        code = server.server_process and server.server_process.poll()
+        why = "" if code is None else f"; it ended with code {code}, and its own words are above"
+        raise PipelineError(
+            f"The temporary Prefect server did not answer within {settings.server.ephemeral.startup_timeout_seconds} s{why}. "
+            "Run again when the machine is less busy, set PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS to wait longer, "
+            "or let PREFECT_API_URL name a server that runs."
+        ) from error
+
+
+@contextmanager
+def _without_heartbeats() -> Iterator[None]:
+    """Leave out a run's heartbeats: at its end Prefect waits up to a second for their thread.
+
+    The watchman looks after the runs of deployments; whoever sits at a terminal sees that a run died.
+    """
+    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+
+    with nullcontext() if HEARTBEAT in os.environ else temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+        yield
+
+
+def _show_warnings(console: Console) -> None:
+    """Print what the pipeline warns of; Prefect's own console handler keeps silent about it."""
+    from rich.logging import RichHandler
+
+    handler = RichHandler(logging.WARNING, console, show_time=False, show_path=False, highlighter=NullHighlighter())
+    logging.getLogger("pipeline_lib").addHandler(handler)
+
+
+def _announce(console: Console, row: dict[str, Any]) -> None:
+    from cli.console import announce
+
+    announce(console, row)
+
+
+def _show(result: Result, console: Console, run: Run) -> None:
+    from cli.console import figures_tables, stages_table
+    from pipeline_lib.reporting.blocks import read_shown
+
+    console.print(stages_table(result["stages"], planned=run.planning))
+    if not run.planning:
+        for table in figures_tables(read_shown(ref.folder) for ref in run.shown.values()):
+            console.print(table)
+    for name, text in result.items():
+        if isinstance(text, str):
+            console.print(f"{name:<10} {text}", soft_wrap=True, highlight=False, markup=False)

@@ -1,0 +1,80 @@
+"""The flow ``garbage-split``: train and test of a dataset of photographs divided anew, so that no source is in both."""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from typing import Any
+
+from prefect import flow
+from prefect.task_runners import ThreadPoolTaskRunner
+
+from pipeline_lib.data.corrections import FOLDER
+from pipeline_lib.data.sources import resolve
+from pipeline_lib.reporting.formats import split_in_words
+from pipeline_lib.settings.sections import SourceSettings, SplitSettings
+from pipeline_lib.stages.key import External
+from pipeline_lib.stages.latest import conclude
+from pipeline_lib.stages.result import Ref, Summary
+from pipeline_lib.stages.run import running
+from pipeline_lib.views.shard import Shard, ShardView, shards_of
+from pipeline_lib.views.view import CLEAN
+from pipeline_lib.weights.sources import source_fingerprint
+from tasks.contract.endings import ends_in_words, run_name
+from tasks.contract.source import find_source
+from tasks.finetune.audit import audit_stage
+from tasks.finetune.backbone import backbone_stage
+from tasks.finetune.dataset import dataset_stage
+from tasks.finetune.features import features_stage
+from tasks.finetune.sources import sources_stage
+from tasks.finetune.split import split_stage
+
+
+@flow(
+    name="garbage-split",
+    flow_run_name=run_name,
+    task_runner=ThreadPoolTaskRunner(max_workers=os.cpu_count() or 1),  # type: ignore[arg-type]
+)
+@ends_in_words
+def garbage_split(dataset: str = "sample", settings: SplitSettings = SplitSettings()) -> dict[str, Any]:  # noqa: B008  # immutable
+    """Divide train and test of a dataset of photographs anew, so that no source is in both.
+
+    Args:
+        dataset: ``sample`` (synthetic, embedded), ``data_en`` (the official archive), or the path of a folder or zip file.
+        settings: All settings.
+
+    Returns:
+        See ``conclude``; ``split`` is the new dataset.
+    """
+    with running(garbage_split.name, partial(find_source, resolve, dataset), settings.stage_minutes) as (run, source):
+        found = dataset_stage(source=source, decisions=source.decisions, data=settings.data)
+        backbone = backbone_stage(**weights(settings))
+        sources = sources_of(found.without(FOLDER), backbone, settings)
+        split = split_stage(dataset=found, sources=sources, test_share=settings.test_share)
+        return conclude(run, _divided, split, split=split)
+
+
+def _divided(summary: Summary) -> str:
+    return f"{split_in_words(summary['counts'])}, no source in both"
+
+
+def sources_of(data: Ref, backbone: Ref, settings: SourceSettings) -> Ref:
+    """Find out which photographs of a dataset come from one source."""
+    audit = audit_stage(dataset=data, audit=settings.audit)
+    inputs = {"view": CLEAN, "backbone": backbone, "features": settings.features}
+    images = {ShardView(shard, CLEAN): part for shard, part in parts(data, settings).items()}
+    features = features_stage.map({each: {"images": part, **inputs} for each, part in images.items()})
+    return sources_stage(dataset=data, audit=audit, features=list(features.values()))
+
+
+def parts(data: Ref, settings: SourceSettings) -> dict[Shard, Ref]:
+    """Return the images of each shard of a dataset."""
+    return {shard: data.part(f"{shard.split}/", shard.bucket, shard.buckets) for shard in shards_of(settings.shards)}
+
+
+def weights(settings: SourceSettings) -> dict[str, Any]:
+    """Return what the stage ``backbone`` is given."""
+    named = settings.backbone.weights
+    seed = {"seed": settings.seed} if named == "random" else {}
+    source = External(named, source_fingerprint(named))
+    return {"weights": source, "backbone": settings.backbone, "image_size": settings.image_size, **seed}
