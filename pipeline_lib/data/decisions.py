@@ -106,11 +106,11 @@ def read_rows(file: Path) -> Rows:
     """
     if not file.exists():
         return Rows(COLUMNS, [])
-    reader = csv.DictReader(io.StringIO(_text(file), newline=""), restval="")
+    reader = csv.DictReader(io.StringIO(_text(file), newline=""), restval="", strict=True)
     try:
         numbered = [(reader.line_num, row) for row in reader]
     except csv.Error as error:
-        raise PipelineError(f"{file}, line {reader.line_num}: {error}; save it as CSV in UTF-8.") from error
+        raise PipelineError(f"{file}, line {reader.reader.line_num}: {error}; save it as CSV in UTF-8.") from error
     columns = reader.fieldnames or ()
     if missing := [name for name in COLUMNS if name not in columns]:
         raise PipelineError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,12 @@ from PIL import Image
 
 from pipeline_lib.files.table import write_table
 from pipeline_lib.images.thumbnail import write_thumbnail
-from pipeline_lib.labels.listed import OUTLIERS, OVERLAPS, SUSPECTS
+from pipeline_lib.labels.listed import OUTLIERS, OVERLAPS, SUSPECTS, picture_of
 from pipeline_lib.labels.outliers import distances
 from pipeline_lib.labels.suspects import find_overlaps, find_suspects
 
 SHOWN_SUSPECTS, SHOWN_OUTLIERS = 40, 12
-"""How many of them are shown as pictures."""
+"""How many of their sources are shown as pictures: whoever has seen one crop has seen them all."""
 
 LISTED_OUTLIERS = 100
 """Every photograph has a distance; the farthest ones are listed."""
@@ -52,10 +52,10 @@ def check_labels(
 ) -> dict[str, Any]:
     """Write which labels are suspected to be wrong, which photographs are like no other, and which classes overlap.
 
-    ``suspects.csv`` has what a decision needs, the most suspicious first: rank, image, sha256, given and suggested class,
-    probability of the suggested one, quality (probability of the given one). ``outliers.csv`` has the distance of the
-    `LISTED_OUTLIERS` photographs that are farthest from all others, ``overlaps.csv`` the pairs of classes. The first ones
-    are pictures in ``suspects/`` and ``outliers/``, named by their rank.
+    ``suspects.csv`` has what a decision needs, the most suspicious first: rank, image, sha256, source, given and suggested
+    class, probability of the suggested one, quality (probability of the given one). ``outliers.csv`` has the distance of the
+    `LISTED_OUTLIERS` photographs that are farthest from all others, ``overlaps.csv`` the pairs of classes. Pictures of the
+    first ones, one for each source, are in ``suspects/`` and ``outliers/``, named by their rank.
 
     Args:
         folder: Where the result goes.
@@ -64,47 +64,60 @@ def check_labels(
         open_image: Returns the picture with a given key.
 
     Returns:
-        Counts: ``photographs``, ``suspects``, ``outliers`` and ``overlaps`` that are listed, ``decided``.
+        Counts: ``photographs``, ``suspects``, their ``sources``, ``outliers`` and ``overlaps`` that are listed, ``decided``.
     """
-    suspects = [each for each in _suspects(labelled) if each["image"] not in decided]
-    outliers = [each for each in _outliers(labelled) if each["image"] not in decided][:LISTED_OUTLIERS]
+    suspects = _ranked(_suspects(labelled), decided)
+    outliers = _ranked(_outliers(labelled), decided)[:LISTED_OUTLIERS]
     overlaps = _overlaps(labelled)
-    _write(folder / SUSPECTS, ("image", "sha256", "given", "suggested", "probability", "quality"), suspects)
-    _write(folder / OUTLIERS, ("image", "sha256", "given", "distance"), outliers)
+    write_table(folder / SUSPECTS, ("rank", *_PHOTOGRAPH, "suggested", "probability", "quality"), suspects)
+    write_table(folder / OUTLIERS, ("rank", *_PHOTOGRAPH, "distance"), outliers)
     write_table(folder / OVERLAPS, ("class", "other", "images"), overlaps)
     for name, listed, shown in (("suspects", suspects, SHOWN_SUSPECTS), ("outliers", outliers, SHOWN_OUTLIERS)):
-        for rank, row in enumerate(listed[:shown], start=1):
-            write_thumbnail(folder / name / f"{rank:02}.jpg", open_image(row["image"]))
+        for row in _first_of_sources(listed)[:shown]:
+            write_thumbnail(folder / picture_of(name, row["rank"]), open_image(row["image"]))
     return {
         "photographs": len(labelled.images),
         "suspects": len(suspects),
+        "sources": len(_first_of_sources(suspects)),
         "outliers": len(outliers),
         "overlaps": len(overlaps),
         "decided": len(set(decided) & set(labelled.images)),
     }
 
 
+def _ranked(rows: Iterable[dict[str, Any]], decided: Collection[str]) -> list[dict[str, Any]]:
+    """Return the rows that nobody has decided on, with their rank from 1."""
+    return [{"rank": rank, **row} for rank, row in enumerate((row for row in rows if row["image"] not in decided), start=1)]
+
+
+def _first_of_sources(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    first: dict[int, dict[str, Any]] = {}
+    for row in rows:
+        first.setdefault(row["source"], row)
+    return list(first.values())
+
+
 def _suspects(labelled: Labelled) -> Iterable[dict[str, Any]]:
     for suspect in find_suspects(labelled.probabilities, labelled.labels):
         shares = {"probability": suspect.probability, "quality": suspect.quality}
-        yield _row(labelled, suspect.row) | {"suggested": labelled.classes[suspect.suggested]} | shares
+        yield _photograph(labelled, suspect.row) | {"suggested": labelled.classes[suspect.suggested]} | shares
 
 
 def _outliers(labelled: Labelled) -> Iterable[dict[str, Any]]:
     apart = distances(labelled.features, labelled.sources)
     for row in np.argsort(-apart, kind="stable").tolist():
-        yield _row(labelled, row) | {"distance": float(apart[row])}
+        yield _photograph(labelled, row) | {"distance": float(apart[row])}
 
 
-def _row(labelled: Labelled, row: int) -> dict[str, Any]:
+_PHOTOGRAPH = ("image", "sha256", "source", "given")
+
+
+def _photograph(labelled: Labelled, row: int) -> dict[str, Any]:
     given = labelled.classes[int(labelled.labels[row])]
-    return {"image": labelled.images[row], "sha256": labelled.sha256[row], "given": given}
+    cells = (labelled.images[row], labelled.sha256[row], int(labelled.sources[row]), given)
+    return dict(zip(_PHOTOGRAPH, cells, strict=True))
 
 
 def _overlaps(labelled: Labelled) -> list[tuple[str, str, float]]:
     overlaps = find_overlaps(labelled.probabilities, labelled.labels)
     return [(labelled.classes[each.first], labelled.classes[each.second], round(each.images, 1)) for each in overlaps]
-
-
-def _write(path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
-    write_table(path, ("rank", *columns), ({"rank": rank, **row} for rank, row in enumerate(rows, start=1)))

@@ -43,7 +43,7 @@ def test_a_row_of_the_list_is_all_that_a_decision_needs(tmp_path: Path, labelled
     summary = check(tmp_path / "found", labelled)
     rows = read_table(tmp_path / "found" / SUSPECTS)
     first = rows[0]
-    assert list(first) == ["rank", "image", "sha256", "given", "suggested", "probability", "quality"]
+    assert list(first) == ["rank", "image", "sha256", "source", "given", "suggested", "probability", "quality"]
     assert [row["rank"] for row in rows] == [str(rank) for rank in range(1, len(rows) + 1)]
     assert 55 <= summary["suspects"] == len(rows) <= 65
     record(tmp_path / "labels.csv", [first["sha256"]], first["suggested"])
@@ -55,9 +55,19 @@ def test_the_first_ones_are_pictures_named_by_rank(tmp_path: Path, labelled: Lab
     check(tmp_path / "found", labelled)
     for name, count in (("suspects", SHOWN_SUSPECTS), ("outliers", SHOWN_OUTLIERS)):
         pictures = sorted((tmp_path / "found" / name).iterdir())
-        assert [path.name for path in pictures] == [f"{rank:02}.jpg" for rank in range(1, count + 1)]
+        assert [path.name for path in pictures] == [f"{rank:03}.jpg" for rank in range(1, count + 1)]
         with Image.open(pictures[0]) as picture:
             assert max(picture.size) <= 200
+
+
+def test_a_source_is_shown_once_and_all_its_photographs_are_listed(tmp_path: Path, labelled: Labelled) -> None:
+    threes = replace(labelled, sources=np.arange(300) // 9 * 3 + np.arange(300) % 3)  # three copies each, of one class
+    summary = check(tmp_path / "found", threes)
+    rows = read_table(tmp_path / "found" / SUSPECTS)
+    first = {row["source"]: row for row in reversed(rows)}.values()
+    assert summary["sources"] == len(first) < summary["suspects"] == len(rows)
+    pictures = {path.stem for path in (tmp_path / "found" / "suspects").iterdir()}
+    assert pictures == {f"{int(row['rank']):03}" for row in first}
 
 
 def test_what_was_decided_on_is_not_listed_again_and_the_others_stay(tmp_path: Path, labelled: Labelled) -> None:
@@ -100,4 +110,6 @@ def test_a_dataset_that_could_not_be_cross_validated_has_empty_lists(tmp_path: P
         sources=nothing,
         features=np.zeros((0, 3), np.float32),
     )
-    assert check(tmp_path / "found", empty) == {"photographs": 0, "suspects": 0, "outliers": 0, "overlaps": 0, "decided": 0}
+    assert check(tmp_path / "found", empty) == dict.fromkeys(
+        ("photographs", "suspects", "sources", "outliers", "overlaps", "decided"), 0
+    )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from pipeline_lib.files.table import read_table
-from pipeline_lib.labels.listed import OUTLIERS, OVERLAPS, SUSPECTS
+from pipeline_lib.labels.listed import OUTLIERS, OVERLAPS, SUSPECTS, picture_of
 from pipeline_lib.reporting.blocks import Block, Cell, Images, Results, Shown, Table, settings_of
 from pipeline_lib.reporting.pictures import photograph
 
@@ -28,23 +29,31 @@ def show(results: Results) -> Shown:
     suspects, outliers, overlaps = (read_table(ref.folder / name) for name in (SUSPECTS, OUTLIERS, OVERLAPS))
     summary = ref.manifest().summary
     blocks: list[Block] = [
-        *_gallery(ref.folder / "suspects", suspects, "Suspected labels", HOW, _suggestion),
+        *_gallery(ref.folder, "suspects", suspects, "Suspected labels", HOW, _suggestion),
         *_suspects(suspects),
         *_overlaps(overlaps),
-        *_gallery(ref.folder / "outliers", outliers, "Like no other", "Farthest from all other photographs.", _distance),
+        *_gallery(ref.folder, "outliers", outliers, "Like no other", "Farthest from all other photographs.", _distance),
     ]
-    figure = f"{len(suspects):,} of {summary['photographs']:,} labels suspected to be wrong"
+    figure = f"{len(suspects):,} of {summary['photographs']:,} labels suspected to be wrong, {summary['sources']:,} sources"
     return Shown("Labels", figure, findings=[f"{figure[0].upper()}{figure[1:]}."], blocks=blocks, settings=settings_of(results))
 
 
-def _gallery(folder: Path, rows: Sequence[Row], title: str, note: str, caption: Callable[[Row], str]) -> Iterator[Images]:
-    shown = [(row, path) for row in rows if (path := folder / f"{int(row['rank']):02}.jpg").is_file()]
-    if shown:
-        images = [
-            photograph(f"{folder.name}-{path.stem}", path, row["image"], heading=row["given"], caption=caption(row))
-            for row, path in shown
-        ]
-        yield Images(images, "gallery", title, note)
+def _gallery(folder: Path, name: str, rows: Sequence[Row], title: str, note: str, caption: Callable[[Row], str]) -> list[Block]:
+    """Return the pictures of a list, one for each source, with how many photographs of that source are on it."""
+    of_source = Counter(row["source"] for row in rows)
+    images = [
+        photograph(
+            f"{name}-{row['rank']}",
+            path,
+            row["image"],
+            heading=row["given"],
+            caption=caption(row),
+            tag=f"{count} photographs of it" if (count := of_source[row["source"]]) > 1 else "",
+        )
+        for row in rows
+        if (path := folder / picture_of(name, int(row["rank"]))).is_file()
+    ]
+    return [Images(images, "gallery", title, note)] if images else []
 
 
 def _suggestion(row: Row) -> str:
