@@ -7,6 +7,7 @@ values behind them, and the present one, a zip archive with ``data.pkl`` and a f
 
 from __future__ import annotations
 
+import os
 import pickle  # only its subclass below unpickles
 import struct
 import zipfile
@@ -165,4 +166,7 @@ def _read_legacy(file: IO[bytes]) -> tuple[dict[str, _Tensor], dict[str, bytes]]
 def _values(file: IO[bytes], dtype: str) -> bytes:
     """Return the values of the next storage: their number, 8 bytes, then they themselves."""
     (count,) = struct.unpack("<q", file.read(8))
-    return file.read(count * np.dtype(dtype).itemsize)
+    size = count * np.dtype(dtype).itemsize
+    if not 0 <= size <= os.fstat(file.fileno()).st_size:
+        raise ValueError(f"{count} values are more than the file has")
+    return file.read(size)
