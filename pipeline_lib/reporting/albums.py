@@ -15,6 +15,7 @@ from PIL import Image as PillowImage
 
 from pipeline_lib.errors import PipelineError
 from pipeline_lib.images.read import ImageProblem, read_image
+from pipeline_lib.mnist.arrays import has_split, read_split
 from pipeline_lib.reporting.blocks import Image, Pile
 from pipeline_lib.stages.result import Ref
 
@@ -34,7 +35,7 @@ MOST_CLASSES = 60
 """Above this many classes no cell of a matrix can be hit."""
 
 
-class Judged(NamedTuple):
+class Prediction(NamedTuple):
     """What a network said about a photograph: its key, the true class and the one said (0..C-1), and how sure it was, 0..1."""
 
     key: str
@@ -43,9 +44,9 @@ class Judged(NamedTuple):
     confidence: float
 
 
-def confusion_piles(judged: Sequence[Judged], names: Sequence[str]) -> list[Pile]:
+def confusion_piles(judged: Sequence[Prediction], names: Sequence[str]) -> list[Pile]:
     """Return the cells of a confusion matrix as piles, row by row: wrong ones surest first, right ones least sure first."""
-    cells: defaultdict[tuple[int, int], list[Judged]] = defaultdict(list)
+    cells: defaultdict[tuple[int, int], list[Prediction]] = defaultdict(list)
     for each in sorted(judged, key=lambda each: (-each.confidence, each.key)):
         cells[each.true, each.said].append(each)
     most = _most_of_each([len(photographs) for (true, said), photographs in cells.items() if true != said], MOST_WRONG)
@@ -112,10 +113,8 @@ def small_pictures(keys: Iterable[str], piles: Sequence[Pile], open_image: Open)
 
 def photographs_of(dataset: Ref) -> Open:
     """Return what opens the photographs of a dataset stage's result, be they files or arrays."""
-    if not (dataset.folder / "test-images.npy").exists():
+    if not has_split(dataset.folder, "test"):
         return lambda key: _opened(dataset.folder / key)
-    from pipeline_lib.mnist.arrays import read_split
-
     split = read_split(dataset.folder, "test")
     places = {key: number for number, key in enumerate(split.keys)}
     return lambda key: PillowImage.fromarray(split.images[places[key]])

@@ -14,7 +14,7 @@ from pipeline_lib.reporting.albums import (
     MOST_RIGHT,
     MOST_WRONG,
     SIDE,
-    Judged,
+    Prediction,
     confusion_piles,
     name_of,
     small_pictures,
@@ -27,9 +27,9 @@ NAMES = ["Battery", "Cans", "Paper"]
 
 
 @st.composite
-def judgements(draw: st.DrawFn) -> list[Judged]:
+def judgements(draw: st.DrawFn) -> list[Prediction]:
     said = draw(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2), st.floats(0, 1)), max_size=80))
-    return [Judged(f"test/{NAMES[true]}/{n}.jpg", true, label, sure) for n, (true, label, sure) in enumerate(said)]
+    return [Prediction(f"test/{NAMES[true]}/{n}.jpg", true, label, sure) for n, (true, label, sure) in enumerate(said)]
 
 
 def photograph(key: str) -> PillowImage.Image:
@@ -37,7 +37,7 @@ def photograph(key: str) -> PillowImage.Image:
 
 
 @given(judgements())
-def test_each_wrong_photograph_is_in_the_cell_of_its_mistake_and_in_no_other(judged: list[Judged]) -> None:
+def test_each_wrong_photograph_is_in_the_cell_of_its_mistake_and_in_no_other(judged: list[Prediction]) -> None:
     piles = {(pile.row, pile.column): pile for pile in confusion_piles(judged, NAMES)}
     assert {place: int(pile.label) for place, pile in piles.items()} == Counter((each.true, each.said) for each in judged)
     for (true, said), pile in piles.items():
@@ -49,7 +49,7 @@ def test_each_wrong_photograph_is_in_the_cell_of_its_mistake_and_in_no_other(jud
 
 
 def test_of_right_photographs_the_least_sure_are_shown_and_the_pile_says_so() -> None:
-    judged = [Judged(f"test/Cans/{n}.jpg", 1, 1, n / 100) for n in range(20)]
+    judged = [Prediction(f"test/Cans/{n}.jpg", 1, 1, n / 100) for n in range(20)]
     (pile,) = confusion_piles(judged, NAMES)
     assert [name for name, _ in pile.photographs] == [name_of(f"test/Cans/{n}.jpg") for n in range(MOST_RIGHT)]
     assert pile.title == "Cans, recognised: 20 photographs"
@@ -60,7 +60,7 @@ def test_of_right_photographs_the_least_sure_are_shown_and_the_pile_says_so() ->
 def test_where_mistakes_are_many_the_surest_of_each_cell_are_shown() -> None:
     sizes = {(0, 1): 2 * MOST_WRONG, (1, 2): MOST_WRONG, (2, 0): 3}
     judged = [
-        Judged(f"test/{true}-{said}/{n}.jpg", true, said, 1 - n / 10_000)
+        Prediction(f"test/{true}-{said}/{n}.jpg", true, said, 1 - n / 10_000)
         for (true, said), size in sizes.items()
         for n in range(size)
     ]
@@ -91,7 +91,7 @@ def test_sources_on_both_sides_come_first_then_the_largest() -> None:
 
 
 def test_pictures_are_small_and_drawn_for_what_is_shown_alone() -> None:
-    judged = [Judged(f"test/Cans/{n}.jpg", 1, 1, 0.5) for n in range(20)]
+    judged = [Prediction(f"test/Cans/{n}.jpg", 1, 1, 0.5) for n in range(20)]
     keys = [each.key for each in judged]
     piles = confusion_piles(judged, NAMES)
     pictures = small_pictures(keys * 2, piles, photograph)
@@ -105,7 +105,7 @@ def test_pictures_are_small_and_drawn_for_what_is_shown_alone() -> None:
 
 
 def test_cells_of_a_group_have_a_ground_and_the_fuller_the_darker() -> None:
-    judged = [Judged(f"{n}", 0, 0, 0.5) for n in range(9)] + [Judged("a", 0, 1, 0.5), Judged("b", 1, 2, 0.5)]
+    judged = [Prediction(f"{n}", 0, 0, 0.5) for n in range(9)] + [Prediction("a", 0, 1, 0.5), Prediction("b", 1, 2, 0.5)]
     album = Album("matrix", confusion_piles(judged, NAMES), [], NAMES, ["dry", "dry", "wet"])
     rows = cells(album)
     assert [[cell.pile.label if cell.pile else "" for cell in row] for row in rows] == [

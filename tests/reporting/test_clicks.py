@@ -15,7 +15,7 @@ from playwright.sync_api import Page as Tab
 from playwright.sync_api import expect, sync_playwright
 from waiting import PATIENCE
 
-from pipeline_lib.reporting.albums import Judged, confusion_piles, small_pictures, source_piles
+from pipeline_lib.reporting.albums import Prediction, confusion_piles, small_pictures, source_piles
 from pipeline_lib.reporting.blocks import Album, Page, Section
 from pipeline_lib.reporting.pages.report import build_report
 
@@ -36,7 +36,7 @@ def photograph(key: str) -> PillowImage.Image:
 def albums() -> list[Album]:
     """A confusion matrix of nine photographs, and thirty sources of three photographs each."""
     said = [(0, 0), (0, 0), (0, 1), (0, 1), (0, 1), (1, 1), (1, 2), (2, 2), (2, 0)]
-    judged = [Judged(f"test/{NAMES[true]}/{n}.jpg", true, label, 1 - n / 10) for n, (true, label) in enumerate(said)]
+    judged = [Prediction(f"test/{NAMES[true]}/{n}.jpg", true, label, 1 - n / 10) for n, (true, label) in enumerate(said)]
     cells = confusion_piles(judged, NAMES)
     sources = {str(source): [f"train/Cans/{source:02}-{copy}.jpg" for copy in range(3)] for source in range(30)}
     sources["3"].append("test/Cans/03.jpg")
