@@ -81,7 +81,7 @@ def runs_tables(runs: Iterable[Evaluated]) -> Iterator[Table]:
 
 
 def _table(runs: Sequence[Evaluated]) -> Table:
-    from pipeline_lib.reporting.formats import interval, percent
+    from pipeline_lib.reporting.formats import percent
     from pipeline_lib.reporting.looks import looks_in_words, optimism_in_words
 
     first = runs[0]
@@ -92,13 +92,23 @@ def _table(runs: Sequence[Evaluated]) -> Table:
     table.add_column("last run")
     table.add_column("settings that differ", overflow="fold", ratio=1)
     table.add_column("top-1 without leaks", justify="right")
+    unseen = any(each.entry.unseen_top1 is not None for each in runs)
+    if unseen:
+        table.add_column("sources never seen", justify="right")
     table.add_column("runs", justify="right")
     for each in runs:
-        entry = each.entry
-        between = "" if entry.top1 is None else f" ({interval(entry.top1_low, entry.top1_high)})"
-        when = f"{each.last.astimezone():%Y-%m-%d %H:%M}"
-        table.add_row(when, Text(_settings(entry)), f"{percent(entry.top1)}{between}", f"{each.runs:,}")
+        entry, when = each.entry, f"{each.last.astimezone():%Y-%m-%d %H:%M}"
+        figures = [_figure(entry.top1, entry.top1_low, entry.top1_high)]
+        if unseen:
+            figures.append(_figure(entry.unseen_top1, entry.unseen_top1_low, entry.unseen_top1_high))
+        table.add_row(when, Text(_settings(entry)), *figures, f"{each.runs:,}")
     return table
+
+
+def _figure(share: float | None, low: float | None, high: float | None) -> str:
+    from pipeline_lib.reporting.formats import interval, percent
+
+    return percent(share) if share is None else f"{percent(share)} ({interval(low, high)})"
 
 
 def _settings(entry: Entry) -> str:

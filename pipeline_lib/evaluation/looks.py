@@ -40,6 +40,9 @@ class Entry(BaseModel):
         top1_high: Upper end of its interval.
         images: Number of images that it was measured on.
         n_effective: Number of independent images that these are worth.
+        unseen_top1: Top-1 on sources never seen, by cross-validation, 0..1; None if there was none.
+        unseen_top1_low: Lower end of its interval.
+        unseen_top1_high: Upper end of its interval.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -57,6 +60,9 @@ class Entry(BaseModel):
     top1_high: float | None = None
     images: int | None = None
     n_effective: float | None = None
+    unseen_top1: float | None = None
+    unseen_top1_low: float | None = None
+    unseen_top1_high: float | None = None
 
 
 class Looks(BaseModel):

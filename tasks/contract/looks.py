@@ -14,6 +14,8 @@ from pipeline_lib.stages.result import Ref
 from pipeline_lib.stages.run import Run
 from tasks.contract.locks import file_lock
 
+_TOP1 = ("top1", "top1_low", "top1_high")
+
 
 def count_look(run: Run, test: Ref, evaluation: Ref, settings: Section) -> Looks | None:
     """Add what a run shows to the ledger of looks, and return how often its test set was looked at by now.
@@ -44,6 +46,7 @@ def _entry(run: Run, test: Ref, evaluation: Ref, settings: Section) -> Entry:
     manifest = evaluation.manifest()
     changed = changed_settings(settings)
     figures = manifest.summary[f"test{WITHOUT_LEAKS}"] or {}
+    unseen = manifest.summary.get("unseen") or {}  # a flow without cross-validation has none
     return Entry(
         when=datetime.now(UTC).replace(microsecond=0),
         run=run.id,
@@ -53,7 +56,8 @@ def _entry(run: Run, test: Ref, evaluation: Ref, settings: Section) -> Entry:
         evaluation=evaluation.key,
         predictions=next(output.sha256 for output in manifest.outputs if output.path == "predictions.csv"),
         settings=json.dumps(changed, sort_keys=True, ensure_ascii=False, separators=(",", ":")),
-        **{name: figures.get(name) for name in ("top1", "top1_low", "top1_high", "images", "n_effective")},
+        **{name: figures.get(name) for name in (*_TOP1, "images", "n_effective")},
+        **{f"unseen_{name}": unseen.get(name) for name in _TOP1},
     )
 
 

@@ -68,6 +68,14 @@ def cells(lines: list[str], setting: str) -> list[str]:
     return [cell.strip() for cell in line.strip("│").split("│")][1:]
 
 
+def test_figures_on_sources_never_seen_stand_beside_those_on_test(root: Path) -> None:
+    show(root, 4, "fourth", {"seed": 2}, unseen_top1=0.86, unseen_top1_low=0.84, unseen_top1_high=0.88)
+    lines = runs(root, "--dataset", "pictures").splitlines()
+    assert all(len(line) <= 100 for line in lines)
+    assert cells(lines, "seed=2") == ["seed=2", "90.0% (82.0–95.0%)", "86.0% (84.0–88.0%)", "1"]
+    assert cells(lines, "none") == ["none", "90.0% (82.0–95.0%)", "–", "2"]
+
+
 def test_the_same_as_json_for_programs(root: Path) -> None:
     listed = json.loads(runs(root, "--json"))["runs"]
     assert [(each["flow"], each["runs"]) for each in listed] == [

@@ -67,6 +67,7 @@ def test_looks_are_the_different_evaluations_and_compare_at_most_as_many_setting
         (["Aww", "Axx"], (2, 1, 2)),  # other training images, or another version of the code
         (["Aww", "Bxw"], (2, 2, 1)),  # a setting that changes no prediction
         (["Aww", "Bww"], (1, 1, 1)),  # a setting that reuses the evaluation, such as a time limit
+        (["Aww", "Bww", "Bxx"], (2, 2, 2)),  # the same, and then another look with it
     ],
 )
 def test_what_counts_as_a_look(shown: list[str], expected: tuple[int, int, int]) -> None:
@@ -140,10 +141,20 @@ def test_what_is_written_is_read_back(tmp_path_factory: pytest.TempPathFactory, 
     assert read_ledger(path) == entries
 
 
+def test_a_ledger_from_before_a_column_was_added_is_read_and_continued(tmp_path: Path) -> None:
+    path = tmp_path / "looks.csv"
+    add_to_ledger(path, row("A", "w"))
+    path.write_text(
+        "".join(f"{line.removesuffix(',unseen_top1_high').removesuffix(',')}\n" for line in path.read_text().split())
+    )
+    assert "unseen_top1_high" not in path.read_text()
+    assert add_to_ledger(path, row("B", "x")) == read_ledger(path) == [row("A", "w"), row("B", "x")]
+
+
 def test_unknown_figures_are_empty_cells(tmp_path: Path) -> None:
     unknown = row("{}", "w", **dict.fromkeys(FIGURES))
     assert add_to_ledger(tmp_path / "looks.csv", unknown) == read_ledger(tmp_path / "looks.csv") == [unknown]
-    assert (tmp_path / "looks.csv").read_text().endswith(",{},,,,,\n")
+    assert (tmp_path / "looks.csv").read_text().endswith(",{},,,,,,,,\n")
 
 
 @pytest.mark.parametrize("damage", [("0.9,", "much,"), ("98,", "98,1,2,3,"), (",pictures,", ",,")])

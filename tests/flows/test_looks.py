@@ -46,6 +46,7 @@ def test_a_changed_setting_is_another_look_and_a_reverted_one_is_not(
     assert [each["runs"] for each in listed] == [4, 1]
     assert listed[0]["settings"] == {name: value for name, value in listed[1]["settings"].items() if name != "train.views"}
     assert listed[1]["top1"] == changed.json["metrics"]["test_without_leaks"]["top1"]
+    assert listed[1]["unseen_top1"] == changed.json["metrics"]["unseen"]["top1"]
     assert twice in garbage("runs").out
 
 

@@ -96,6 +96,13 @@ def test_a_test_set_whose_images_all_leak_has_no_figure(store: Store, test: Ref)
     assert read_ledger(store.root / LEDGER)[0].top1 is None
 
 
+def test_figures_on_sources_never_seen_are_noted_where_there_are_any(store: Store, test: Ref) -> None:
+    figures = {"test_without_leaks": FIGURES, "unseen": {**FIGURES, "top1": 0.86}}
+    for said, summary in (("first", figures), ("second", {**figures, "unseen": None})):
+        count_look(run(), test, result(store, "evaluate", "predictions.csv", said, summary), Settings())
+    assert [row.unseen_top1 for row in read_ledger(store.root / LEDGER)] == [0.86, None]
+
+
 def test_a_plan_counts_what_a_run_would_and_writes_nothing(store: Store, test: Ref, judge: Callable[[str], Ref]) -> None:
     count_look(run(), test, judge("first"), Settings())
     before = (store.root / LEDGER).read_bytes()
