@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
-from support import CommandLine
+from support import CommandLine, command_line, write_tiny_dataset
 from waiting import PATIENCE, Api
 
 from pipeline_lib.data.classes import CLASSES
@@ -61,32 +61,42 @@ def page() -> Iterator[Page]:
         browser.close()
 
 
-def test_a_run_and_each_stage_are_there_to_see_computed_and_reused(
-    garbage: CommandLine, tiny_dataset: Path, page: Page
-) -> None:
+@pytest.fixture(scope="module")
+def garbage(tmp_path_factory: pytest.TempPathFactory, prefect_api: str) -> CommandLine:
+    """The command line on results that the tests of this file share."""
+    return command_line(tmp_path_factory.mktemp("shown"), prefect_api)
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny dataset with the longest names of classes, and a leak with a long name in each of them."""
+    root = write_tiny_dataset(tmp_path_factory.mktemp("shown") / "pictures")
+    for short, long in zip(("Battery", "Cans", "Paper"), sorted(CLASSES, key=len)[-3:], strict=True):
+        for split in ("train", "test"):
+            (root / split / short).rename(root / split / long)
+        shutil.copy(root / "train" / long / "000.png", root / "test" / long / "a-leak-with-quite-a-long-name.png")
+    return root
+
+
+def test_a_run_and_each_stage_are_there_to_see_computed_and_reused(garbage: CommandLine, pictures: Path, page: Page) -> None:
+    shutil.rmtree(garbage.artifacts, ignore_errors=True)
     api = garbage.environment["PREFECT_API_URL"]
     asked = Api(api)
     for word in ("computed", "reused"):
-        garbage.run(tiny_dataset)
+        garbage.run(pictures)
         run = asked.last_run()
         look_at_the_run(page, api.removesuffix("/api"), run)
         artifacts = asked.post("/artifacts/filter", {"flow_runs": {"id": {"any_": [run["id"]]}}})
         stages = {artifact["key"].removeprefix("garbage-finetune-"): artifact["id"] for artifact in artifacts}
         assert set(STAGES) <= set(stages)
-        for stage, (text, pictures) in SHOWN.items():
-            look_at_the_artifact(page, f"{api.removesuffix('/api')}/artifacts/artifact/{stages[stage]}", word, text, pictures)
+        for stage, (text, images) in SHOWN.items():
+            look_at_the_artifact(page, f"{api.removesuffix('/api')}/artifacts/artifact/{stages[stage]}", word, text, images)
     page.goto(f"{api.removesuffix('/api')}/artifacts")  # what `make ui` prints; no menu of the UI leads there
     expect(page.get_by_text("garbage-finetune-train", exact=True).first).to_be_visible()
 
 
-def test_no_table_of_the_evaluation_is_cut_on_a_small_screen(garbage: CommandLine, tiny_dataset: Path, page: Page) -> None:
-    for short, long in zip(("Battery", "Cans", "Paper"), sorted(CLASSES, key=len)[-3:], strict=True):
-        for split in ("train", "test"):
-            (tiny_dataset / split / short).rename(tiny_dataset / split / long)
-        shutil.copy(
-            tiny_dataset / "train" / long / "000.png", tiny_dataset / "test" / long / "a-leak-with-quite-a-long-name.png"
-        )
-    garbage.run(tiny_dataset)
+def test_no_table_of_the_evaluation_is_cut_on_a_small_screen(garbage: CommandLine, pictures: Path, page: Page) -> None:
+    garbage.run(pictures)
     page.set_viewport_size({"width": 1366, "height": 768})
     page.goto(address_of(garbage, "garbage-finetune-evaluate"))
     expect(page.get_by_text("data_new/test without leaks").first).to_be_attached()
