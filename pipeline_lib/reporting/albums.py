@@ -22,8 +22,8 @@ from pipeline_lib.stages.result import Ref
 Open = Callable[[str], PillowImage.Image]
 """Returns the picture of a photograph by its key ``<split>/<class>/<name>``."""
 
-SIDE, QUALITY = 80, 70
-"""Pixels: longest side of a small picture; quality of its JPEG. It has about 2 KB."""
+SIDE, QUALITY = 80, 60
+"""Pixels: longest side of a small picture; quality of its JPEG. It has about 1.5 KB."""
 
 MOST_WRONG = 600
 """Wrong photographs that a matrix shows; where there are more, the largest cells show their surest ones."""

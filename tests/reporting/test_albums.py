@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import io
+import json
 from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image as PillowImage
 
+from pipeline_lib.errors import PipelineError
+from pipeline_lib.files.table import read_table
+from pipeline_lib.mnist.arrays import Split, write_split
 from pipeline_lib.reporting.albums import (
     MOST_RIGHT,
     MOST_WRONG,
@@ -17,11 +24,15 @@ from pipeline_lib.reporting.albums import (
     Prediction,
     confusion_piles,
     name_of,
+    photographs_of,
     small_pictures,
     source_piles,
 )
 from pipeline_lib.reporting.blocks import Album
 from pipeline_lib.reporting.pages.albums import cells
+from pipeline_lib.reporting.shown.evaluate import evaluation_blocks
+from pipeline_lib.stages.result import Ref
+from pipeline_lib.stages.root import ARTIFACTS
 
 NAMES = ["Battery", "Cans", "Paper"]
 
@@ -117,3 +128,40 @@ def test_cells_of_a_group_have_a_ground_and_the_fuller_the_darker() -> None:
     assert rows[0][0].number == 0
     assert int(rows[0][1].ground[1:3], 16) > int(rows[0][0].ground[1:3], 16)
     assert rows[0][2].ground == ""
+
+
+def test_a_matrix_has_the_counts_of_the_evaluation_and_classes_of_a_bin_side_by_side(
+    tmp_path: Path, write_evaluation: Callable[..., Path]
+) -> None:
+    bins = ["recyclable", "food", "recyclable"]
+    leaked = {f"test/{name}/0.jpg" for name in NAMES}
+    folder = write_evaluation(tmp_path / "evaluation", NAMES, images=20, bins=bins, leaked=leaked)
+    metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    albums = [block for block in evaluation_blocks(folder, metrics, photograph) if isinstance(block, Album)]
+    assert [album.anchor for album in albums] == ["confusion-without-leaks", "confusion"]
+    for album, suffix in zip(albums, ("_without_leaks", ""), strict=True):
+        assert album.names == ["Cans", "Battery", "Paper"]
+        assert album.groups == ["food", "recyclable", "recyclable"]
+        table = {row["true class"]: row for row in read_table(folder / f"confusion{suffix}.csv")}
+        counted = {(album.names[pile.row], album.names[pile.column]): pile.label for pile in album.piles}
+        assert {(true, said): table[true][said] for true in NAMES for said in NAMES if table[true][said] != "0"} == counted
+        keys = {image.alt for image in album.images}
+        assert keys
+        assert bool(keys & leaked) == (suffix == "")
+
+
+def test_photographs_are_opened_be_they_files_or_arrays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(ARTIFACTS, str(tmp_path))
+    grey = np.full((1, 28, 28), 77, np.uint8)
+    (tmp_path / "arrays").mkdir()
+    write_split(tmp_path / "arrays", "test", Split(grey, np.zeros(1, np.int64), ["test/7/0"]))
+    (tmp_path / "files/test/Cans").mkdir(parents=True)
+    PillowImage.new("RGB", (9, 5), "teal").save(tmp_path / "files/test/Cans/1.png")
+
+    def dataset(path: str) -> Ref:
+        return Ref(stage="dataset", key="", digest="0", path=path)
+
+    assert photographs_of(dataset("arrays"))("test/7/0").getpixel((3, 3)) == 77
+    assert photographs_of(dataset("files"))("test/Cans/1.png").size == (9, 5)
+    with pytest.raises(PipelineError, match=r"2\.png was a usable image and no longer is .* run again with --verify"):
+        photographs_of(dataset("files"))("test/Cans/2.png")
