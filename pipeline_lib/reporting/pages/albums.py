@@ -10,7 +10,7 @@ from pipeline_lib.reporting.blocks import Album, Image, Pile
 BLUE, VERMILION = (0x00, 0x72, 0xB2), (0xD5, 0x5E, 0x00)
 """What is right and what is wrong, as in the figures."""
 
-GROUND, INK, PAPER = "#eceff3", "#1d2733", "#ffffff"
+GROUND, INK, PAPER = "#98a1ae", "#1d2733", "#ffffff"
 """The ground of a group's cells; numbers on a light and on a dark ground."""
 
 FAINTEST, DARK = 0.3, 0.45
