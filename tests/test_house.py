@@ -107,7 +107,7 @@ REACHED: dict[str, tuple[dict[str, str], str]] = {
     "finetune.sources": (
         {
             "": "__init__",
-            "audit": "findings geometry leak_sheet neighbours sources verdicts",
+            "audit": "findings geometry leak_sheet neighbours sketch sources verdicts",
             "features": "table",
             "files": "table",
             "images": "read",

@@ -9,14 +9,14 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from pipeline_lib.audit.geometry import MEASURED, SKETCH, compare, sketch
+from pipeline_lib.audit.geometry import MEASURED, compare
+from pipeline_lib.audit.sketch import SKETCH, Array, sketch
 from pipeline_lib.progress import Progress
 from pipeline_lib.stages.kept import Kept
 
@@ -25,13 +25,15 @@ VERDICTS = "verdicts.npy"
 VERDICT = np.dtype([("first", "u8"), ("second", "u8"), *((name, MEASURED[name]) for name in MEASURED.names or ())])
 """The first 64 bits of both pictures' digests, the smaller one first, and what was measured."""
 
-INLIERS, SPREAD, OVERLAP, CORRELATION = 8, 0.02, 0.3, 0.7
-"""The least of each that makes one source of two pictures."""
+INLIERS, SPREAD, OVERLAP, CORRELATION = 8, 0.005, 0.5, 0.9
+"""The least of each that makes one source of two pictures, chosen on pairs that were looked at (docs/decisions/014-sources.md).
+
+The correlation keeps pictures apart that share a logo or a text alone, the overlap those that share a plain corner.
+"""
 
 _BLOCK = 32
 """Pictures that one is compared with at a time: 300 x 9,600 distances take 12 MB."""
 
-Array = NDArray[Any]
 OpenPicture = Callable[[int], Array]
 """Returns the pixels of a picture by its position, (height, width, 3) uint8."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 
+import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageEnhance, ImageOps
 
@@ -54,8 +55,10 @@ def noisy(image: Image.Image, sigma: float) -> Image.Image:
 def slanted(image: Image.Image, share: float) -> Image.Image:
     """Look at a picture from the side: its right edge is shorter by twice a share of the height."""
     width, height = image.size
-    corners = (0, 0, 0, height, width, height * (1 + share), width, -height * share)
-    return image.transform(image.size, Image.Transform.QUAD, corners, Image.Resampling.BICUBIC, fillcolor=(128, 128, 128))
+    corners = np.float32([[0, 0], [0, height], [width, height], [width, 0]])
+    moved = np.float32([[0, 0], [0, height], [width, height * (1 - share)], [width, height * share]])
+    transform = cv2.getPerspectiveTransform(corners, moved)
+    return Image.fromarray(cv2.warpPerspective(np.asarray(image), transform, (width, height), borderValue=(128, 128, 128)))
 
 
 def recompressed(image: Image.Image, quality: int) -> Image.Image:
