@@ -50,7 +50,8 @@ def sketch(image: Array, into: Any) -> None:
         image: (height, width, 3) uint8, RGB.
         into: One record of `SKETCH`, all zeros.
     """
-    small, thumbnail = _scaled(image, SIDE), _scaled(image, THUMBNAIL)
+    small = _scaled(image, SIDE)
+    thumbnail = _scaled(small, THUMBNAIL)
     points, descriptors = _points(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY))
     height, width = thumbnail.shape[:2]
     into["count"] = len(points)
