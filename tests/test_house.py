@@ -183,8 +183,8 @@ REACHED: dict[str, tuple[dict[str, str], str]] = {
         {
             "": "__init__",
             "reporting": "blocks formats looks",
-            "reporting/pages": "markdown provenance report",
-            "reporting/pages/templates": "report.css report.html.j2 report.md.j2",
+            "reporting/pages": "albums markdown provenance report",
+            "reporting/pages/templates": "album.html.j2 artifact_album.html.j2 report.css report.html.j2 report.md.j2",
         },
         "jinja2 markupsafe",
     ),
@@ -227,8 +227,8 @@ REACHED: dict[str, tuple[dict[str, str], str]] = {
         {
             "": "__init__",
             "reporting": "blocks formats looks",
-            "reporting/pages": "markdown provenance report",
-            "reporting/pages/templates": "report.css report.html.j2 report.md.j2",
+            "reporting/pages": "albums markdown provenance report",
+            "reporting/pages/templates": "album.html.j2 artifact_album.html.j2 report.css report.html.j2 report.md.j2",
         },
         "jinja2 markupsafe",
     ),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +14,9 @@ from support import CommandLine
 from waiting import PATIENCE, Api
 
 from pipeline_lib.data.classes import CLASSES
+from pipeline_lib.images.read import read_image
+from pipeline_lib.reporting.albums import name_of, small_pictures
+from pipeline_lib.reporting.blocks import Pile
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
@@ -82,15 +87,46 @@ def test_no_table_of_the_evaluation_is_cut_on_a_small_screen(garbage: CommandLin
             tiny_dataset / "train" / long / "000.png", tiny_dataset / "test" / long / "a-leak-with-quite-a-long-name.png"
         )
     garbage.run(tiny_dataset)
-    api = garbage.environment["PREFECT_API_URL"]
-    wanted = {"artifacts": {"key": {"any_": ["garbage-finetune-evaluate"]}}, "sort": "CREATED_DESC", "limit": 1}
-    (artifact,) = Api(api).post("/artifacts/filter", wanted)
     page.set_viewport_size({"width": 1366, "height": 768})
-    page.goto(f"{api.removesuffix('/api')}/artifacts/artifact/{artifact['id']}")
+    page.goto(address_of(garbage, "garbage-finetune-evaluate"))
     expect(page.get_by_text("data_new/test without leaks").first).to_be_attached()
     tables = page.locator(".markdown-renderer__table")
     expect(tables.nth(4)).to_be_attached()
     assert [table for table in tables.evaluate_all(WIDTHS) if table["scrollWidth"] > table["clientWidth"]] == []
+
+
+def test_a_click_on_a_cell_and_on_a_source_shows_the_photographs(garbage: CommandLine, tiny_dataset: Path, page: Page) -> None:
+    shutil.copy(tiny_dataset / "train" / "Cans" / "000.png", tiny_dataset / "test" / "Cans" / "leak.png")
+    garbage.run(tiny_dataset)
+    for stage, button in (
+        ("evaluate", "Cans, recognised|Cans taken for"),
+        ("cross-validate", "recognised"),
+        ("sources", "Cans"),
+    ):
+        page.goto(address_of(garbage, f"garbage-finetune-{stage}"))
+        page.get_by_role("button", name=re.compile(button)).first.click()
+        pile = page.locator(":popover-open")
+        expect(pile).to_have_count(1)
+        shown = {image.get_attribute("alt") or "": image.get_attribute("src") or "" for image in pile.get_by_role("img").all()}
+        assert shown
+        for key, source in shown.items():
+            assert base64.b64decode(source.partition("base64,")[2]) == small_picture(key, tiny_dataset / key)
+        page.keyboard.press("Escape")
+        expect(pile).to_have_count(0)
+
+
+def small_picture(key: str, path: Path) -> bytes:
+    """What an album shows of a photograph."""
+    (picture,) = small_pictures([key], [Pile("", "", [(name_of(key), "")])], lambda _: read_image(path))
+    return picture.data
+
+
+def address_of(garbage: CommandLine, artifact: str) -> str:
+    """Where the last artifact of that key is."""
+    api = garbage.environment["PREFECT_API_URL"]
+    wanted = {"artifacts": {"key": {"any_": [artifact]}}, "sort": "CREATED_DESC", "limit": 1}
+    (found,) = Api(api).post("/artifacts/filter", wanted)
+    return f"{api.removesuffix('/api')}/artifacts/artifact/{found['id']}"
 
 
 def look_at_the_run(page: Page, server: str, run: dict[str, str]) -> None:
