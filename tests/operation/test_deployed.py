@@ -16,8 +16,9 @@ def test_a_deployed_run_completes_and_the_next_reuses_every_stage(operated: Oper
     for expected, computed in (({"Completed"}, "every stage computed"), ({"Cached"}, "nothing computed, every stage reused")):
         run = operated.ends(operated.ask(pictures, seed=77))
         assert run["state_name"] == "Completed"
-        top1, what, report = run["state"]["message"].split("; ")
-        assert re.fullmatch(r"top-1 [\d.]+ % \([\d.]+ to [\d.]+\)", top1)
+        *figures, what, report = run["state"]["message"].split("; ")
+        unseen = r"top-1 [\d.]+ % \([\d.]+ to [\d.]+\) on sources never seen"
+        assert re.fullmatch(rf"{unseen}; [\d.]+ % on test( as delivered)?", "; ".join(figures))
         assert what == computed
         assert Path(report.removeprefix("report ")).is_file()
         assert run["name"].startswith("pictures seed=77 ")
@@ -37,11 +38,11 @@ def test_a_deployed_run_completes_and_the_next_reuses_every_stage(operated: Oper
 
 def test_the_form_of_every_deployment_tells_ranges(operated: Operated) -> None:
     deployments = {each["id"]: each for each in operated.post("/deployments/filter", {})}
-    assert {each["name"] for each in deployments.values()} == {"garbage-finetune", "nightly", "lenet-mnist"}
+    assert {each["name"] for each in deployments.values()} == {"garbage-finetune", "garbage-split", "nightly", "lenet-mnist"}
     for deployment in deployments.values():
         sections = deployment["parameter_openapi_schema"]["definitions"].values()
-        ranges = [field for each in sections for name, field in each["properties"].items() if name == "epochs"]
-        assert [field["description"] for field in ranges] == ["Maximum number of epochs. Allowed: at least 1, at most 10,000."]
+        (limit,) = (field for each in sections for name, field in each["properties"].items() if name == "stage_minutes")
+        assert limit["description"].endswith("Allowed: above 0, at most 10,080.")
 
 
 def test_the_nightly_has_its_schedule_and_both_deployments_their_limits(operated: Operated) -> None:
