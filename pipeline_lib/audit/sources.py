@@ -7,7 +7,7 @@ the backbone's features are laid on one another, and count where geometry and co
 from __future__ import annotations
 
 from collections import Counter, defaultdict, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,11 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
+from threadpoolctl import threadpool_limits
 
 from pipeline_lib.audit.findings import IMAGES, PAIRS
 from pipeline_lib.audit.geometry import MEASURED
 from pipeline_lib.audit.leak_sheet import Leak, draw_leaks
-from pipeline_lib.audit.neighbours import neighbour_pairs
+from pipeline_lib.audit.neighbours import condensed, neighbour_pairs
 from pipeline_lib.audit.verdicts import VERDICTS, confirmed, judge
 from pipeline_lib.files.table import read_table, write_table
 from pipeline_lib.images.read import read_image
@@ -59,7 +60,7 @@ def find_sources(
     folder: Path,
     dataset: Path,
     audit: Path,
-    features: Mapping[str, NDArray[np.float32]],
+    features: Iterable[Mapping[str, NDArray[np.float32]]],
     previous: Kept | None = None,
     progress: Progress = ignore_progress,
 ) -> dict[str, Any]:
@@ -77,7 +78,7 @@ def find_sources(
         folder: Where the result goes.
         dataset: A dataset stage's folder.
         audit: An audit stage's folder.
-        features: Features of the clean view by key.
+        features: Features of the clean view by key, (width,) each; a part of the images at a time.
         previous: A result of the same code whose verdicts are taken over.
         progress: Called while pictures are compared.
 
@@ -88,8 +89,7 @@ def find_sources(
     images = read_table(audit / IMAGES)
     keys = [f"{row['split']}/{row['class']}/{row['name']}" for row in images]
     pictures = distinct_pictures(images)
-    vectors = np.stack([features[keys[at]] for at in pictures]) if pictures else np.empty((0, 1), np.float32)
-    candidates = neighbour_pairs(vectors)
+    candidates = neighbour_pairs(_vectors(features, [keys[at] for at in pictures]))
     digests = np.array([_digest(images[at]) for at in pictures], np.uint64)
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -123,6 +123,15 @@ def distinct_pictures(images: Sequence[Mapping[str, str]]) -> list[int]:
         if row["blank"] == "0":
             first.setdefault(_digest(row), at)
     return [at for _, at in sorted(first.items())]
+
+
+def _vectors(features: Iterable[Mapping[str, NDArray[np.float32]]], keys: Sequence[str]) -> NDArray[np.float32]:
+    """Return the condensed features of images, (len(keys), width), in that order."""
+    vectors: dict[str, NDArray[np.float32]] = {}
+    with threadpool_limits(1):  # the last bit of a sum may depend on the number of threads
+        for part in filter(None, features):
+            vectors.update(zip(part, condensed(np.array(list(part.values()))), strict=True))
+    return np.stack([vectors[key] for key in keys]) if keys else np.empty((0, 1), np.float32)
 
 
 def _digest(row: Mapping[str, str]) -> int:

@@ -6,9 +6,10 @@ A verdict follows from the pixels of its two pictures alone, so a later run take
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -34,6 +35,9 @@ The correlation keeps pictures apart that share a logo or a text alone, the over
 _BLOCK = 32
 """Pictures that one is compared with at a time: 300 x 9,600 distances take 12 MB."""
 
+_SHARE = 1024
+"""Pairs that a thread takes at a time."""
+
 OpenPicture = Callable[[int], Array]
 """Returns the pixels of a picture by its position, (height, width, 3) uint8."""
 
@@ -48,78 +52,87 @@ def confirmed(verdicts: Array) -> NDArray[np.bool_]:
 def judge(
     pairs: Array, digests: Array, open_picture: OpenPicture, scratch: Path, previous: Kept | None, progress: Progress
 ) -> tuple[Array, int]:
-    """Return the verdict on each pair of pictures, and how many pictures had to be looked at.
+    """Return the verdict on each pair of pictures, and how many pictures had to be opened.
 
     Args:
-        pairs: (m, 2) Positions, in ascending order.
+        pairs: (m, 2) Positions, the smaller one first, in ascending order.
         digests: (n,) uint64, ascending.
-        open_picture: Opens a picture by its position.
+        open_picture: Opens a picture by its position; called from several threads.
         scratch: Where a file may be while pictures are compared; it is gone at the end.
         previous: A result with verdicts to take over.
-        progress: Called with comparisons made.
+        progress: Called with pictures opened, then with pairs compared.
     """
     verdicts = np.zeros(len(pairs), VERDICT)
     verdicts["first"], verdicts["second"] = digests[pairs].reshape(-1, 2).T
-    open_pairs = np.flatnonzero(~_take_over(verdicts, previous))
-    pictures = np.unique(pairs[open_pairs])
+    missing = np.flatnonzero(~_take_over(verdicts, previous))
+    pictures = np.unique(pairs[missing])
     if len(pictures):
         # BLAS and OpenCV work on one thread each: the pictures are spread over the cores here.
         cv2.setNumThreads(1)
         with threadpool_limits(1), ThreadPoolExecutor(os.cpu_count()) as pool:
-            sketches = _sketch_all(pictures, open_picture, scratch, pool)
-            places = np.searchsorted(pictures, pairs[open_pairs])
-            _compare_all(verdicts, open_pairs, places, sketches, pool, progress)
+            _sketch_all(scratch, pictures, open_picture, pool, progress)
+            _compare_all(scratch, verdicts, missing, np.searchsorted(pictures, pairs[missing]), pool, progress)
         scratch.unlink()
     return verdicts, len(pictures)
 
 
 def _take_over(verdicts: Array, previous: Kept | None) -> NDArray[np.bool_]:
     """Fill in the verdicts that a previous result has, if it is intact; return which these are."""
-    known = np.zeros(len(verdicts), bool)
     if previous is None or not previous.is_intact(VERDICTS):
-        return known
+        return np.zeros(len(verdicts), bool)
     before = np.load(previous.folder / VERDICTS)
-    places = {pair: at for at, pair in enumerate(_pairs_of(before))}
-    found = np.array([places.get(pair, -1) for pair in _pairs_of(verdicts)], np.int64)
-    known = found >= 0
-    verdicts[known] = before[found[known]]
+    wanted, there = _sortable(verdicts), _sortable(before)
+    at = np.minimum(np.searchsorted(there, wanted), len(there) - 1)
+    known: NDArray[np.bool_] = there[at] == wanted if len(there) else np.zeros(len(wanted), bool)
+    verdicts[known] = before[at[known]]
     return known
 
 
-def _pairs_of(verdicts: Array) -> Iterator[tuple[int, int]]:
-    return zip(verdicts["first"].tolist(), verdicts["second"].tolist(), strict=True)
+def _sortable(verdicts: Array) -> Array:
+    """Return the pairs as strings of 16 bytes, whose order is theirs: verdicts are in ascending order."""
+    pairs: Array = np.stack([verdicts["first"], verdicts["second"]], axis=1).astype(">u8")
+    return pairs.view("S16").ravel()
 
 
-def _sketch_all(pictures: Array, open_picture: OpenPicture, scratch: Path, pool: ThreadPoolExecutor) -> Array:
-    sketches = np.memmap(scratch, SKETCH, "w+", shape=len(pictures))
+def _sketch_all(path: Path, pictures: Array, open_picture: OpenPicture, pool: ThreadPoolExecutor, progress: Progress) -> None:
+    """Write the sketches of pictures to a file: those of 50,000 take more memory than a machine may have."""
 
-    def work(at: int) -> None:
-        sketch(open_picture(int(pictures[at])), sketches[at])
+    def work(picture: Any) -> bytes:
+        record = np.zeros((), SKETCH)
+        sketch(open_picture(int(picture)), record)
+        return record.tobytes()
 
-    list(pool.map(work, range(len(pictures))))
-    return sketches
+    with path.open("wb") as file:
+        for done, content in enumerate(pool.map(work, pictures), start=1):
+            file.write(content)
+            progress(done, len(pictures), "pictures")
 
 
-def _compare_all(
-    verdicts: Array, rows: Array, places: Array, sketches: Array, pool: ThreadPoolExecutor, progress: Progress
-) -> None:
-    names = list(MEASURED.names or ())
+def _read_sketches(path: Path, places: Array) -> Array:
+    size = SKETCH.itemsize
+    return np.concatenate([np.fromfile(path, SKETCH, 1, offset=size * place) for place in places.tolist()])
 
-    def work(block: Sequence[int]) -> int:
-        first, others = places[block[0], 0], places[block, 1]
-        measured = compare(sketches[first], [sketches[other] for other in others])
-        for name in names:
-            verdicts[name][rows[block]] = measured[name]
-        return len(block)
+
+def _compare_all(path: Path, verdicts: Array, rows: Array, places: Array, pool: ThreadPoolExecutor, progress: Progress) -> None:
+    """Measure the pairs of verdicts in ``rows``; ``places`` are their pictures' places in the file of sketches."""
+
+    def work(share: Array) -> int:
+        for block in _blocks(places[share, 0]):
+            pairs = share[block]
+            (one,) = _read_sketches(path, places[pairs[:1], 0])
+            measured = compare(one, list(_read_sketches(path, places[pairs, 1])))
+            for name in MEASURED.names or ():
+                verdicts[name][rows[pairs]] = measured[name]
+        return len(share)
 
     done = 0
-    for finished in pool.map(work, _blocks(places[:, 0])):
-        done += finished
-        progress(done, len(rows), "comparing pictures")
+    for compared in pool.map(work, np.split(np.arange(len(rows)), range(_SHARE, len(rows), _SHARE))):
+        done += compared
+        progress(done, len(rows), "pairs")
 
 
 def _blocks(first: Array) -> Iterator[Array]:
-    """Return the rows of pairs with one first picture, a few at a time."""
+    """Return the positions of pairs with one first picture, a few at a time."""
     starts = np.flatnonzero(np.diff(first, prepend=-1))
-    for rows in np.split(np.arange(len(first)), starts[1:]):
-        yield from (rows[at : at + _BLOCK] for at in range(0, len(rows), _BLOCK))
+    for positions in np.split(np.arange(len(first)), starts[1:]):
+        yield from (positions[at : at + _BLOCK] for at in range(0, len(positions), _BLOCK))

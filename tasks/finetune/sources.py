@@ -20,6 +20,6 @@ def sources_stage(folder: Path, *, dataset: Ref, audit: Ref, features: Sequence[
     from pipeline_lib.audit.sources import find_sources
     from pipeline_lib.features.table import read_features
 
-    vectors = read_features([shard.folder for shard in features])
+    vectors = (read_features([shard.folder]) for shard in features)
     with progress_bar("sources") as progress:
         return find_sources(folder, dataset.folder, audit.folder, vectors, previous, progress)

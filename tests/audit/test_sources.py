@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -34,12 +34,11 @@ def write_dataset(root: Path, files: Mapping[str, Image.Image]) -> Path:
     return root
 
 
-def features_of(dataset: Path) -> dict[str, np.ndarray]:
-    """Colours of a small copy, in place of what a backbone makes of a picture."""
-    paths = sorted(dataset.glob("*/*/*.jpg"))
-    return {
-        path.relative_to(dataset).as_posix(): np.asarray(Image.open(path).resize((4, 4)), np.float32).ravel() for path in paths
-    }
+def features_of(dataset: Path) -> Iterator[dict[str, np.ndarray]]:
+    """Colours of a small copy, in place of what a backbone makes of a picture; those of test first."""
+    for split in ("test", "train"):
+        paths = {path.relative_to(dataset).as_posix(): path for path in sorted(dataset.glob(f"{split}/*/*.jpg"))}
+        yield {key: np.asarray(Image.open(path).resize((4, 4)), np.float32).ravel() for key, path in paths.items()}
 
 
 def sources_of(root: Path, files: Mapping[str, Image.Image], previous: Kept | None = None) -> tuple[Path, dict]:
