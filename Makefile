@@ -34,7 +34,7 @@ test: ## Set up and run every check: ruff, mypy, the test suite
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest --numprocesses 2 --dist loadfile
+	$(BIN)/pytest --numprocesses 4 --no-loadscope-reorder
 
 acceptance: ## Run the acceptance tests once, then repeat tests/flows and tests/operation on busy cores; REPEAT=10
 	@operation/setup requirements-dev.lock

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from rich.console import Console
 
+from cli.backbones import backbones_command
 from cli.command import artifacts_option, config_option, explained, flow_option, json_option, set_option, use_artifacts
 from cli.running import execute, run_options
 from cli.runs import runs_command
@@ -184,6 +185,7 @@ def settings(flow: str, config: Path | None, assignments: tuple[str, ...]) -> No
     Console().print(settings_table(loaded))
 
 
+main.add_command(backbones_command)
 main.add_command(runs_command)
 main.add_command(split_command)
 

@@ -10,7 +10,7 @@ from typing import Any
 from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from flows.garbage_split import parts, sources_of, weights
+from flows.garbage_split import backbone_of, parts, sources_of
 from pipeline_lib.data.corrections import CORRECTIONS, DECIDED, FOLDER
 from pipeline_lib.data.sources import resolve
 from pipeline_lib.settings.sections import DataSettings, PhotographSettings, Settings, TestViewSettings, TrainViewSettings
@@ -45,7 +45,7 @@ from tasks.finetune.train import train_stage
 )
 @ends_in_words
 def garbage_finetune(dataset: str = "sample", settings: Settings = Settings()) -> dict[str, Any]:  # noqa: B008  # immutable
-    """Fine-tune MobileNetV2's head on a dataset of photographs; stages that are finished are reused.
+    """Fine-tune the head of a pretrained network on a dataset of photographs; stages that are finished are reused.
 
     Args:
         dataset: ``sample`` (synthetic, embedded), ``data_en`` (the official archive), or the path of a folder or zip file.
@@ -55,8 +55,9 @@ def garbage_finetune(dataset: str = "sample", settings: Settings = Settings()) -
         See ``conclude``.
     """
     with running(garbage_finetune.name, partial(find_source, resolve, dataset), settings.stage_minutes) as (run, source):
+        chosen = backbone_of(settings)  # what there is not is refused before anything is computed
         found = dataset_stage(source=source, decisions=source.decisions, data=_limits(settings.data))
-        backbone = backbone_stage(**weights(settings))
+        backbone = backbone_stage(**chosen)
         if settings.data.split == "by_source":
             with run.working_on("delivered"):
                 sources = sources_of(found.without(FOLDER), backbone, settings)

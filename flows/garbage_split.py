@@ -11,15 +11,15 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from pipeline_lib.data.corrections import FOLDER
 from pipeline_lib.data.sources import resolve
+from pipeline_lib.models.architectures import find_architecture
 from pipeline_lib.reporting.formats import split_in_words
 from pipeline_lib.settings.sections import SourceSettings, SplitSettings
-from pipeline_lib.stages.key import External
 from pipeline_lib.stages.latest import conclude
 from pipeline_lib.stages.result import Ref, Summary
 from pipeline_lib.stages.run import running
 from pipeline_lib.views.shard import Shard, ShardView, shards_of
 from pipeline_lib.views.view import CLEAN
-from pipeline_lib.weights.sources import source_fingerprint
+from pipeline_lib.weights.sources import RandomWeights, choose_weights
 from tasks.contract.endings import ends_in_words, run_name
 from tasks.contract.source import find_source
 from tasks.finetune.audit import audit_stage
@@ -47,8 +47,9 @@ def garbage_split(dataset: str = "sample", settings: SplitSettings = SplitSettin
         See ``conclude``; ``split`` is the new dataset.
     """
     with running(garbage_split.name, partial(find_source, resolve, dataset), settings.stage_minutes) as (run, source):
+        chosen = backbone_of(settings)  # what there is not is refused before anything is computed
         found = dataset_stage(source=source, decisions=source.decisions, data=settings.data)
-        backbone = backbone_stage(**weights(settings))
+        backbone = backbone_stage(**chosen)
         sources = sources_of(found.without(FOLDER), backbone, settings)
         split = split_stage(dataset=found, sources=sources, test_share=settings.test_share)
         return conclude(run, _divided, split, split=split)
@@ -72,9 +73,15 @@ def parts(data: Ref, settings: SourceSettings) -> dict[Shard, Ref]:
     return {shard: data.part(f"{shard.split}/", shard.bucket, shard.buckets) for shard in shards_of(settings.shards)}
 
 
-def weights(settings: SourceSettings) -> dict[str, Any]:
-    """Return what the stage ``backbone`` is given."""
-    named = settings.backbone.weights
-    seed = {"seed": settings.seed} if named == "random" else {}
-    source = External(named, source_fingerprint(named))
-    return {"weights": source, "backbone": settings.backbone, "image_size": settings.image_size, **seed}
+def backbone_of(settings: SourceSettings) -> dict[str, Any]:
+    """Return what the stage ``backbone`` is given; PipelineError if the settings name what there is not."""
+    architecture = find_architecture(settings.backbone.architecture)
+    weights = choose_weights(settings.backbone.weights, architecture.weights)
+    seed = {"seed": settings.seed} if isinstance(weights, RandomWeights) else {}
+    return {
+        "architecture": architecture.code,
+        "weights": weights,
+        "backbone": settings.backbone.model_copy(update={"weights": weights.name}),
+        "image_size": settings.image_size,
+        **seed,
+    }

@@ -47,7 +47,7 @@ ROWS = (
         name="garbage-finetune",
         function="garbage_finetune",
         settings=Settings,
-        summary="Fine-tune MobileNetV2's head on a dataset of photographs and report on it.",
+        summary="Fine-tune the head of a pretrained network on a dataset of photographs and report on it.",
         datasets="sample (the default), data_en, or the PATH of a folder or zip file",
         embedded=("sample",),
     ),

@@ -2,21 +2,37 @@
 
 from __future__ import annotations
 
+import json
 import os
-import shutil
 import signal
-import stat
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import httpx
 import pytest
 from disk import small_disk  # noqa: F401  # a fixture
+from distribution import ByServer, turn
+from filelock import FileLock
+from hypothesis import settings
 from registry import offline_pip  # noqa: F401  # a fixture
-from support import PROJECT, CommandLine, Finished, clean_environment, free_port, write_tiny_dataset
+from support import CommandLine, Finished, clean_environment, command_line, free_port, link_results, write_tiny_dataset
 from waiting import PATIENCE, eventually
+from xdist.remote import Producer
+
+# An example takes as long as the machine lets it.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByServer:
+    return ByServer(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: turn(item.path))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -51,14 +67,6 @@ def _wait_until_healthy(address: str, server: subprocess.Popen[bytes]) -> None:
     eventually(answers, bool)
 
 
-def command_line(folder: Path, prefect_api: str) -> CommandLine:
-    """Return the command line on an empty folder of results, and on a copy of the sources."""
-    environment = {**clean_environment(), "PREFECT_API_URL": prefect_api, "PREFECT_HOME": str(folder / "prefect-home")}
-    for package in ("cli", "flows", "tasks", "pipeline_lib"):
-        shutil.copytree(PROJECT / package, folder / "source" / package)
-    return CommandLine(folder / "artifacts", environment, folder / "source")
-
-
 @pytest.fixture
 def garbage(tmp_path: Path, prefect_api: str) -> CommandLine:
     """The command line on an empty folder of results, and on a copy of the sources that a test may edit."""
@@ -66,27 +74,27 @@ def garbage(tmp_path: Path, prefect_api: str) -> CommandLine:
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory, prefect_api: str) -> tuple[CommandLine, Finished]:
-    """A run on the tiny dataset that computed every stage; tests go on from links to its results."""
-    folder = tmp_path_factory.mktemp("finished")
-    line = command_line(folder, prefect_api)
-    return line, line.run(write_tiny_dataset(folder / "pictures"))
+def finished(tmp_path_factory: pytest.TempPathFactory, worker_id: str, request: pytest.FixtureRequest) -> tuple[Path, Finished]:
+    """The results of a run on the tiny dataset that computed every stage, and what it printed; tests go on from links to them.
+
+    One process of pytest-xdist makes the run for all.
+    """
+    own = tmp_path_factory.getbasetemp()
+    folder = (own if worker_id == "master" else own.parent) / "finished"
+    folder.mkdir(exist_ok=True)
+    with FileLock(folder / "lock"):
+        if not (told := folder / "told.json").exists():
+            line = command_line(folder, request.getfixturevalue("prefect_api"))
+            told.write_text(json.dumps(asdict(line.run(write_tiny_dataset(folder / "pictures")))))
+    return folder / "artifacts", Finished(**json.loads(told.read_text()))
 
 
 @pytest.fixture
-def first(garbage: CommandLine, finished: tuple[CommandLine, Finished]) -> Finished:
+def first(garbage: CommandLine, finished: tuple[Path, Finished]) -> Finished:
     """The first run of a test that begins with one: its results are in place as if the test had run it."""
-    line, run = finished
-    shutil.copytree(line.artifacts, garbage.artifacts, symlinks=True, copy_function=_link_or_copy)
-    return Finished(run.code, run.out.replace(str(line.artifacts), str(garbage.artifacts)), run.err)
-
-
-def _link_or_copy(source: str, target: str) -> None:
-    """Results are read-only and can share their content; notes and Prefect's records are written to."""
-    if Path(source).stat().st_mode & stat.S_IWUSR:
-        shutil.copy2(source, target)
-    else:
-        os.link(source, target)
+    artifacts, run = finished
+    link_results(artifacts, garbage.artifacts)
+    return Finished(run.code, run.out.replace(str(artifacts), str(garbage.artifacts)), run.err)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """The folder of a file system of its own with 256 KB, which `resize` changes."""
+    """The folder of a file system of its own with 256 KB."""
     folder = tmp_path / "small-disk"
     folder.mkdir()
     mount, umount = shutil.which("mount"), shutil.which("umount")  # now, for tests change PATH
@@ -24,11 +24,6 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         pytest.skip(f"no small file system can be mounted here: {mounted.stderr.strip()}")
     yield folder
     subprocess.run([umount, "--lazy", str(folder)], check=True)
-
-
-def resize(disk: Path, size: str) -> None:
-    """Give a small disk another size, such as ``64m``."""
-    subprocess.run(["mount", "-o", f"remount,size={size}", str(disk)], check=True)
 
 
 def fill(disk: Path) -> None:

@@ -15,8 +15,8 @@ from contextlib import contextmanager
 import click
 
 PYTEST = [sys.executable, "-m", "pytest", "-q", "-m", "acceptance or not acceptance"]
-# Twice as many as `make test` has, in the order given: what waits for a server leaves the cores to the others.
-PROCESSES = ["--numprocesses", "4", "--dist", "loadfile", "--no-loadscope-reorder"]
+# As `make test` has: what waits for a server leaves the cores to the others.
+PROCESSES = ["--numprocesses", "4", "--no-loadscope-reorder"]
 FOLDERS = ["tests/flows", "tests/operation"]
 # Ends when the program that started it does, whatever ends that.
 BUSY = "import os\nparent = os.getppid()\nwhile os.getppid() == parent: pass"

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shutil
 import socket
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -134,6 +136,27 @@ class CommandLine:
         text = path.read_text(encoding="utf-8")
         assert text.count(old) >= 1, f"{file} has no {old!r}"
         path.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
+def command_line(folder: Path, prefect_api: str) -> CommandLine:
+    """Return the command line on an empty folder of results, and on a copy of the sources."""
+    environment = {**clean_environment(), "PREFECT_API_URL": prefect_api, "PREFECT_HOME": str(folder / "prefect-home")}
+    for package in ("cli", "flows", "tasks", "pipeline_lib"):
+        shutil.copytree(PROJECT / package, folder / "source" / package)
+    return CommandLine(folder / "artifacts", environment, folder / "source")
+
+
+def link_results(artifacts: Path, target: Path) -> None:
+    """Put the results of one artifacts root into another, as if they had been computed there."""
+    shutil.copytree(artifacts, target, symlinks=True, copy_function=_link_or_copy)
+
+
+def _link_or_copy(source: str, target: str) -> None:
+    """Results are read-only and can share their content; notes and Prefect's records are written to."""
+    if Path(source).stat().st_mode & stat.S_IWUSR:
+        shutil.copy2(source, target)
+    else:
+        os.link(source, target)
 
 
 def mounted(place: Path, size: str) -> Iterator[Path]:

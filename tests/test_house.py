@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ast
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
 from support import PROJECT
 
+from pipeline_lib.models.architectures import ENTRIES, Entry
 from pipeline_lib.stages.reach import reach
 
 ROOMS = (
@@ -69,8 +70,8 @@ REACHED: dict[str, tuple[dict[str, str], str]] = {
             "features": "engine",
             "files": "description digest",
             "images": "prepare read",
-            "models": "backbone files graph inference layers mobilenetv2 outputs parameters spec",
-            "weights": "convert export keras mindcv sources",
+            "models": "architecture backbone files graph inference layers outputs parameters published spec",
+            "weights": "convert export keras sources torch",
         },
         "h5py mindspore numpy onnx onnxruntime pillow pillow_heif",
     ),
@@ -183,8 +184,8 @@ REACHED: dict[str, tuple[dict[str, str], str]] = {
         {
             "": "__init__",
             "reporting": "blocks formats looks",
-            "reporting/pages": "markdown provenance report",
-            "reporting/pages/templates": "report.css report.html.j2 report.md.j2",
+            "reporting/pages": "albums markdown provenance report",
+            "reporting/pages/templates": "album.html.j2 artifact_album.html.j2 report.css report.html.j2 report.md.j2",
         },
         "jinja2 markupsafe",
     ),
@@ -227,8 +228,8 @@ REACHED: dict[str, tuple[dict[str, str], str]] = {
         {
             "": "__init__",
             "reporting": "blocks formats looks",
-            "reporting/pages": "markdown provenance report",
-            "reporting/pages/templates": "report.css report.html.j2 report.md.j2",
+            "reporting/pages": "albums markdown provenance report",
+            "reporting/pages/templates": "album.html.j2 artifact_album.html.j2 report.css report.html.j2 report.md.j2",
         },
         "jinja2 markupsafe",
     ),
@@ -280,16 +281,32 @@ def test_modules_import_one_another_in_no_circle() -> None:
     assert not arrows
 
 
-@pytest.mark.parametrize("stage", REACHED)
-def test_a_stages_key_reaches_what_the_table_says(stage: str) -> None:
-    reached = reach(f"tasks.{stage}")
+def rooms_of(files: Iterable[str]) -> dict[str, str]:
+    """The modules of ``pipeline_lib`` among files, by room."""
     rooms: defaultdict[str, list[str]] = defaultdict(list)
-    for file in reached.files:
+    for file in files:
         if not file.startswith("tasks/"):
             room, _, name = file.removeprefix("pipeline_lib/").rpartition("/")
             rooms[room].append(name.removesuffix(".py"))
-    assert {room: " ".join(sorted(names)) for room, names in rooms.items()} == REACHED[stage][0]
+    return {room: " ".join(sorted(names)) for room, names in rooms.items()}
+
+
+@pytest.mark.parametrize("stage", REACHED)
+def test_a_stages_key_reaches_what_the_table_says(stage: str) -> None:
+    reached = reach(f"tasks.{stage}")
+    assert rooms_of(reached.files) == REACHED[stage][0]
     assert " ".join(reached.libraries) == REACHED[stage][1]
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
+def test_an_architecture_reaches_its_own_module_and_no_other_ones(entry: Entry) -> None:
+    own = entry.code.module.rpartition(".")[2]
+    assert rooms_of(reach(entry.code.module).files) == {
+        "": "__init__",
+        "files": "description",
+        "images": "prepare",
+        "models": " ".join(sorted(["architecture", "layers", own, "spec"])),
+    }
 
 
 def test_the_table_has_every_stage() -> None:

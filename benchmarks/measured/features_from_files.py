@@ -19,6 +19,7 @@ from measured.prepared import prepared
 from pipeline_lib.features.engine import Engine, engine
 from pipeline_lib.features.shards import Row, rows_of, write_shard
 from pipeline_lib.images.read import ImageFile
+from pipeline_lib.models.architecture import Architecture
 from pipeline_lib.models.backbone import pooled_backbone
 from pipeline_lib.models.inference import Predictor
 from pipeline_lib.stages.result import Ref, read_manifest
@@ -29,9 +30,10 @@ from pipeline_lib.views.view import CLEAN, View
 class MindSporeEngine(Engine):
     """The backbone as MindSpore runs it, which must not be called from two threads at once."""
 
-    def __init__(self, backbone: Path, batch: int) -> None:
+    def __init__(self, backbone: Path, batch: int, architecture: Architecture) -> None:
         super().__init__(backbone, batch)
-        self._predictor, self._lock = Predictor(pooled_backbone(backbone)[0], batch), threading.Lock()
+        network, _ = pooled_backbone(backbone, architecture)
+        self._predictor, self._lock = Predictor(network, batch), threading.Lock()
 
     def __call__(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """See ``Engine``."""
@@ -57,8 +59,8 @@ def main() -> None:
     shards = [rows[each::THREADS][: options.images // THREADS] for each in range(THREADS)]
     for _, path in chain(*shards):
         path.read_bytes()  # what is measured is not the disk
-    start = engine if options.engine == "onnxruntime" else MindSporeEngine
-    runner = start(work.result("backbone").folder, batch)
+    folder = work.result("backbone").folder
+    runner = engine(folder, batch) if options.engine == "onnxruntime" else MindSporeEngine(folder, batch, work.architecture)
     with tempfile.TemporaryDirectory() as scratch, ThreadPoolExecutor(THREADS) as pool:
         folders = [Path(scratch, str(number)) for number in range(THREADS + 1)]
         for folder in folders:

@@ -30,7 +30,7 @@ def main() -> None:
     options = parser.parse_args()
     work = prepared(options.work)
     mindspore.set_context(mode=mindspore.GRAPH_MODE)
-    network, spec = load_backbone(work.result("backbone").folder)
+    network, spec = load_backbone(work.result("backbone").folder, work.architecture)
     batch = min(work.settings.train.batch, options.images)
     images = batches_of(work.result("dataset").folder / "train", batch, options.images, spec.preprocessing)
     size = spec.image_size

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 from places import RECORD
 
 from pipeline_lib.features.table import FeatureSet
+from pipeline_lib.models.architecture import Architecture
+from pipeline_lib.models.architectures import find_architecture
 from pipeline_lib.settings.sections import Settings
 from pipeline_lib.stages.result import Ref, read_manifest
 from pipeline_lib.stages.store import Store
@@ -38,6 +40,11 @@ class Prepared(NamedTuple):
     def classes(self) -> list[str]:
         """Names of the classes by label."""
         return list(self.result("dataset").manifest().summary["classes"])
+
+    @property
+    def architecture(self) -> Architecture:
+        """The architecture of the backbone."""
+        return find_architecture(self.settings.backbone.architecture).load()
 
     def features(self, split: str) -> FeatureSet:
         """Return the cached features of a split's clean view."""

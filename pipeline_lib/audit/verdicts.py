@@ -27,7 +27,7 @@ VERDICT = np.dtype([("first", "u8"), ("second", "u8"), *((name, MEASURED[name]) 
 """The first 64 bits of both pictures' digests, the smaller one first, and what was measured."""
 
 INLIERS, SPREAD, OVERLAP, CORRELATION = 8, 0.005, 0.5, 0.9
-"""The least of each that makes one source of two pictures, chosen on pairs that were looked at (docs/decisions/019-sources.md).
+"""The least of each that makes one source of two pictures, chosen on pairs that were looked at (docs/decisions/020-sources.md).
 
 The correlation keeps pictures apart that share a logo or a text alone, the overlap those that share a plain corner.
 """

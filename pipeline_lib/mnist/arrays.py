@@ -37,6 +37,11 @@ def write_split(folder: Path, name: str, split: Split) -> None:
     write_table(folder / f"{name}.csv", ["image"], ([key] for key in split.keys))
 
 
+def has_split(folder: Path, name: str) -> bool:
+    """Return whether `write_split` has written a split of that name into a folder."""
+    return (folder / f"{name}-images.npy").exists()
+
+
 def read_split(folder: Path, name: str) -> Split:
     """Return what `write_split` wrote; the images stay on disk until they are used."""
     keys = [row["image"] for row in read_table(folder / f"{name}.csv")]

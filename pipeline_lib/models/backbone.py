@@ -9,43 +9,46 @@ from pydantic import ValidationError
 
 from pipeline_lib.errors import PipelineError
 from pipeline_lib.files.description import first_fault
+from pipeline_lib.models.architecture import Architecture
 from pipeline_lib.models.files import CHECKPOINT, SPEC
 from pipeline_lib.models.layers import GlobalAveragePooling, fold_batch_norms
-from pipeline_lib.models.mobilenetv2 import MobileNetV2Backbone
 from pipeline_lib.models.parameters import assign, read_parameters
 from pipeline_lib.models.spec import BackboneSpec, Convention
 
 
-def load_backbone(folder: Path) -> tuple[MobileNetV2Backbone, BackboneSpec]:
+def load_backbone(folder: Path, architecture: Architecture) -> tuple[nn.Cell, BackboneSpec]:
     """Return the backbone in a folder, in inference mode, and its specification.
 
+    Args:
+        folder: What ``build_backbone`` wrote.
+        architecture: The one that the specification names.
+
     Raises:
-        PipelineError: A file is missing or damaged, or the two don't belong together.
+        PipelineError: A file is missing or damaged, or they don't belong together.
     """
     spec = read_spec(folder / SPEC)
     path = folder / CHECKPOINT
     if not path.is_file():
         raise PipelineError(f"{path} is missing; run the pipeline again to make it")
-    network = new_backbone(spec.convention, spec.width)
+    network = new_backbone(architecture, spec.convention, spec.width)
     assign(network, read_parameters(path), str(path), "run the pipeline again to make it anew")
     return network, spec
 
 
-def pooled_backbone(folder: Path) -> tuple[nn.SequentialCell, BackboneSpec]:
+def pooled_backbone(folder: Path, architecture: Architecture) -> tuple[nn.SequentialCell, BackboneSpec]:
     """Return the network that maps prepared images (n, 3, size, size) to features (n, out_channels), and its specification.
 
     Batch norms are folded, so the network can be run but not trained.
     """
-    network, spec = load_backbone(folder)
+    network, spec = load_backbone(folder, architecture)
     fold_batch_norms(network)
     return nn.SequentialCell(network, GlobalAveragePooling()).set_train(False), spec
 
 
-def new_backbone(convention: Convention, width: float, seed: int = 0) -> MobileNetV2Backbone:
+def new_backbone(architecture: Architecture, convention: Convention, width: float, seed: int = 0) -> nn.Cell:
     """Return a backbone in inference mode whose parameters are random, to be set from weights of that convention."""
-    network = MobileNetV2Backbone(width, padding=convention.padding, bn_eps=convention.bn_eps, seed=seed)
-    network.set_train(False)
-    return network
+    network = architecture.build(width, padding=convention.padding, bn_eps=convention.bn_eps, seed=seed)
+    return network.set_train(False)
 
 
 def read_spec(path: Path) -> BackboneSpec:

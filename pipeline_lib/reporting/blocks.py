@@ -118,7 +118,57 @@ class Images:
     kind: Literal["images"] = "images"
 
 
-Block = Annotated[Facts | Table | Images, Field(discriminator="kind")]
+@dataclass(frozen=True, config=_PLAIN)
+class Pile:
+    """Photographs behind a button.
+
+    Attributes:
+        label: What the button says.
+        title: What they are, such as ``Cans taken for Paper: 3 photographs``.
+        photographs: Name of the picture among the album's, and what is said about it there, of each one that is shown.
+        note: What is said about all of them, such as how many are not shown; may be empty.
+        row: Row in the album's matrix, from 0.
+        column: Column in it.
+        share: How many of the row's photographs they are, 0..1.
+    """
+
+    label: str
+    title: str
+    photographs: list[tuple[str, str]]
+    note: str = ""
+    row: int = 0
+    column: int = 0
+    share: float = 0.0
+
+
+@dataclass(frozen=True, config=_PLAIN)
+class Album:
+    """Photographs in piles that open on a click: on a cell of a matrix, or on a button each.
+
+    Attributes:
+        anchor: What names it in the page's addresses.
+        piles: The piles, in the order of the page.
+        images: Every photograph that is in some pile, once.
+        names: Names of the matrix's rows, and of its columns; empty where there is no matrix.
+        groups: The group of each name; cells within a group have a ground of their own. Empty where there are none.
+        chart: What is shown where nothing can be clicked; None for nothing.
+        first: How many piles are shown among other things; a page of its own beside the report has all. 0: all are.
+    """
+
+    anchor: str
+    piles: list[Pile]
+    images: list[Image]
+    names: list[str] = field(default_factory=list)
+    groups: list[str] = field(default_factory=list)
+    chart: Image | None = None
+    first: int = 0
+    title: str = ""
+    note: str = ""
+    role: Role = ""
+    kind: Literal["album"] = "album"
+
+
+Block = Annotated[Facts | Table | Images | Album, Field(discriminator="kind")]
 
 
 @dataclass(frozen=True, config=_PLAIN)
@@ -194,9 +244,14 @@ class Page:
     sections: list[Section] = field(default_factory=list)
 
     def images(self) -> list[Image]:
-        """Return every picture, in the order of the page."""
+        """Return every picture that stands alone."""
         blocks = [block for section in self.sections for block in section.blocks]
-        return [image for block in blocks if isinstance(block, Images) for image in block.images]
+        charts = [block.chart for block in blocks if isinstance(block, Album) and block.chart]
+        return [image for block in blocks if isinstance(block, Images) for image in block.images] + charts
+
+    def albums(self) -> list[Album]:
+        """Return every album, in the order of the page."""
+        return [block for section in self.sections for block in section.blocks if isinstance(block, Album)]
 
 
 _STORED = TypeAdapter(Shown)

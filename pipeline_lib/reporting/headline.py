@@ -33,14 +33,15 @@ def cards(metrics: Metrics) -> list[Card]:
 def top1_in_words(metrics: Metrics) -> str:
     """Return top-1 with its interval, such as ``80.8 % (73.9 to 86.2)``.
 
-    It is that on sources never seen, with the one on test as delivered behind it; without a cross-validation that on test: of
+    It is that on sources never seen, with the one on test behind it; without a cross-validation that on test: of
     the images that are not in train, where some are. Without test images it is that of their augmented views; without
     either, ``no test images``.
     """
-    if unseen := metrics.get("unseen"):
-        delivered = f"; {100 * metrics['test']['top1']:.1f} % on test as delivered" if metrics["test"] else ""
-        return f"{_with_interval(unseen)} on {UNSEEN['unseen']}{delivered}"
     leaks = bool(metrics["leaked_images"])
+    if unseen := metrics.get("unseen"):
+        which = "test as delivered" if leaks else "test"
+        beside = f"; {100 * metrics['test']['top1']:.1f} % on {which}" if metrics["test"] else ""
+        return f"{_with_interval(unseen)} on {UNSEEN['unseen']}{beside}"
     for key, name in SETS.items():
         if score := metrics[f"{key}{WITHOUT_LEAKS if leaks else ''}"]:
             where = "" if key == "test" else f" on {name}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,8 @@ import numpy as np
 from pipeline_lib.evaluation.scores import FIGURES, Figure
 from pipeline_lib.files.table import read_table
 from pipeline_lib.reporting import figures
-from pipeline_lib.reporting.blocks import Block, Cell, Image, Images, Role, Table
+from pipeline_lib.reporting.albums import MOST_CLASSES, Open, Prediction, confusion_piles, small_pictures
+from pipeline_lib.reporting.blocks import Album, Block, Cell, Image, Images, Role, Table
 from pipeline_lib.reporting.formats import NOTHING, interval, percent
 from pipeline_lib.reporting.pictures import drawn
 
@@ -34,6 +35,8 @@ class Judged:
         words: What follows its titles, such as `` without leaks``; empty where there is one set alone.
         scaling: A sentence on what its outputs are divided by; empty where they are not.
         gone: What is said before the names of classes that have no photograph in it.
+        predictions: What was said about each photograph; classes are numbered as in its tables.
+        open_image: Opens a photograph by its key; None if the photographs are not at hand.
     """
 
     folder: Path
@@ -43,6 +46,8 @@ class Judged:
     words: str
     scaling: str
     gone: str
+    predictions: Sequence[Prediction] = ()
+    open_image: Open | None = None
 
 
 def score_tables(judged: Mapping[str, Metrics], values: Metrics, role: Role = "figures") -> Iterator[Table]:
@@ -159,15 +164,33 @@ def confusion(each: Judged) -> Iterator[Block]:
     names, bins_of = [row["class"] for row in per_class], [row["bin"] for row in per_class]
     table = read_table(each.folder / f"confusion{each.suffix}.csv")
     counts = np.array([[row[name] for name in names] for row in table]).astype(np.int64)
-    chart = figures.confusion(counts, names, bins_of if any(bins_of) else None)
+    drawing = figures.confusion(counts, names, bins_of if any(bins_of) else None)
     caption = "Rows: the true class. Columns: what the network said. Right in blue, wrong in orange"
-    caption += "; mistakes inside a frame end in the right bin." if any(bins_of) else "."
     title = f"Confusion matrix{each.words}"
-    yield Images(drawn(f"confusion{each.anchor}", chart, f"{title}.", caption), title=title)
+    framed = "; mistakes inside a frame end in the right bin" if any(bins_of) else ""
+    (chart,) = drawn(f"confusion{each.anchor}", drawing, f"{title}.", f"{caption}{framed}.")
+    if each.open_image and len(names) <= MOST_CLASSES:
+        grey = "; mistakes on a grey ground end in the right bin" if any(bins_of) else ""
+        yield _album(each, names, bins_of, chart, title, f"{caption}{grey}. A click on a number shows the photographs.")
+    else:
+        yield Images([chart], title=title)
     most = each.scores["most_confused"]
     confused = [[Cell(true), Cell(said), Cell(f"{count:,}")] for true, said, count in most if count > 1]
     if confused:
         yield Table(["true class", "taken for", "images"], confused, f"Most frequent mistakes{each.words}")
+
+
+def _album(each: Judged, names: Sequence[str], bins_of: Sequence[str], chart: Image, title: str, note: str) -> Album:
+    """Return the confusion matrix with its photographs; classes of one bin are placed together."""
+    assert each.open_image is not None  # noqa: S101  # for the type checker
+    order = sorted(range(len(names)), key=lambda index: (bins_of[index], index))
+    place = {label: number for number, label in enumerate(order)}
+    placed = [said._replace(true=place[said.true], said=place[said.said]) for said in each.predictions]
+    ordered = [names[label] for label in order]
+    piles = confusion_piles(placed, ordered)
+    pictures = small_pictures((said.key for said in placed), piles, each.open_image)
+    groups = [bins_of[label] for label in order] if any(bins_of) else []
+    return Album(f"confusion{each.anchor}", piles, pictures, ordered, groups, chart, title=title, note=note)
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:

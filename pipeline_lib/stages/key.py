@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from pydantic import BaseModel
@@ -29,6 +31,21 @@ class External(NamedTuple):
     fingerprint: str
 
 
+@dataclass(frozen=True)
+class Code:
+    """Something of this project that a stage is given by its name instead of importing it, because a setting chooses it.
+
+    The key of the stage covers its module and what that reaches, and nothing of what another choice would have reached.
+    """
+
+    module: str
+    name: str
+
+    def load(self) -> Any:
+        """Import the module and return what has the name in it."""
+        return getattr(import_module(self.module), self.name)
+
+
 class Plan(Record):
     """A stage about to run: its name, its key, and what the key is made of.
 
@@ -45,19 +62,23 @@ class Plan(Record):
 def plan(stage: str, slot: str, module: str, arguments: Mapping[str, Any]) -> Plan:
     """Return the plan of a stage called with ``arguments``.
 
-    References, lists of them, and whatever else is ``Identified`` are inputs and count by content; all other arguments
-    are settings and count by value. ``module`` is the module that holds the stage's function.
+    References, lists of them, and whatever else is ``Identified`` are inputs and count by content; ``Code`` counts by what it
+    reaches; all other arguments are settings and count by value. ``module`` is the module that holds the stage's function.
     """
+    modules = [module]
     inputs: dict[str, str] = {}
     settings: dict[str, Any] = {}
     for name, value in arguments.items():
-        contents = _contents(value)
-        if contents is None:
-            settings |= _flatten(name, value)
-        else:
+        if isinstance(value, Code):
+            modules.append(value.module)
+        elif (contents := _contents(value)) is not None:
             inputs[name] = json_digest(contents)
-    code = reach(module, artifacts_root() / "code")
-    parts = {"settings": settings, "inputs": inputs, "code": code.files, "libraries": code.libraries}
+        else:
+            settings |= _flatten(name, value)
+    reached = [reach(each, artifacts_root() / "code") for each in modules]
+    code = {file: digest for each in reached for file, digest in each.files.items()}
+    libraries = {library: version for each in reached for library, version in each.libraries.items()}
+    parts = {"settings": settings, "inputs": inputs, "code": code, "libraries": libraries}
     return Plan(stage=stage, slot=slot, key=json_digest([stage, parts])[:16], parts=parts)
 
 

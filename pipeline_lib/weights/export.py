@@ -14,6 +14,7 @@ from PIL import Image
 
 from pipeline_lib.errors import PipelineError
 from pipeline_lib.features.engine import Engine
+from pipeline_lib.models.architecture import Architecture
 from pipeline_lib.models.backbone import pooled_backbone
 from pipeline_lib.models.files import ONNX
 from pipeline_lib.models.inference import Predictor
@@ -22,12 +23,12 @@ TOLERANCE = 1e-3
 """Maximum difference of features, which are in 0..6: another order of summation changes them by about 3e-5."""
 
 
-def export_onnx(folder: Path) -> None:
+def export_onnx(folder: Path, architecture: Architecture) -> None:
     """Write ``backbone.onnx`` beside the checkpoint in a backbone's folder: input ``images``, any batch size.
 
     MindSpore exports a graph of a fixed batch size; only its input and output name that size, so they are freed here.
     """
-    network, spec = pooled_backbone(folder)
+    network, spec = pooled_backbone(folder, architecture)
     images = Tensor(np.zeros((1, 3, spec.image_size, spec.image_size), np.float32))
     path = folder / ONNX
     mindspore.export(network, images, file_name=str(path.with_suffix("")), file_format="ONNX")
@@ -40,7 +41,7 @@ def export_onnx(folder: Path) -> None:
     path.write_bytes(model.SerializeToString(deterministic=True))
 
 
-def compare_export(folder: Path, pictures: Sequence[Image.Image]) -> dict[str, Any]:
+def compare_export(folder: Path, architecture: Architecture, pictures: Sequence[Image.Image]) -> dict[str, Any]:
     """Compute features of RGB pictures with MindSpore and with onnxruntime; return the figures of the comparison.
 
     Returns:
@@ -49,7 +50,7 @@ def compare_export(folder: Path, pictures: Sequence[Image.Image]) -> dict[str, A
     Raises:
         PipelineError: The features differ by more than ``TOLERANCE``.
     """
-    network, spec = pooled_backbone(folder)
+    network, spec = pooled_backbone(folder, architecture)
     images = np.stack([spec.preprocessing.array(picture) for picture in pictures])
     expected = Predictor(network, len(images)).outputs(images)
     difference = float(np.abs(Engine(folder, len(images))(images) - expected).max())

@@ -1,12 +1,11 @@
-"""Weights in Keras' HDF5 layout: how they are stored in the file, and which layer is which.
+"""Weights in Keras' HDF5 layouts.
 
-The layer names are those of ``keras.applications.MobileNetV2``, the layouts those of a saved model (``model_weights/``,
-where the backbone may be a model within the model) and of saved weights (layers at the root).
+There are that of a saved model (``model_weights/``, where the backbone may be a model within the model) and that of saved
+weights (layers at the root).
 """
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -16,64 +15,44 @@ from numpy.typing import NDArray
 
 from pipeline_lib.errors import PipelineError
 
-TOP_LAYERS = re.compile(r"(predictions|logits|dense(_\d+)?)", re.IGNORECASE)
-"""Classification layers that may be among the backbone's: left out, because the pipeline trains its own head."""
 
-_UNIT_LAYERS = {
-    ("stem", "conv"): "Conv1",
-    ("stem", "bn"): "bn_Conv1",
-    ("last", "conv"): "Conv_1",
-    ("last", "bn"): "Conv_1_bn",
-}
+def read_keras(path: Path, first: str) -> dict[str, NDArray[np.float32]]:
+    """Return the arrays of a Keras network as ``layer/variable``, kernels in MindSpore's layout.
 
+    Of a model within a model, what lies outside its group is left out.
 
-def keras_name(name: str) -> str:
-    """Return the Keras name of a backbone parameter: ``block_3_expand_BN/gamma`` for ``blocks.3.expand.bn.gamma``."""
-    unit, part, variable = name.rsplit(".", 2)
-    layer = _UNIT_LAYERS.get((unit, part))
-    if layer is None:
-        _, index, step = unit.split(".")
-        block = "expanded_conv" if index == "0" else f"block_{index}"
-        layer = f"{block}_{step}_BN" if part == "bn" else f"{block}_{step}"
-    return f"{layer}/{'kernel' if variable == 'weight' else variable}"
+    Args:
+        path: The file.
+        first: ``layer/variable`` that the network has; without that layer the file holds another network.
 
-
-def read_keras(path: Path) -> dict[str, NDArray[np.float32]]:
-    """Return the backbone's arrays of a Keras file as ``layer/variable``, kernels in MindSpore's layout.
-
-    Whatever was built on top of the backbone is left out: what lies outside its group when it is a model within a model,
-    and :data:`TOP_LAYERS` beside its layers.
+    Returns:
+        The arrays; none if the file has no such layer.
 
     Raises:
-        PipelineError: The file is damaged or holds no MobileNetV2.
+        PipelineError: The file is damaged.
     """
     arrays: dict[str, NDArray[np.float32]] = {}
 
     def collect(address: str, item: Any) -> None:
         if isinstance(item, h5py.Dataset):
             layer, variable = address.split("/")[-2:]
-            if not TOP_LAYERS.fullmatch(layer):
-                variable = variable.removesuffix(":0").removeprefix("depthwise_")
-                arrays[f"{layer}/{variable}"] = _channels_first(np.asarray(item, np.float32), layer)
+            variable = variable.removesuffix(":0").removeprefix("depthwise_")
+            arrays[f"{layer}/{variable}"] = _channels_first(np.asarray(item, np.float32), layer)
 
     try:
         with h5py.File(path) as file:
-            _backbone_group(file, path).visititems(collect)
+            for group in _groups_with(file, first.partition("/")[0]):
+                group.visititems(collect)
     except (OSError, RuntimeError, ValueError, TypeError) as error:
         raise PipelineError(f"{path} is a damaged HDF5 file ({error}); give an intact one with backbone.weights") from error
     return arrays
 
 
-def _backbone_group(file: h5py.File, path: Path) -> h5py.Group:
-    """Return the group that holds the backbone's layers."""
+def _groups_with(file: h5py.File, layer: str) -> list[h5py.Group]:
+    """Return the group that holds a network's layers, in a list; an empty one if none has this layer."""
     top = file.get("model_weights", file)
     groups = [top, *(item for item in top.values() if isinstance(item, h5py.Group))]
-    for group in groups:
-        if "Conv1" in group:
-            return group
-    raise PipelineError(
-        f"{path} is not a MobileNetV2 of Keras: it has no layer Conv1; give a file of keras.applications.MobileNetV2"
-    )
+    return [group for group in groups if layer in group][:1]
 
 
 def _channels_first(array: NDArray[np.float32], layer: str) -> NDArray[np.float32]:

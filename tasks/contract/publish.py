@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import inspect
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
@@ -52,13 +53,14 @@ def find_exhibit(run: Run, stage: str, results: Mapping[str, Ref]) -> Exhibit:
     return Exhibit(module, planned, *run.store.find(planned, run.verify))
 
 
-def publish(run: Run, row: Row, exhibit: Exhibit, results: Mapping[str, Ref]) -> Ref:
+def publish(run: Run, row: Row, exhibit: Exhibit, results: Mapping[str, Ref], dataset: Ref | None) -> Ref:
     """Log what came of the stage and why, and publish what it shows as the artifact ``<flow>-<stage>``; return what it shows.
 
-    The artifact is on its way while the next stage begins; at its end the run waits for all of them, and fails if one did.
+    The module that says what it shows is given the stage's ``dataset`` if it asks for it, to show photographs of it. The
+    artifact is on its way while the next stage begins; at its end the run waits for all of them, and fails if one did.
     """
     get_run_logger().info("%s %s in %.1f s: %s", row["name"], row["status"], row["seconds"], row["reason"])
-    stored = exhibit.found or _draw(run, exhibit, results)
+    stored = exhibit.found or _draw(run, exhibit, results, dataset)
     run.store.remember(exhibit.plan)
     shown = read_shown(stored.folder)
     row["figure"] = shown.figure
@@ -83,10 +85,12 @@ def _headline(row: Row, results: Mapping[str, Ref]) -> str:
     return "> " + " · ".join([*words, f"results of {computed}"])
 
 
-def _draw(run: Run, exhibit: Exhibit, results: Mapping[str, Ref]) -> Ref:
+def _draw(run: Run, exhibit: Exhibit, results: Mapping[str, Ref], dataset: Ref | None) -> Ref:
     def draw(folder: Path) -> Summary:
         # It imports matplotlib, which a run that reuses everything does without.
-        shown = importlib.import_module(exhibit.module).show(results)
+        show = importlib.import_module(exhibit.module).show
+        asked = {"dataset": dataset} if "dataset" in inspect.signature(show).parameters else {}
+        shown = show(results, **asked)
         return keep_shown(folder, shown, [ref.manifest() for ref in results.values()])
 
     with file_lock(f"exhibit-{exhibit.plan.key}"):

@@ -143,7 +143,7 @@ class Stage:
         exhibit = find_exhibit(run, self.name, results)
         outcomes = [_outcome(run, call, ref, exhibit) for call, ref in zip(calls, refs, strict=True)]
         row = run.record(self.name, outcomes, time.perf_counter() - started)
-        run.show(self.name, publish(run, row, exhibit, results))
+        run.show(self.name, publish(run, row, exhibit, results, calls[0].arguments.get("dataset")))
         return results
 
     def _gather(self, begun: Sequence[Any], deadline: float) -> list[Any]:

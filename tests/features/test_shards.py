@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from networks import build
 from PIL import Image
 from support import kept
 
@@ -16,7 +17,7 @@ from pipeline_lib.features.engine import engine
 from pipeline_lib.features.shards import write_shard
 from pipeline_lib.features.table import FEATURES, SHARD_INDEX, FeatureSet, Row, read_index
 from pipeline_lib.images.prepare import Preprocessing
-from pipeline_lib.weights.convert import build_backbone
+from pipeline_lib.models.mobilenetv2 import ARCHITECTURE
 from pipeline_lib.weights.export import export_onnx
 
 
@@ -93,9 +94,8 @@ def test_the_table_does_not_depend_on_how_images_fell_into_shards(tmp_path_facto
 @pytest.fixture
 def backbone(tmp_path: Path) -> Path:
     folder = tmp_path / "backbone"
-    folder.mkdir()
-    build_backbone(folder, "random", width=0.35, image_size=32, seed=1, cache=tmp_path)
-    export_onnx(folder)
+    build(folder, image_size=32)
+    export_onnx(folder, ARCHITECTURE)
     return folder
 
 
@@ -114,7 +114,7 @@ def test_the_engine_pads_short_batches_and_keeps_images_apart(backbone: Path) ->
 
 def test_the_export_gives_the_same_bytes_each_time(backbone: Path, tmp_path: Path) -> None:
     first = (backbone / "backbone.onnx").read_bytes()
-    export_onnx(backbone)
+    export_onnx(backbone, ARCHITECTURE)
     assert (backbone / "backbone.onnx").read_bytes() == first
 
 

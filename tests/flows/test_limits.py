@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from disk import left_on, resize
 from support import CommandLine, Finished, free_port
 from waiting import Api, eventually
 
@@ -25,23 +24,6 @@ def test_shards_have_a_time_limit_together(garbage: CommandLine, tiny_dataset: P
     done = dict.fromkeys(["dataset", "backbone", "audit"], "reused")
     assert finished.statuses == {**done, "augment": "failed"}
     assert finished.json["error"] == f"Stage augment failed: {OVER}"
-
-
-def test_a_full_disk_is_named_and_the_next_run_goes_on_from_there(
-    garbage: CommandLine, tiny_dataset: Path, small_disk: Path
-) -> None:
-    """A megabyte holds the dataset of 33 small pictures, and no backbone."""
-    resize(small_disk, "1m")
-    garbage.artifacts = small_disk / "artifacts"
-    finished = garbage("run", "--json", "--dataset", tiny_dataset)
-    told = f"No space left on {garbage.artifacts} - make room and run again; finished stages are kept"
-    assert (finished.code, finished.json["error"]) == (1, f"Stage backbone failed: {told}")
-    assert "Traceback" not in finished.err
-    assert not [path for path in left_on(small_disk) if ".partial" in path]
-
-    resize(small_disk, "100m")
-    again = garbage.run(tiny_dataset)
-    assert [name for name, status in again.statuses.items() if status == "reused"] == ["dataset"]
 
 
 @pytest.mark.parametrize(("deployed", "tries"), [(False, 1), (True, 3)])

@@ -6,7 +6,8 @@ from PIL import Image
 from pydantic import ValidationError
 
 from pipeline_lib.images.prepare import Preprocessing, fit
-from pipeline_lib.models.spec import KERAS, MINDCV
+from pipeline_lib.models.efficientnet_lite0 import LITE
+from pipeline_lib.models.mobilenetv2 import KERAS, MINDCV
 
 
 def photo(width: int, height: int, seed: int = 0) -> Image.Image:
@@ -48,6 +49,11 @@ def test_keras_input_runs_from_minus_one_to_one():
     image = Image.fromarray(np.array([[[0, 255, 51]]], np.uint8))
     array = KERAS.preprocessing(1).array(image)
     np.testing.assert_allclose(array.ravel(), [-1, 1, -0.6], rtol=1e-6)
+
+
+def test_input_of_the_lite_networks_is_centred_on_127():
+    image = Image.fromarray(np.array([[[127, 255, 63]]], np.uint8))
+    np.testing.assert_array_equal(LITE.preprocessing(1).array(image).ravel(), [0, 1, -0.5])
 
 
 def test_mindcv_input_is_standardised_by_imagenet():

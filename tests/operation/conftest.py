@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pytest
 from operated import Operated, operating
-from support import write_tiny_dataset
+from support import Finished, link_results, write_tiny_dataset
 
 
 @pytest.fixture(scope="session")
-def operation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operated]:
-    """A server, a worker, a watchman and the deployments, as long as the tests last."""
-    with operating(tmp_path_factory.mktemp("operated")) as running:
+def operation(tmp_path_factory: pytest.TempPathFactory, finished: tuple[Path, Finished]) -> Iterator[Operated]:
+    """A server, a worker, a watchman and the deployments, as long as the tests last; results of ``pictures`` are there."""
+    folder = tmp_path_factory.mktemp("operated")
+    link_results(finished[0], folder / "artifacts")
+    with operating(folder) as running:
         yield running
 
 

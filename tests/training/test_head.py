@@ -151,8 +151,10 @@ def test_products_are_computed_by_one_thread_so_that_the_bytes_do_not_depend_on_
 
     seen: list[set[int]] = []
     with threadpool_limits(2, user_api="blas"):
+        before = threads()  # libraries of other tests may have their own limit
         train(tmp_path, progress=lambda done, total, text: seen.append(threads()))
-        assert threads() == {2}
+        assert threads() == before
+        assert 2 in before
     assert all(each == {1} for each in seen)
 
 

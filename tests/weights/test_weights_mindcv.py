@@ -5,13 +5,11 @@ import numpy as np
 import pytest
 from mindcv.models import mobilenet_v2_035_224, mobilenet_v2_100, mobilenet_v2_140
 from mindspore import Tensor, nn
+from networks import build
 
 from pipeline_lib.errors import PipelineError
 from pipeline_lib.models.backbone import load_backbone
-from pipeline_lib.models.mobilenetv2 import MobileNetV2Backbone
-from pipeline_lib.models.spec import MINDCV
-from pipeline_lib.weights.convert import build_backbone
-from pipeline_lib.weights.mindcv import mindcv_name
+from pipeline_lib.models.mobilenetv2 import ARCHITECTURE, MINDCV, MobileNetV2Backbone, mindcv_name
 
 
 def shake(network: nn.Cell) -> nn.Cell:
@@ -37,14 +35,9 @@ def checkpoint(original: nn.Cell, tmp_path_factory: pytest.TempPathFactory) -> P
     return path
 
 
-def build(folder: Path, weights: Path) -> dict:
-    folder.mkdir()
-    return build_backbone(folder, str(weights), width=1.0, image_size=64, seed=1, cache=folder)
-
-
 def test_features_are_those_of_mindcvs_own_network(original: nn.Cell, checkpoint: Path, tmp_path: Path):
-    build(tmp_path / "backbone", checkpoint)
-    network, spec = load_backbone(tmp_path / "backbone")
+    build(tmp_path / "backbone", checkpoint, width=1.0)
+    network, spec = load_backbone(tmp_path / "backbone", ARCHITECTURE)
     x = Tensor(np.random.default_rng(5).normal(size=(2, 3, 64, 64)).astype(np.float32))
     theirs = original.forward_features(x).asnumpy()
     assert theirs.std() > 0.1
@@ -78,7 +71,7 @@ def changed(checkpoint: Path, target: Path, change) -> Path:
         ),
         (
             lambda arrays: [arrays.pop(f"features.5.layers.{i}.weight") for i in (0, 3, 6)] + [arrays.pop("features.0.weight")],
-            "another network",
+            "holds no weights of mobilenetv2",
         ),
         (
             lambda arrays: [arrays.pop(f"features.{i}.layers.0.weight") for i in (5, 6, 7, 8)],
@@ -91,5 +84,5 @@ def test_a_checkpoint_that_is_not_quite_the_network_is_refused_by_name(
 ):
     weights = changed(checkpoint, tmp_path / "changed.ckpt", change)
     with pytest.raises(PipelineError, match=complaint):
-        build(tmp_path / "backbone", weights)
+        build(tmp_path / "backbone", weights, width=1.0)
     assert not list((tmp_path / "backbone").iterdir())

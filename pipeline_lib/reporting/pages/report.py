@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
+from markupsafe import Markup
 
-from pipeline_lib.reporting.blocks import Block, Cell, Image, Page, Section, Shown, Table, facts, read_shown
+from pipeline_lib.reporting.blocks import Album, Block, Cell, Image, Page, Section, Shown, Table, facts, read_shown
 from pipeline_lib.reporting.formats import duration, value
 from pipeline_lib.reporting.looks import looks_in_words, optimism_in_words
 from pipeline_lib.reporting.pages import markdown
+from pipeline_lib.reporting.pages.albums import cells, first_piles, pictures_of
 from pipeline_lib.reporting.pages.provenance import commit, versions
 from pipeline_lib.stages.result import Ref
 
@@ -73,9 +75,12 @@ def build_report(folder: Path, page: Page) -> dict[str, Any]:
     (folder / _FIGURES).mkdir(parents=True, exist_ok=True)
     for image in page.images():
         (folder / _FIGURES / image.name).write_bytes(image.data)
-    html = _environment().get_template("report.html.j2").render(page=page)
+    html = _html(page)
     text = markdown_of(_without_details(page), lambda image: f"{_FIGURES}/{image.name}")
     (folder / "report.html").write_bytes(html.encode())
+    for album in page.albums():
+        if len(first_piles(album)) < len(album.piles):
+            (folder / f"{album.anchor}.html").write_bytes(_html(_whole(page.title, album)).encode())
     (folder / "report.md").write_bytes(text.encode())
     return {
         "html": "report.html",
@@ -85,6 +90,17 @@ def build_report(folder: Path, page: Page) -> dict[str, Any]:
     }
 
 
+def _html(page: Page) -> str:
+    pictures = pictures_of([(album, first_piles(album)) for album in page.albums()])
+    return _environment().get_template("report.html.j2").render(page=page, pictures=pictures)
+
+
+def _whole(title: str, album: Album) -> Page:
+    """Return a page that shows all piles of an album."""
+    section = Section(album.anchor, album.title, [replace(album, first=0, title="")])
+    return Page(f"{title}: {album.title}", sections=[section])
+
+
 def artifact_of(shown: Shown, timing: Mapping[str, Any]) -> str:
     """Return what the Prefect UI shows of one stage: Markdown with its pictures inside."""
     if shown.document:
@@ -92,12 +108,26 @@ def artifact_of(shown: Shown, timing: Mapping[str, Any]) -> str:
     took = facts({"time to compute": duration(timing["seconds"]), "images/s": _rate(timing), "note": timing["note"]}, "Time")
     blocks = [*shown.blocks, *facts(shown.settings, "Settings"), *took]
     page = Page("", "", shown.notices, shown.opening, shown.cards, shown.findings, [Section("", "", blocks)])
-    return markdown_of(page, lambda image: image.uri)
+    return markdown_of(page, lambda image: image.uri, _clickable)
 
 
-def markdown_of(page: Page, address: Callable[[Image], str]) -> str:
-    """Return a page as Markdown; ``address`` says where each picture is found."""
-    return _environment(for_markdown=True).get_template("report.md.j2").render(page=page, address=address)
+def markdown_of(page: Page, address: Callable[[Image], str], clickable: Callable[[Album], str] | None = None) -> str:
+    """Return a page as Markdown.
+
+    Args:
+        page: The page.
+        address: Says where each picture is found.
+        clickable: Returns an album as a line of HTML; without it the page shows the albums' charts.
+    """
+    return _environment(for_markdown=True).get_template("report.md.j2").render(page=page, address=address, clickable=clickable)
+
+
+def _clickable(album: Album) -> Markup:
+    """Return an album as one line of HTML: within Markdown, an empty line would end it."""
+    piles = first_piles(album)
+    template = _environment().get_template("artifact_album.html.j2")
+    html = template.render(block=album, piles=piles, pictures=pictures_of([(album, piles)]))
+    return Markup("".join(line.strip() for line in html.splitlines()))  # noqa: S704  # the template has escaped it
 
 
 def _without_details(page: Page) -> Page:
@@ -142,7 +172,7 @@ def _template(name: str) -> str:
 
 def _environment(*, for_markdown: bool = False) -> Environment:
     """Return the templates' environment: every value that a template prints is escaped for its language."""
-    return Environment(
+    environment = Environment(
         loader=FunctionLoader(_template),
         autoescape=True,
         finalize=markdown.escape if for_markdown else None,
@@ -151,3 +181,5 @@ def _environment(*, for_markdown: bool = False) -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    environment.filters |= {"cells": cells, "first_piles": first_piles}
+    return environment

@@ -12,7 +12,7 @@ def show(results: Results) -> Shown:
     return Shown(
         "Backbone",
         f"{summary['parameters']:,} parameters, {megabytes(results)}",
-        "A frozen MobileNetV2 with a trained head.",
-        blocks=facts({"network": "MobileNetV2"} | scalars(summary)),
+        f"A frozen {summary['architecture']} with a trained head.",
+        blocks=facts(scalars(summary)),
         settings=settings_of(results),
     )

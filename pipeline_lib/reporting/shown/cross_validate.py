@@ -8,11 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from pipeline_lib.evaluation.cross_validation import PARTS
+from pipeline_lib.evaluation.out_of_fold import read_out_of_fold
+from pipeline_lib.evaluation.reliability import probabilities
 from pipeline_lib.evaluation.selection import UNSEEN
 from pipeline_lib.reporting import judged
+from pipeline_lib.reporting.albums import Prediction, photographs_of
 from pipeline_lib.reporting.blocks import Block, Facts, Results, Shown, facts, settings_of
 from pipeline_lib.reporting.formats import percent
 from pipeline_lib.reporting.judged import Judged, score_tables
+from pipeline_lib.stages.result import Ref
 
 Metrics = Mapping[str, Any]
 
@@ -23,7 +27,7 @@ HOW = (
 SCALING = "The outputs of each fold are divided by a temperature that was fitted on the other folds."
 
 
-def show(results: Results) -> Shown:
+def show(results: Results, dataset: Ref | None = None) -> Shown:
     """Show the scores of all photographs, of those of train and of test alone, and every table and picture of all of them."""
     (ref,) = results.values()
     metrics = json.loads((ref.folder / "metrics.json").read_text(encoding="utf-8"))
@@ -32,15 +36,26 @@ def show(results: Results) -> Shown:
         nothing = facts({"figure": f"none. {metrics['obstacle']}"})
         return Shown("Sources never seen", "no figure", blocks=nothing, settings=settings_of(results))
     figure = f"{percent(unseen['top1'])} of {unseen['images']:,} photographs right, {metrics['folds']} folds"
-    return Shown("Sources never seen", figure, blocks=[*_blocks(ref.folder, metrics)], settings=settings_of(results))
+    return Shown("Sources never seen", figure, blocks=[*_blocks(ref.folder, metrics, dataset)], settings=settings_of(results))
 
 
-def _blocks(folder: Path, metrics: Metrics) -> Iterator[Block]:
+def _blocks(folder: Path, metrics: Metrics, dataset: Ref | None) -> Iterator[Block]:
     yield Facts(_about(metrics), note=HOW)
     yield from score_tables(_scores(metrics), metrics, "")
-    everything = Judged(folder, metrics["unseen"], "", "-unseen", "", SCALING, "Not judged")
+    open_image = photographs_of(dataset) if dataset else None
+    said = _predictions(folder, metrics["temperature"])
+    everything = Judged(folder, metrics["unseen"], "", "-unseen", "", SCALING, "Not judged", said, open_image)
     for part in (judged.calibration, judged.bins, judged.classes, judged.confusion):
         yield from part(everything)
+
+
+def _predictions(folder: Path, temperature: float) -> list[Prediction]:
+    """Return what was said about the clean view of each photograph, scaled by the temperature that fits all of them."""
+    classes = [row["class"] for row in judged.rows_of(folder / "per_class.csv")]
+    clean = read_out_of_fold(folder, classes).predictions.clean
+    sure = probabilities(clean.logits, temperature).max(axis=1)
+    columns = (clean.images.tolist(), clean.labels.tolist(), clean.predicted.tolist(), sure.tolist())
+    return [Prediction(*row) for row in zip(*columns, strict=True)]
 
 
 def _about(metrics: Metrics) -> list[tuple[str, str]]:

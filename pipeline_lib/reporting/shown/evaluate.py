@@ -11,22 +11,25 @@ import numpy as np
 from PIL import Image as PillowImage
 
 from pipeline_lib.evaluation.examples import read_examples
-from pipeline_lib.evaluation.selection import SETS, UNSEEN, Selection, scored, selections
+from pipeline_lib.evaluation.selection import SETS, UNSEEN, WITHOUT_LEAKS, Selection, scored, selections
 from pipeline_lib.reporting import figures, judged
+from pipeline_lib.reporting.albums import Open, Prediction, photographs_of
 from pipeline_lib.reporting.blocks import Block, Images, Results, Shown, settings_of
 from pipeline_lib.reporting.headline import cards, findings, top1_in_words
 from pipeline_lib.reporting.judged import Judged, rows_of, score_tables
 from pipeline_lib.reporting.opening import opening
 from pipeline_lib.reporting.pictures import drawn, photograph
+from pipeline_lib.stages.result import Ref
+from pipeline_lib.views.view import CLEAN
 
 Metrics = Mapping[str, Any]
 
 
-def show(results: Results) -> Shown:
+def show(results: Results, dataset: Ref | None = None) -> Shown:
     """Show the scores and every table, figure and picture that the evaluation has rows for.
 
     Figures on sources never seen come first. Once test images leak, each figure on test without them comes before the one on
-    test as delivered.
+    test as delivered. ``dataset`` is what the photographs are of; without it confusion matrices show none.
     """
     (ref,) = results.values()
     metrics = json.loads((ref.folder / "metrics.json").read_text(encoding="utf-8"))
@@ -36,15 +39,15 @@ def show(results: Results) -> Shown:
         opening=opening(metrics),
         cards=cards(metrics),
         findings=findings(metrics),
-        blocks=evaluation_blocks(ref.folder, metrics),
+        blocks=evaluation_blocks(ref.folder, metrics, photographs_of(dataset) if dataset else None),
         settings=settings_of(results),
     )
 
 
-def evaluation_blocks(folder: Path, metrics: Metrics) -> list[Block]:
+def evaluation_blocks(folder: Path, metrics: Metrics, open_image: Open | None = None) -> list[Block]:
     """Return the tables, figures and pictures of an evaluation, from its ``metrics.json`` and the folder that it is in."""
     sets = selections(metrics)
-    judged_sets = [_judged(folder, metrics, each) for each in sets]
+    judged_sets = [_judged(folder, metrics, each, open_image) for each in sets]
     blocks: list[Block] = [*score_tables(_scores(metrics, scored(metrics)), metrics)]
     blocks += [block for each in sets for block in _robustness(metrics, each)]
     for part in (judged.calibration, judged.bins, judged.classes, judged.confusion):
@@ -59,7 +62,7 @@ def _scores(metrics: Metrics, sets: list[Selection]) -> dict[str, Metrics]:
     return {name: score for name, score in named.items() if score}
 
 
-def _judged(folder: Path, metrics: Metrics, each: Selection) -> Judged:
+def _judged(folder: Path, metrics: Metrics, each: Selection, open_image: Open | None) -> Judged:
     temperature = metrics["temperature"]
     scaling = f"Its outputs are divided by a temperature of {temperature:.2f}, fitted on held-out images of train."
     return Judged(
@@ -70,7 +73,17 @@ def _judged(folder: Path, metrics: Metrics, each: Selection) -> Judged:
         each.words,
         scaling if temperature != 1 else "",
         f"Without a test image{' that does not leak' if each.suffix else ''}",
+        [*_predictions(folder, without_leaks=each.suffix == WITHOUT_LEAKS)],
+        open_image,
     )
+
+
+def _predictions(folder: Path, *, without_leaks: bool) -> Iterator[Prediction]:
+    """Yield what was said about the clean view of each photograph."""
+    ids = {row["class"]: number for number, row in enumerate(rows_of(folder / "per_class.csv"))}
+    for row in rows_of(folder / "predictions.csv"):
+        if row["view"] == CLEAN.name and not (without_leaks and row["leaked"] == "1"):
+            yield Prediction(row["image"], ids[row["class"]], ids[row["predicted"]], float(row["confidence"]))
 
 
 def _robustness(metrics: Metrics, each: Selection) -> Iterator[Images]:
