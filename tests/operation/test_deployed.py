@@ -32,7 +32,7 @@ def test_a_deployed_run_completes_and_the_next_reuses_every_stage(operated: Oper
         assert [line for line in log if "Finished in state" in line] == [
             f"Finished in state Completed({run['state']['message']!r})"
         ]
-        assert len(log) < 20
+        assert len(log) < 23  # a line for each of twelve stages, and few more
     assert (operated.artifacts / "latest" / "garbage-finetune" / pictures.name / "report" / "report.html").is_file()
 
 
