@@ -51,7 +51,8 @@ def test_every_stage_names_the_full_disk_and_leaves_the_store_whole_and_the_next
         assert failed.json["error"].endswith(
             f"No space left on {garbage.artifacts} - make room and run again; finished stages are kept"
         ), stage
-        assert failed.stage(stage)["status"] == "failed"
+        stopped = [row["name"] for row in failed.json["stages"] if row["status"] == "failed"]
+        assert stopped == ([] if stage == "report" else [stage])  # the look that comes before the report finds no room either
         assert "Traceback" not in failed.err
         assert outputs(garbage.artifacts).items() <= whole.items()
         assert not [path for path in left_on(disk) if ".partial" in path]
