@@ -28,11 +28,13 @@ from support import PROJECT, photographs
 from pipeline_lib.audit.audit import audit_dataset
 from pipeline_lib.audit.findings import read_groups, read_leaked
 from pipeline_lib.audit.sources import find_sources
+from pipeline_lib.audit.verdicts import confirmed, judge
 from pipeline_lib.data.embedded import SAMPLE
 from pipeline_lib.features.engine import Engine, engine
 from pipeline_lib.files.digest import file_sha256
 from pipeline_lib.images.read import read_image
 from pipeline_lib.models.architectures import find_architecture
+from pipeline_lib.progress import ignore_progress
 from pipeline_lib.settings.sections import AuditSettings
 from pipeline_lib.stages.kept import Kept
 from pipeline_lib.weights.convert import build_backbone
@@ -42,7 +44,7 @@ from pipeline_lib.weights.sources import choose_weights
 DISTINCT, CHANGED = 1000, 100
 MANY = 50_000
 # Too small, too noisy or in other colours: found, but not always.
-HARD = {"crop to 30 %", "noise of 50", "JPEG quality 10", "hue turned by 60°", "a quarter of the size"}
+HARD = {"crop to 30 %", "noise of 50", "JPEG quality 10", "colour removed", "hue turned by 60°", "a quarter of the size"}
 
 Record = Callable[[Any], None]
 Features = dict[str, Any]
@@ -118,7 +120,7 @@ def joined(groups: Mapping[str, int], keys: Iterable[str]) -> int:
     return sum(size - 1 for size in Counter(groups[key] for key in keys).values())
 
 
-def test_generated_pictures_are_kept_apart_and_changed_ones_found(network: Engine, tmp_path: Path, record: Record) -> None:
+def test_generated_pictures_are_kept_apart(network: Engine, tmp_path: Path, record: Record) -> None:
     dataset, keys = tmp_path / "pictures", [f"train/Class {number % 4}/{number:04}.jpg" for number in range(DISTINCT)]
     for number, key in enumerate(keys):
         (dataset / key).parent.mkdir(parents=True, exist_ok=True)
@@ -126,7 +128,44 @@ def test_generated_pictures_are_kept_apart_and_changed_ones_found(network: Engin
     write_changes(dataset, {key: scene(number) for number, key in enumerate(keys[:CHANGED])})
     took = sources_of(tmp_path / "found", dataset, features_of(dataset, network, keys_of(dataset)))
     groups = read_groups(tmp_path / "found/sources")
-    shares = recall(groups, keys[:CHANGED])
+    # These pictures look so much alike to the network that few changed ones are among the nearest: recall is recorded, and
+    # promised below, where pictures look as different as those of classes do.
+    record(
+        {
+            "images": len(groups),
+            "joined": joined(groups, keys),
+            "recall": recall(groups, keys[:CHANGED]),
+            "cpu_seconds": took["cpu_seconds"],
+        }
+    )
+    assert joined(groups, keys) == 0
+
+
+def test_a_changed_picture_that_is_compared_with_the_first_one_is_recognised(tmp_path: Path, record: Record) -> None:
+    pictures = [
+        np.asarray(picture)
+        for number in range(CHANGED)
+        for picture in (scene(number), *(change(scene(number)) for change in CHANGES.values()))
+    ]
+    each = 1 + len(CHANGES)
+    pairs = np.array([[at - at % each, at] for at in range(len(pictures)) if at % each])
+    digests = np.arange(len(pictures), dtype=np.uint64)
+    verdicts, _ = judge(pairs, digests, pictures.__getitem__, tmp_path / "sketches", None, ignore_progress)
+    shares = dict(zip(CHANGES, confirmed(verdicts).reshape(CHANGED, -1).mean(axis=0).tolist(), strict=True))
+    record({"recall": shares})
+    assert min(share for name, share in shares.items() if name not in HARD) >= 0.95
+
+
+def test_pictures_of_the_sample_are_kept_apart_and_changed_ones_found(network: Engine, tmp_path: Path, record: Record) -> None:
+    with zipfile.ZipFile(SAMPLE) as archive:
+        archive.extractall(tmp_path / "sample")
+    (train,) = (tmp_path / "sample").rglob("train")
+    keys = keys_of(train.parent)
+    bases = dict.fromkeys([key for key in keys if key.startswith("train/")][::4][:CHANGED])
+    write_changes(train.parent, {key: read_image(train.parent / key) for key in bases})
+    took = sources_of(tmp_path / "found", train.parent, features_of(train.parent, network, keys_of(train.parent)))
+    groups = read_groups(tmp_path / "found/sources")
+    shares = recall(groups, bases)
     record({"images": len(groups), "joined": joined(groups, keys), "recall": shares, "cpu_seconds": took["cpu_seconds"]})
     assert joined(groups, keys) == 0
     assert min(share for name, share in shares.items() if name not in HARD) >= 0.95
@@ -141,16 +180,7 @@ def test_changed_photographs_are_found(network: Engine, pictures: Path, tmp_path
     took = sources_of(tmp_path / "found", pictures, features_of(pictures, network, keys_of(pictures)))
     shares = recall(read_groups(tmp_path / "found/sources"), bases)
     record({"recall": shares, "cpu_seconds": took["cpu_seconds"]})
-    assert min(share for name, share in shares.items() if name not in HARD) >= 0.8
-
-
-def test_pictures_of_the_sample_are_kept_apart(network: Engine, tmp_path: Path) -> None:
-    with zipfile.ZipFile(SAMPLE) as archive:
-        archive.extractall(tmp_path / "sample")
-    (train,) = (tmp_path / "sample").rglob("train")
-    keys = keys_of(train.parent)
-    found = sources_of(tmp_path / "found", train.parent, features_of(train.parent, network, keys))
-    assert found["sources"]["count"] == len(keys)
+    assert min(share for name, share in shares.items() if name not in HARD) >= 0.95
 
 
 def test_leaks_among_the_photographs_are_found_and_one_more_photograph_costs_little(
