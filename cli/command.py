@@ -16,6 +16,7 @@ from rich.markup import escape
 
 from flows.table import DEFAULT, FLOWS
 from pipeline_lib.errors import in_words, is_defect
+from pipeline_lib.settings.load import PRESETS
 
 artifacts_option = click.option(
     "--artifacts", type=click.Path(path_type=Path), help="Folder of all results (GARBAGE_ARTIFACTS, ./artifacts)."
@@ -26,6 +27,13 @@ config_option = click.option(
 )
 set_option = click.option(
     "--set", "assignments", multiple=True, metavar="NAME=VALUE", help="Change a setting, such as train.epochs=50."
+)
+preset_option = click.option(
+    "--preset",
+    type=click.Choice(PRESETS),
+    default=PRESETS[0],
+    show_default=True,
+    help="Settings that come with the package, under those of --config and --set.",
 )
 flow_option = click.option(
     "--flow", type=click.Choice(list(FLOWS)), default=DEFAULT.name, show_default=True, help="Which flow."

@@ -14,10 +14,20 @@ import click
 from rich.console import Console
 
 from cli.backbones import backbones_command
-from cli.command import artifacts_option, config_option, explained, flow_option, json_option, set_option, use_artifacts
+from cli.command import (
+    artifacts_option,
+    config_option,
+    explained,
+    flow_option,
+    json_option,
+    preset_option,
+    set_option,
+    use_artifacts,
+)
 from cli.running import execute, run_options
 from cli.runs import runs_command
 from cli.split import split_command
+from cli.sweep import sweep_command
 from flows.table import FLOWS
 
 if TYPE_CHECKING:
@@ -48,6 +58,7 @@ def main() -> None:
 @main.command("run")
 @flow_option
 @_dataset_option
+@preset_option
 @run_options
 def run_command(**options: Any) -> None:
     """Run a whole flow in this process and reuse every stage that is finished."""
@@ -57,6 +68,7 @@ def run_command(**options: Any) -> None:
 @main.command("status")
 @flow_option
 @_dataset_option
+@preset_option
 @run_options
 def status_command(**options: Any) -> None:
     """Say for each stage whether a run would reuse it, and if not why. Runs nothing."""
@@ -173,21 +185,23 @@ def label(photographs: tuple[str, ...], label: str, dataset: str, artifacts: Pat
 
 @main.command()
 @flow_option
+@preset_option
 @config_option
 @set_option
-def settings(flow: str, config: Path | None, assignments: tuple[str, ...]) -> None:
+def settings(flow: str, preset: str, config: Path | None, assignments: tuple[str, ...]) -> None:
     """List every setting with its value and what it is for."""
     from cli.console import settings_table
     from pipeline_lib.settings.load import load_settings
 
     with explained(Console(stderr=True)):
-        loaded = load_settings(config, assignments, FLOWS[flow].settings)
+        loaded = load_settings(config, assignments, FLOWS[flow].settings, preset)
     Console().print(settings_table(loaded))
 
 
 main.add_command(backbones_command)
 main.add_command(runs_command)
 main.add_command(split_command)
+main.add_command(sweep_command)
 
 if __name__ == "__main__":
     main()

@@ -17,6 +17,7 @@ from rich.highlighter import NullHighlighter
 from cli.command import artifacts_option, config_option, explained, json_option, set_option, use_artifacts
 from flows.table import FLOWS
 from pipeline_lib.errors import PipelineError
+from pipeline_lib.settings.load import PRESETS, load_settings
 
 if TYPE_CHECKING:
     from pipeline_lib.stages.run import Run
@@ -45,6 +46,7 @@ def execute(
     artifacts: Path | None,
     verify: bool,
     as_json: bool,
+    preset: str = PRESETS[0],
     finish: Callable[[Result], Result] = lambda result: result,
 ) -> None:
     """Run a flow, or say what a run would do, and print what came of it.
@@ -58,10 +60,10 @@ def execute(
         artifacts: Folder of all results; None for what the environment names.
         verify: Compare digests of kept results too.
         as_json: Print the flow's result as one JSON object.
+        preset: Name of the settings that are under these.
         finish: Is given what the flow has returned, and returns what is printed.
     """
     use_artifacts(artifacts)
-    from pipeline_lib.settings.load import load_settings
     from pipeline_lib.stages.run import Run, watching
 
     told = Console(stderr=True)
@@ -71,7 +73,7 @@ def execute(
         run.listener = lambda row: _announce(told, row)
         run.say = lambda line: told.print(f"         {line}", style="dim", markup=False, highlight=False)
     with explained(told, lambda error: {"stages": run.stages, "error": error} if as_json else None), watching(run):
-        settings = load_settings(config, assignments, FLOWS[flow].settings)
+        settings = load_settings(config, assignments, FLOWS[flow].settings, preset)
         function = FLOWS[flow].load()
         if not planning:
             _start_server()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pipeline_lib.settings.sections import LenetSettings, Section, Settings, SplitSettings
+from pipeline_lib.settings.sections import LenetSettings, Section, Settings, SplitSettings, SweepSettings
 
 if TYPE_CHECKING:
     from prefect import Flow
@@ -66,6 +66,14 @@ ROWS = (
         settings=SplitSettings,
         summary="Divide train and test of a dataset of photographs anew, so that no source is in both.",
         datasets="sample (the default), data_en, or the PATH of a folder or zip file",
+        embedded=("sample",),
+    ),
+    Row(
+        name="garbage-sweep",
+        function="garbage_sweep",
+        settings=SweepSettings,
+        summary="Compare settings on a dataset of photographs by figures on sources never seen, without a look at test.",
+        datasets="sample, data_en, or the PATH of a folder or zip file (the default is what the sweep names, else sample)",
         embedded=("sample",),
     ),
 )

@@ -105,7 +105,7 @@ class CommandLine:
 
     def start(self, *arguments: str | Path, **settings: Any) -> subprocess.Popen[str]:
         command = [sys.executable, "-m", "cli.main", *map(str, arguments)]
-        if arguments[0] in ("run", "status"):
+        if arguments[0] in ("run", "status", "sweep"):
             changed = {**self.settings, **{name.replace("__", "."): value for name, value in settings.items()}}
             command += [
                 f"--set={name}={json.dumps(value) if not isinstance(value, str) else value}" for name, value in changed.items()

@@ -37,6 +37,7 @@ ROOMS = (
     "tasks.contract",
     "tasks.finetune",
     "tasks.lenet",
+    "tasks.sweep",
     "flows",
     "cli",
     "operation",
@@ -225,6 +226,24 @@ REACHED: dict[str, tuple[dict[str, str], str]] = {
         "mindspore numpy pillow scikit-learn scipy threadpoolctl",
     ),
     "lenet.report": (
+        {
+            "": "__init__",
+            "reporting": "blocks formats looks",
+            "reporting/pages": "albums markdown provenance report",
+            "reporting/pages/templates": "album.html.j2 artifact_album.html.j2 report.css report.html.j2 report.md.j2",
+        },
+        "jinja2 markupsafe",
+    ),
+    "sweep.leaderboard": (
+        {
+            "": "__init__ errors",
+            "evaluation": "comparison leaderboard out_of_fold predictions",
+            "files": "table",
+            "views": "view",
+        },
+        "numpy scipy",
+    ),
+    "sweep.report": (
         {
             "": "__init__",
             "reporting": "blocks formats looks",

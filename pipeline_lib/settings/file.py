@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -22,24 +22,40 @@ def read_value(text: str) -> Any:
         return loader.get_single_data()
 
 
+class Entry(NamedTuple):
+    """The value of a name in a file, and the line of the name, from 1."""
+
+    value: Any
+    line: int
+
+
 def read_settings(text: str) -> dict[str, Any]:
-    """Return the values of a YAML file by dotted name, however the names are nested.
+    """Return the values of a YAML file by dotted name; see `read_entries`."""
+    return {name: entry.value for name, entry in read_entries(text).items()}
+
+
+def read_entries(text: str) -> dict[str, Entry]:
+    """Return the values of a YAML file with their lines, by dotted name, however the names are nested.
 
     Raises:
         ValueError: The text is not YAML (see ``read_value``), holds no names, or sets one twice. The message names the line.
     """
-    values: dict[str, Any] = {}
-    lines: dict[str, int] = {}
+    entries: dict[str, Entry] = {}
     with _loading(text) as loader:
         for name, line, node in _entries(loader.get_single_node()):
-            if name in lines:
-                raise ValueError(f"it sets {name} twice, on line {lines[name]} and on line {line}; keep one of them")
-            lines[name] = line
+            if name in entries:
+                first = entries[name].line
+                raise ValueError(f"it sets {name} twice, on line {first} and on line {line}; keep one of them")
             try:
-                values[name] = loader.construct_document(node)
+                entries[name] = Entry(loader.construct_document(node), line)
             except ValueError:  # a date or number that does not exist, such as 2001-99-99
                 raise ValueError(f"line {line}: the value of {name} cannot be read") from None
-    return values
+    return entries
+
+
+def settings_text(values: Mapping[str, Any]) -> str:
+    """Return the text of a file of settings, a line for each dotted name, in their order; ``read_settings`` reads it."""
+    return yaml.safe_dump(dict(values), sort_keys=True, allow_unicode=True) if values else ""
 
 
 def _entries(node: yaml.Node | None, prefix: str = "") -> Iterator[tuple[str, int, yaml.Node]]:

@@ -18,31 +18,66 @@ from pipeline_lib.settings.sections import Section, Settings
 AnySettings = TypeVar("AnySettings", bound=Section)
 
 
-@overload
-def load_settings(config: Path | None = None, assignments: Sequence[str] = ()) -> Settings: ...
+PRESETS = ("quick", "best")
+"""Names of the presets, files of settings that come with the package; the first one is the default."""
+
+_PRESET_FOLDER = Path(__file__).parent / "presets"
+
+
+class SettingError(PipelineError):
+    """A setting is refused.
+
+    Attributes:
+        setting: Its dotted name, or that of its section; whatever the file or the person has written.
+    """
+
+    def __init__(self, setting: str, message: str) -> None:
+        super().__init__(message)
+        self.setting = setting
 
 
 @overload
-def load_settings(config: Path | None, assignments: Sequence[str], model: type[AnySettings]) -> AnySettings: ...
+def load_settings(config: Path | None = None, assignments: Sequence[str] = (), *, preset: str = PRESETS[0]) -> Settings: ...
 
 
-def load_settings(config: Path | None = None, assignments: Sequence[str] = (), model: type[Section] = Settings) -> Section:
-    """Return the defaults of a flow's settings, changed by a YAML file, then by pairs such as ``train.epochs=50``.
+@overload
+def load_settings(
+    config: Path | None, assignments: Sequence[str], model: type[AnySettings], preset: str = PRESETS[0]
+) -> AnySettings: ...
+
+
+def load_settings(
+    config: Path | None = None,
+    assignments: Sequence[str] = (),
+    model: type[Section] = Settings,
+    preset: str = PRESETS[0],
+) -> Section:
+    """Return a flow's settings: its defaults, changed by a preset, a YAML file, then pairs such as ``train.epochs=50``.
 
     Raises:
         PipelineError: The file cannot be read, sets a name twice, or a pair is malformed; a name does not exist, or a value is
-            out of range.
+            out of range; the preset is one of another flow.
     """
     fields = dict(setting_names(model))
-    values = _read(config) if config else {}
+    values = _preset(preset, fields) | (_read(config) if config else {})
     values |= dict(_pair(assignment, fields) for assignment in assignments)
+    return checked(values, model)
+
+
+def checked(values: Mapping[str, Any], model: type[AnySettings]) -> AnySettings:
+    """Return settings that have these values by dotted name, and defaults else.
+
+    Raises:
+        SettingError: A name does not exist, or a value is out of range.
+    """
+    fields = dict(setting_names(model))
     for name in values:
         if name not in fields:
-            raise PipelineError(_unknown(name, fields))
+            raise SettingError(name, _unknown(name, fields))
     try:
         return model.model_validate(_nested(values))
     except ValidationError as error:
-        raise PipelineError(_in_words(error, fields)) from None
+        raise _in_words(error, fields) from None
 
 
 def setting_names(model: type[BaseModel] = Settings, prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
@@ -54,11 +89,22 @@ def setting_names(model: type[BaseModel] = Settings, prefix: str = "") -> Iterat
             yield f"{prefix}{name}", field
 
 
+def values_of(settings: Section) -> dict[str, Any]:
+    """Return the value of every setting by dotted name."""
+    return {name: attrgetter(name)(settings) for name, _ in setting_names(type(settings))}
+
+
 def changed_settings(settings: Section) -> dict[str, Any]:
     """Return the settings that are not the default, by dotted name."""
-    defaults = type(settings)()
-    values = {name: attrgetter(name) for name, _ in setting_names(type(settings))}
-    return {name: value(settings) for name, value in values.items() if value(settings) != value(defaults)}
+    defaults = values_of(type(settings)())
+    return {name: value for name, value in values_of(settings).items() if value != defaults[name]}
+
+
+def _preset(name: str, fields: Mapping[str, FieldInfo]) -> dict[str, Any]:
+    values = _read(_PRESET_FOLDER / f"{name}.yaml")
+    if foreign := next((each for each in values if each not in fields), None):
+        raise PipelineError(f"The preset {name} sets {foreign}, which this flow does not have; leave out --preset")
+    return values
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -98,18 +144,18 @@ def _nested(flat: Mapping[str, Any]) -> dict[str, Any]:
     return values
 
 
-def _in_words(error: ValidationError, fields: Mapping[str, FieldInfo]) -> str:
+def _in_words(error: ValidationError, fields: Mapping[str, FieldInfo]) -> SettingError:
     """Return the first error as one sentence."""
     complaint = error.errors()[0]
     # The complaint about an item of a list ends with its position.
     name = ".".join(str(part) for part in complaint["loc"] if not isinstance(part, int))
     message = complaint["msg"].removeprefix("Value error, ")
     if name not in fields:
-        return f"{name}: {message}"
+        return SettingError(name, f"{name}: {message}")
     field = fields[name]
     if isinstance(complaint["loc"][-1], int):
         field = FieldInfo.from_annotation(get_args(field.annotation)[0])
-    return f"{name}={_shown(complaint['input'])} is not allowed: {_allowed(field) or message}"
+    return SettingError(name, f"{name}={_shown(complaint['input'])} is not allowed: {_allowed(field) or message}")
 
 
 def _unknown(name: str, fields: Mapping[str, FieldInfo]) -> str:

@@ -293,6 +293,16 @@ class Settings(SourceSettings):
     evaluate: EvaluateSettings = Field(EvaluateSettings(), description="How a model is evaluated.")
 
 
+class SweepSettings(Settings):
+    """All sections of the flow ``garbage-sweep``: what its trials have in common, and the sweep, which changes some of it."""
+
+    sweep: str = Field(
+        "optimizers",
+        min_length=1,
+        description="Which sweep: optimizers or noise, which come with the package, or the path of a file of your own.",
+    )
+
+
 class NetworkSettings(Section):
     """Which LeNet-5."""
 

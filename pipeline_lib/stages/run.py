@@ -40,7 +40,7 @@ class Run:
         listener: Called with the row of each stage as it ends.
         say: Called with what a stage says while it works, a line at a time.
         at_end: What is done or waited for when the flow has called its last stage, be it in success or failure.
-        aside: What the stages in progress work on, where that is another dataset than the run's; see `working_on`.
+        aside: What the stages in progress work on, where that is something else than the run's dataset; see `working_on`.
         asides: What stages before them have worked on.
         shown: What each stage shows, in order. While planning, some are still to be made.
         stages: One row a stage, in order: name, status, reason, seconds (wall time), key; a stage of several shards also
@@ -78,16 +78,18 @@ class Run:
 
     @contextmanager
     def working_on(self, what: str) -> Iterator[None]:
-        """Let the stages within work on another dataset than all others of the run.
+        """Let the stages within work on something else than all others of the run: another dataset, other settings.
 
         They have names and slots of their own, ``delivered audit`` beside ``audit``, and the report does not show them. What
-        comes after them may take over what they have computed for the same images.
+        comes after them may take over what they have computed for the same images. Within another such block the names add
+        up.
         """
-        self.aside = what
+        outer, inner = self.aside, f"{self.aside} {what}".lstrip()
+        self.aside = inner
         try:
             yield
         finally:
-            self.aside, self.asides = "", [*self.asides, what]
+            self.aside, self.asides = outer, [*self.asides, inner]
 
     def show(self, stage: str, shown: Ref) -> None:
         """Keep what a stage shows for the report, unless it works on another dataset."""

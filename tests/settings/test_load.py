@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic.fields import FieldInfo
 
 from pipeline_lib.errors import PipelineError
-from pipeline_lib.settings.load import load_settings, setting_names
+from pipeline_lib.settings.load import PRESETS, changed_settings, load_settings, setting_names
 from pipeline_lib.settings.sections import LenetSettings, Section, Settings
 
 
@@ -23,6 +23,26 @@ def test_pairs_override_the_file_and_the_file_the_defaults(tmp_path: Path) -> No
     assert settings.augment_test.grid_sigmas == (0.0, 10.0)
     assert settings.backbone.weights == "3"
     assert settings.train.lr_max == Settings().train.lr_max
+
+
+def test_a_preset_is_under_the_file_and_the_file_under_the_pairs(tmp_path: Path) -> None:
+    best = changed_settings(load_settings(preset="best"))
+    assert best
+    name = next(iter(best))
+    file = tmp_path / "settings.yaml"
+    file.write_text("seed: 7\n")
+    assert changed_settings(load_settings(file, ["seed=8"], Settings, "best")) == {**best, "seed": 8}
+    default = dict(setting_names())[name].get_default()
+    file.write_text(f"{name}: {default}\n")
+    assert name not in changed_settings(load_settings(file, [], Settings, "best"))
+
+
+def test_the_preset_without_a_name_is_the_defaults_of_every_flow() -> None:
+    assert PRESETS[0] == "quick"
+    assert load_settings(preset="quick") == load_settings() == Settings()
+    assert load_settings(None, [], LenetSettings) == LenetSettings()
+    with pytest.raises(PipelineError, match=r"The preset best sets .*, which this flow does not have; leave out --preset"):
+        load_settings(None, [], LenetSettings, "best")
 
 
 @pytest.mark.parametrize(

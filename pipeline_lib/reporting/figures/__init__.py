@@ -4,14 +4,19 @@ from pipeline_lib.reporting.figures.data import class_counts
 from pipeline_lib.reporting.figures.evaluation import confusion, reliability, robustness
 from pipeline_lib.reporting.figures.examples import Example, examples
 from pipeline_lib.reporting.figures.projection import projection
+from pipeline_lib.reporting.figures.sweep import MOST_CURVES, Behind, curves, differences
 from pipeline_lib.reporting.figures.training import History, accuracy_curve, learning_rate_curve, loss_curve, read_history
 
 __all__ = [
+    "MOST_CURVES",
+    "Behind",
     "Example",
     "History",
     "accuracy_curve",
     "class_counts",
     "confusion",
+    "curves",
+    "differences",
     "examples",
     "learning_rate_curve",
     "loss_curve",

@@ -28,7 +28,7 @@ Timings = Mapping[str, Mapping[str, Any]]
 """Stage -> what `keep_shown` has returned."""
 
 
-def write_report(folder: Path, title: str, stages: Mapping[str, Ref], looks: Looks) -> dict[str, Any]:
+def write_report(folder: Path, title: str, stages: Mapping[str, Ref], looks: Looks | None) -> dict[str, Any]:
     """Write the report on what each stage shows, in their order, and on the looks at the test set; see `build_report`."""
     shown = {stage: read_shown(ref.folder) for stage, ref in stages.items()}
     timings = {stage: ref.manifest().summary for stage, ref in stages.items()}
