@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import cv2
 import numpy as np
-from PIL import Image, ImageDraw, ImageEnhance, ImageOps
+from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageOps
 
 SIDE = 240
 
@@ -61,6 +61,22 @@ def slanted(image: Image.Image, share: float) -> Image.Image:
     return Image.fromarray(cv2.warpPerspective(np.asarray(image), transform, (width, height), borderValue=(128, 128, 128)))
 
 
+def erased(image: Image.Image, area: float) -> Image.Image:
+    """Paint a share of the area, right of the middle, in black."""
+    width, height = (round(length * area**0.5) for length in image.size)
+    copy = image.copy()
+    copy.paste((0, 0, 0), (image.width - width, (image.height - height) // 2, image.width, (image.height + height) // 2))
+    return copy
+
+
+def shrunk(image: Image.Image, scale: float) -> Image.Image:
+    """Make a picture smaller inside a grey frame that keeps the size."""
+    frame = Image.new("RGB", image.size, (128, 128, 128))
+    small = image.resize([round(length * scale) for length in image.size])
+    frame.paste(small, ((image.width - small.width) // 2, (image.height - small.height) // 2))
+    return frame
+
+
 def recompressed(image: Image.Image, quality: int) -> Image.Image:
     """Write a picture as a JPEG and read it again."""
     return Image.open(io.BytesIO(jpeg(image, quality)))
@@ -87,6 +103,13 @@ CHANGES: dict[str, Change] = {
     "contrast 1.8": lambda image: ImageEnhance.Contrast(image).enhance(1.8),
     "colour removed": lambda image: ImageOps.grayscale(image).convert("RGB"),
     "hue turned by 60°": lambda image: hue(image, 60),
+    "colours inverted": ImageOps.invert,
+    "blur of 1 pixel": lambda image: image.filter(ImageFilter.GaussianBlur(1)),
+    "blur of 3 pixels": lambda image: image.filter(ImageFilter.GaussianBlur(3)),
+    "a tenth erased": lambda image: erased(image, 0.1),
+    "a third erased": lambda image: erased(image, 0.33),
+    "upside down, mirrored": ImageOps.flip,
+    "turned by 15°, three quarters of the size on grey": lambda image: turned(shrunk(image, 0.75), 15),
     "a quarter of the size": lambda image: image.resize((image.width // 4, image.height // 4)),
     "seen from the side": lambda image: slanted(image, 0.2),
     "crop to 50 %, turned by 20°, mirrored, JPEG 50": lambda image: recompressed(

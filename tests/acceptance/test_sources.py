@@ -44,7 +44,10 @@ from pipeline_lib.weights.sources import choose_weights
 DISTINCT, CHANGED = 1000, 100
 MANY = 50_000
 # Too small, too noisy or in other colours: found, but not always.
-HARD = {"crop to 30 %", "noise of 50", "JPEG quality 10", "colour removed", "hue turned by 60°", "a quarter of the size"}
+HARD = {
+    *("crop to 30 %", "noise of 50", "JPEG quality 10", "a quarter of the size", "blur of 3 pixels"),
+    *("colour removed", "hue turned by 60°", "colours inverted", "a tenth erased", "a third erased"),
+}
 
 Record = Callable[[Any], None]
 Features = dict[str, Any]

@@ -52,7 +52,7 @@ def test_a_suspect_is_a_picture_with_both_classes_and_the_probability(found: Fou
     assert {first.heading, first.caption.partition(" ")[2].partition(",")[0]} == set(CLASSES)
     assert first.caption.endswith("%")
     assert first.alt.startswith(f"train/{first.heading}/")
-    assert "about half" in gallery.note
+    assert "a person decides" in gallery.note
     assert "garbage label PHOTO --as CLASS --dataset PATH" in gallery.note
     assert "of 200 labels suspected to be wrong" in shown.figure
 

@@ -17,9 +17,9 @@ _LISTED = 200
 """Suspects in the table of the report; the stage's result lists all."""
 
 HOW = (
-    "As a rule about half of such labels are wrong, so a person decides. For a wrong one: garbage label PHOTO --as CLASS "
-    "--dataset PATH; for a right one: --as keep; for a photograph that belongs in no class: --as remove. PHOTO is a path or a "
-    "sha256. The next run uses the decisions and does not ask again."
+    "Many of these are hard photographs with the right label, so a person decides. For a wrong label: garbage label PHOTO "
+    "--as CLASS --dataset PATH; for a right one: --as keep; for a photograph that belongs in no class: --as remove. PHOTO is a "
+    "path or a sha256. The next run uses the decisions and does not ask again."
 )
 
 

@@ -25,7 +25,7 @@ def show(results: Results) -> Shown:
         "parameters trained": model["parameters"],
         "images trained on": model["train_images"],
         "images validated on": model["val_images"],
-        "validation part": "the last images of each class of train, copies kept together; it alone chooses the epoch",
+        "validation part": "the last images of each class of train, sources kept together; it alone chooses the epoch",
         **({"accuracy on test in the curve": "for reading along; nothing depends on it"} if "test_top1" in history else {}),
         "epochs": model["epochs"],
         "best epoch": model["best_epoch"],
