@@ -63,6 +63,7 @@ def garbage_sweep(dataset: str | None = None, settings: SweepSettings = SweepSet
             dataset=data,
             trained=trained,
             cross_validated=judged,
+            about=sweep.about,
             trials=[_described(trial, sweep) for trial in sweep.trials],
             seeds=sweep.seeds,
             rank_by=sweep.rank_by,

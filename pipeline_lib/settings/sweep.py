@@ -25,7 +25,7 @@ MOST_RUNS = 200
 _FOLDER = Path(__file__).parent / "sweeps"
 _NAME = re.compile(r"[a-z0-9][a-z0-9 _-]{0,39}")
 _WAYS = ("grid", "random", "trials")
-_WHOLE = ("dataset", "seeds", "rank_by")
+_WHOLE = ("about", "dataset", "seeds", "rank_by")
 _SEED = 2**31
 
 
@@ -54,6 +54,7 @@ class Sweep:
 
     Attributes:
         name: Name of the file without its ending.
+        about: What the file says of itself, in a sentence or two; may be empty.
         dataset: Name or path of the dataset; None if the file does not say.
         trials: At least two, all different.
         seeds: The values of the setting ``seed`` that each trial runs with; at least one, all different.
@@ -61,6 +62,7 @@ class Sweep:
     """
 
     name: str
+    about: str
     dataset: str | None
     trials: tuple[Trial, ...]
     seeds: tuple[int, ...]
@@ -123,8 +125,9 @@ class _File:
         base = {name: value for name, value in values_of(common).items() if name in known} | self._section("base")
         trials = tuple(Trial(name, each, self._settings(name, base | each)) for name, each in changes.items())
         self._check_different(trials, way)
-        dataset = self.entries.get("dataset")
-        return Sweep(self.path.stem, dataset and str(dataset.value), trials, seeds, self._rank_by())
+        about, dataset = (self.entries.get(name, Entry(None, 0)).value for name in ("about", "dataset"))
+        about = " ".join(str(about or "").split())
+        return Sweep(self.path.stem, about, dataset and str(dataset), trials, seeds, self._rank_by())
 
     def _check_names(self) -> None:
         sections = ("base", *_WAYS)

@@ -17,6 +17,7 @@ def leaderboard_stage(
     dataset: Ref,
     trained: Sequence[Ref],
     cross_validated: Sequence[Ref],
+    about: str,
     trials: Sequence[Mapping[str, Any]],
     seeds: Sequence[int],
     rank_by: str,
@@ -26,7 +27,7 @@ def leaderboard_stage(
 
     ``trained`` has a training of each trial, ``cross_validated`` a cross-validation of each trial and seed, the seeds of a
     trial together. ``trials`` has the ``name`` of each one, the ``changes`` that it makes, and all ``settings`` of its first
-    run that are not the default.
+    run that are not the default. ``about`` says what is compared; it is shown above the figures.
     """
     from pipeline_lib.evaluation.leaderboard import Entrant, write_leaderboard
     from pipeline_lib.evaluation.out_of_fold import read_out_of_fold
@@ -44,4 +45,4 @@ def leaderboard_stage(
     for trial, ref in zip(trials, trained, strict=True):
         link_or_copy(ref.kept.intact("history.csv"), folder / "curves" / f"{trial['name']}.csv")
     seconds = {trial["name"]: ref.manifest().seconds for trial, ref in zip(trials, trained, strict=True)}
-    return summary | {"seconds": seconds}
+    return summary | {"about": about, "seconds": seconds}

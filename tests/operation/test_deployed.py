@@ -38,7 +38,8 @@ def test_a_deployed_run_completes_and_the_next_reuses_every_stage(operated: Oper
 
 def test_the_form_of_every_deployment_tells_ranges(operated: Operated) -> None:
     deployments = {each["id"]: each for each in operated.post("/deployments/filter", {})}
-    assert {each["name"] for each in deployments.values()} == {"garbage-finetune", "garbage-split", "nightly", "lenet-mnist"}
+    names = {"garbage-finetune", "garbage-split", "garbage-sweep", "nightly", "lenet-mnist"}
+    assert {each["name"] for each in deployments.values()} == names
     for deployment in deployments.values():
         sections = deployment["parameter_openapi_schema"]["definitions"].values()
         (limit,) = (field for each in sections for name, field in each["properties"].items() if name == "stage_minutes")

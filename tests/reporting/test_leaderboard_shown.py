@@ -30,7 +30,7 @@ def shown(folder: Path, *trials: dict[str, Any]) -> Shown:
         rows = [(epoch, 2 / epoch, 0.5, 3 / epoch, 0.4, 0.01) for epoch in (1, 2, 3)]
         columns = ("epoch", "train_loss", "train_top1", "val_loss", "val_top1", "lr")
         write_table(folder / "curves" / f"{each['name']}.csv", columns, rows)
-    summary = {"seconds": {each["name"]: 12.3 for each in trials}}
+    summary = {"about": "About it.", "seconds": {each["name"]: 12.3 for each in trials}}
     manifest = Manifest(
         stage="leaderboard", key="0", parts={}, outputs=(), digest="0", summary=summary, reason="", run="", seconds=1
     )
@@ -49,6 +49,7 @@ def test_the_ranking_has_the_paired_difference_and_the_noise_of_the_seeds(tmp_pa
     assert [cell.text for cell in table.rows[1]][3:] == ["-10.0 (-12.0 to -8.0)", "0.4", "12.3 s"]
     assert page.findings[0].startswith("a is better than every other trial")
     assert [block.title for block in page.blocks if isinstance(block, Images)] == ["Behind a", "Curves"]
+    assert page.lead == "About it. 2 trials with 2 seeds; top-1 on sources never seen, clean views."
     assert page.notices == ()
 
 

@@ -32,12 +32,13 @@ def test_a_grid_is_every_combination(tmp_path: Path) -> None:
 
 def test_a_trial_goes_before_the_base_and_the_base_before_the_settings_of_the_run(tmp_path: Path) -> None:
     common = load_settings(None, ["train.epochs=7", "train.batch=8", "image_size=64"], SweepSettings)
-    text = "dataset: ~/p\nbase: {train.epochs: 50, train.batch: 16}\ntrials:\n  a: {train.epochs: 60}\n  b: {}\nseeds: [4, 5]"
+    about = "about: two\n  words\ndataset: ~/p\n"
+    text = f"{about}base: {{train.epochs: 50, train.batch: 16}}\ntrials:\n  a: {{train.epochs: 60}}\n  b: {{}}\nseeds: [4, 5]"
     read = sweep(tmp_path, text, common)
     first, second = (changed_settings(trial.seeded(4)) for trial in read.trials)
     assert first == {"train.epochs": 60, "train.batch": 16, "image_size": 64, "seed": 4}
     assert second == {"train.epochs": 50, "train.batch": 16, "image_size": 64, "seed": 4}
-    assert (read.dataset, read.seeds) == ("~/p", (4, 5))
+    assert (read.about, read.dataset, read.seeds) == ("two words", "~/p", (4, 5))
 
 
 @given(seed=st.integers(0, 99), draws=st.integers(2, 40))
@@ -65,6 +66,7 @@ random:
 def test_a_sweep_of_the_package_can_be_used_by_its_name(name: str) -> None:
     read = read_sweep(name, SweepSettings())
     assert read.name == name
+    assert read.about
     assert len(read.seeds) >= 3
 
 

@@ -41,15 +41,16 @@ def show(results: Results) -> Shown:
     """Show the ranking, the differences and the curves, and the settings of the best trial."""
     (ref,) = results.values()
     board = json.loads((ref.folder / "leaderboard.json").read_text(encoding="utf-8"))
-    best = board["trials"][0]
+    best, summary = board["trials"][0], ref.manifest().summary
+    ranked = f"{len(board['trials'])} trials with {_seeds(board)}; top-1 on sources never seen, {RANKED[board['rank_by']]}."
     return Shown(
         "Leaderboard",
         f"{best['name']} {percent(best['figures'][board['rank_by']]['value'])}, best of {len(board['trials'])}",
-        f"{len(board['trials'])} trials with {_seeds(board)}; top-1 on sources never seen, {RANKED[board['rank_by']]}.",
+        f"{summary['about']} {ranked}".lstrip(),
         notices=(OWN_NOISE,) if _noise_differs(board) else (),
         cards=[*_cards(board, best)],
         findings=[_finding(board), TESTLESS],
-        blocks=[*_blocks(ref.folder, board, ref.manifest().summary["seconds"])],
+        blocks=[*_blocks(ref.folder, board, summary["seconds"])],
     )
 
 
