@@ -11,7 +11,6 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.garbage_finetune import Prepared, compute_features, cross_validate, draw_views, train
 from pipeline_lib.data.sources import Source, resolve
-from pipeline_lib.reporting.formats import percent
 from pipeline_lib.settings.load import changed_settings
 from pipeline_lib.settings.sections import CrossValidateSettings, EvaluateSettings, Settings, SweepSettings, TrainSettings
 from pipeline_lib.settings.sweep import Sweep, Trial, read_sweep
@@ -94,6 +93,7 @@ def _described(trial: Trial, sweep: Sweep) -> dict[str, Any]:
 
 def _headline(summary: Summary) -> str:
     figure = summary["figure"]
-    views = {"clean": "", "noisy": " noisy", "mean": " clean and noisy"}[summary["rank_by"]]
-    interval = f"{percent(figure['value'])} ({percent(figure['low'])} to {percent(figure['high'])})"
-    return f"best of {summary['trials']}: {summary['best']}, top-1 {interval} on{views} sources never seen"
+    views = {"clean": "", "noisy": ", noisy", "mean": ", mean of clean and noisy"}[summary["rank_by"]]
+    value, low, high = (100 * figure[name] for name in ("value", "low", "high"))
+    top1 = f"{value:.1f} % ({low:.1f} to {high:.1f})"
+    return f"best of {summary['trials']}: {summary['best']}, top-1 {top1} on sources never seen{views}"

@@ -38,7 +38,7 @@ def differences(trials: Sequence[Behind]) -> bytes:
         low, value, high = (100 * trial.mean[end] for end in ("low", "value", "high"))
         colour = VERMILION if high < 0 else BLUE
         axes.plot([low, high], [row, row], color=colour, linewidth=2, solid_capstyle="butt")
-        seeds = [100 * each for each in trial.by_seed]
+        seeds = [100 * each for each in trial.by_seed] if len(trial.by_seed) > 1 else []
         axes.plot(seeds, [row] * len(seeds), "o", markersize=7, markerfacecolor="none", color=MUTED)
         axes.plot([value], [row], "o", markersize=6, color=colour)
     axes.set_yticks(range(len(trials)), [label(trial.name, 40) for trial in trials])

@@ -147,7 +147,7 @@ def _settings(stages: Sequence[Shown]) -> list[Block]:
 
 
 def _times(timings: Timings) -> Iterator[Table]:
-    if not timings:
+    if len(timings) < 2:
         return
     total = sum(timing["seconds"] for timing in timings.values())
     longest = max(timing["seconds"] for timing in timings.values()) or 1.0

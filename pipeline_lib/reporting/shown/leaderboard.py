@@ -18,11 +18,12 @@ Trial = Mapping[str, Any]
 
 RANKED = {"clean": "clean views", "noisy": "noisy views", "mean": "mean of clean and noisy views"}
 HOW = (
-    "Top-1 on photographs of train whose source the head has not seen, by cross-validation, mean of {seeds}, with "
-    "{confidence:.0%} intervals over sources. Differences are paired, photograph by photograph, so that what is hard for all "
-    "cancels; each interval is for one difference by itself. Seed noise: the standard deviation over the seeds, of the "
-    "difference, for the best trial of its figure. Training: the first seed, with refit and calibration."
+    "{photographs:,} photographs of {sources:,} sources. Top-1 on photographs of train whose source the head has not seen, by "
+    "cross-validation, {seeds}, with {confidence:.0%} intervals over sources. Differences are paired by photograph, "
+    "so that what is hard for all cancels; each interval is for one difference by itself. Training: the first seed, with refit "
+    "and calibration."
 )
+NOISE_OF_SEEDS = " Seed noise: the standard deviation over the seeds, of the difference, for the best trial of its figure."
 CURVES = (
     "Solid: the validation part of train, which chooses the epoch; dashed: what trains. First seed. Each trial has its own "
     "views: without noisy ones among them, loss and accuracy are those on clean views."
@@ -82,7 +83,7 @@ def _finding(board: Board) -> str:
     best, *others = board["trials"]
     near = [trial["name"] for trial in others if not trial["distinguished"]]
     if not near:
-        return f"{best['name']} is better than every other trial, with every seed and beyond the intervals of the differences."
+        return f"{best['name']} is better than every other trial with every seed, and beyond the interval of each difference."
     listed = ", ".join(near[:3]) + (f" and {len(near) - 3} more" if len(near) > 3 else "")
     return f"{best['name']} comes first, but other photographs or seeds could put {listed} before it."
 
@@ -92,7 +93,8 @@ def _blocks(folder: Path, board: Board, seconds: Mapping[str, float]) -> Iterato
     yield _ranking(board, seconds)
     behind = [figures.Behind(each["name"], each["behind"], each["behind_by_seed"]) for each in others]
     alt = "Dot plot: the difference of every trial to the best one."
-    note = f"Dots and lines: the mean of {_seeds(board)} and its interval; rings: each seed. Orange: the interval is below 0."
+    rings = "; rings: each seed" if len(board["seeds"]) > 1 else ""
+    note = f"Dots and lines: the difference and its interval{rings}. Orange: the interval is below 0."
     yield Images(drawn("differences", figures.differences(behind), alt), title=f"Behind {best['name']}", note=note)
     shown = board["trials"][: figures.MOST_CURVES]
     histories = {each["name"]: figures.read_history(folder / "curves" / f"{each['name']}.csv") for each in shown}
@@ -108,15 +110,16 @@ def _blocks(folder: Path, board: Board, seconds: Mapping[str, float]) -> Iterato
 
 def _ranking(board: Board, seconds: Mapping[str, float]) -> Table:
     measures = [measure for measure in board["trials"][0]["figures"] if measure != "mean" or board["rank_by"] == "mean"]
+    several = len(board["seeds"]) > 1
     rows = []
     for trial in board["trials"]:
         scores = [_share(trial["figures"].get(measure)) for measure in measures]
-        spread = NOTHING if trial["spread"] is None else f"{100 * trial['spread']:.1f}"
-        rows.append([Cell(trial["name"]), *scores, _behind(trial, board), Cell(spread), Cell(duration(seconds[trial["name"]]))])
-    columns = ["trial", *measures, "to the best (points)", "seed noise (points)", "training"]
-    note = HOW.format(seeds=_seeds(board), confidence=board["confidence"])
-    ranked = f"{board['photographs']:,} photographs of {board['sources']:,} sources. "
-    return Table(columns, rows, f"Trials, ranked by {RANKED[board['rank_by']]}", ranked + note, "figures")
+        spread = [Cell(f"{100 * trial['spread']:.1f}")] if several else []
+        rows.append([Cell(trial["name"]), *scores, _behind(trial, board), *spread, Cell(duration(seconds[trial["name"]]))])
+    columns = ["trial", *measures, "to the best (points)", *(["seed noise (points)"] if several else []), "training"]
+    note = HOW.format(**{**board, "seeds": f"mean of {_seeds(board)}" if several else "one seed"})
+    title = f"Trials, ranked by {RANKED[board['rank_by']]}"
+    return Table(columns, rows, title, note + (NOISE_OF_SEEDS if several else ""), "figures")
 
 
 def _share(figure: Mapping[str, float] | None) -> Cell:
@@ -128,7 +131,7 @@ def _share(figure: Mapping[str, float] | None) -> Cell:
 def _behind(trial: Trial, board: Board) -> Cell:
     if trial is board["trials"][0]:
         return Cell("best")
-    ends = (f"{100 * trial['behind'][end]:+.1f}" for end in ("value", "low", "high"))
+    ends = (f"{round(100 * trial['behind'][end], 1) + 0.0:+.1f}" for end in ("value", "low", "high"))  # no -0.0
     return Cell("{} ({} to {})".format(*ends))
 
 
