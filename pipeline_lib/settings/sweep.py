@@ -214,8 +214,11 @@ class _File:
 
     def _named(self) -> dict[str, dict[str, Any]]:
         trials: dict[str, dict[str, Any]] = {}
+        known = values_of(Settings())
         for name, value in self._section("trials").items():
             trial, _, setting = name.partition(".")
+            if (rest := setting.partition(".")[2]) in known:  # the name has a dot
+                trial = name.removesuffix(f".{rest}")
             if not _NAME.fullmatch(trial):
                 rule = "use at most 40 small letters, digits, spaces, - and _"
                 raise self._refused(f"{shortened(trial)} cannot name a trial; {rule}", f"trials.{name}")

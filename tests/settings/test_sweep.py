@@ -92,6 +92,10 @@ def test_a_sweep_of_the_package_can_be_used_by_its_name(name: str) -> None:
         ("grid: {train.batch: [8, 8]}", "line 1: the trials trial 1 and trial 2 have the same settings"),
         ("trials: {a: {train.batch: 64}, b: {}}", "line 1: the trials a and b have the same settings"),
         ("trials: {A: {}, b: {}}", "line 1: A cannot name a trial; use at most 40 small letters, digits, spaces, - and _"),
+        (
+            "trials: {a: {}, rate 0.1: {train.lr_max: 0.1}}",
+            "line 1: rate 0.1 cannot name a trial; use at most 40 small letters, digits, spaces, - and _",
+        ),
         ("trials: {a: 5, b: {}}", "line 1: the trial a needs settings, such as a: {train.epochs: 50}"),
         ("grid: {seed: [1, 2]}", "line 1: seed is the same for all trials; list seeds: [1, 2, 3] instead"),
         (
