@@ -131,11 +131,13 @@ class _File:
 
     def _check_names(self) -> None:
         sections = ("base", *_WAYS)
-        for name in self.entries:
+        for name, entry in self.entries.items():
             first, dot, _ = name.partition(".")
             if first not in (*sections, *_WHOLE) or (dot and first in _WHOLE):
                 meant = nearest(first, (*sections, *_WHOLE))
                 raise self._refused(f"a sweep has no {name}" + (f"; did you mean {meant}?" if meant else ""), name)
+            if name in sections and entry.value:
+                raise self._refused(f"{name} needs names with values, not {shortened(str(entry.value))}", name)
             if name.endswith(".seed") and name != "random.seed":
                 raise self._refused("seed is the same for all trials; list seeds: [1, 2, 3] instead", name)
 

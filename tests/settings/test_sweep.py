@@ -97,6 +97,7 @@ def test_a_sweep_of_the_package_can_be_used_by_its_name(name: str) -> None:
             "line 1: rate 0.1 cannot name a trial; use at most 40 small letters, digits, spaces, - and _",
         ),
         ("trials: {a: 5, b: {}}", "line 1: the trial a needs settings, such as a: {train.epochs: 50}"),
+        ("grid: {train.batch: [8, 9]}\nbase: best", "line 2: base needs names with values, not best"),
         ("grid: {seed: [1, 2]}", "line 1: seed is the same for all trials; list seeds: [1, 2, 3] instead"),
         (
             "grid: {train.batch: [8, 9]}\nseeds: [1, 1]",
