@@ -38,6 +38,7 @@ class MemoryTable:
         noise = spread * random.normal(size=(len(self.labels), WIDTH))
         self.features: NDArray[np.float32] = (centres[self.labels] + noise).astype(np.float32)
         self.width = WIDTH
+        self.noise_aware = False
 
     def __len__(self) -> int:
         return len(self.labels)
