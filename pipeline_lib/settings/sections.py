@@ -171,8 +171,8 @@ class BackboneSettings(Section):
     depths: Literal["several", "last"] = Field(
         "several",
         description=(
-            "Features of the last layer and of blocks that the architecture names, or of the last layer alone. Several gain 1 to "
-            "2 points out of fold and cost no time: the blocks are computed anyway."
+            "Features of the last layer and of blocks that the architecture names, or of the last layer alone. Several gain "
+            "1 to 2 points out of fold and cost no time: the blocks are computed anyway."
         ),
     )
     noise_aware: bool = Field(
