@@ -242,7 +242,7 @@ class TrainSettings(TrainingSettings):
     out of fold what the same loss reaches at its minimum: see docs/decisions/021-depths-and-noise.md.
     """
 
-    epochs: Epochs = 30
+    epochs: Epochs = 20
     warmup_epochs: WarmupEpochs = 2
     weight_decay: WeightDecay = 0.03
     label_smoothing: LabelSmoothing = 0.0
