@@ -244,7 +244,7 @@ class TrainSettings(TrainingSettings):
 
     epochs: Epochs = 20
     warmup_epochs: WarmupEpochs = 2
-    weight_decay: WeightDecay = 0.03
+    weight_decay: WeightDecay = 0.06
     label_smoothing: LabelSmoothing = 0.0
     batch: BatchSize = 128
     patience: Patience = 10
