@@ -78,18 +78,17 @@ def tell_model(console: Console, model: TrainedModel) -> None:
 
 
 def predictions_table(rows: Sequence[Mapping[str, Any]]) -> Table:
-    """Return the table of predictions: one row an image, its class, probability and bin, then the runners-up."""
+    """Return the table of predictions: one row an image, its class, probability, bin and noise, then the runners-up."""
     table = Table()
-    for heading in ("image", "class", "probability", "bin", "then"):
-        table.add_column(heading, justify="right" if heading == "probability" else "left", overflow="fold")
+    for heading in ("image", "class", "probability", "bin", "noise", "then"):
+        table.add_column(heading, justify="right" if heading in ("probability", "noise") else "left", overflow="fold")
     for row in rows:
         if "error" in row:
-            table.add_row(_text(row["image"]), f"[red]{row['error']}[/]", "", "", "")
+            table.add_row(_text(row["image"]), f"[red]{row['error']}[/]", "", "", "", "")
             continue
         then = ", ".join(f"{name} {100 * share:.0f} %" for name, share in row["top"][1:])
-        table.add_row(
-            _text(row["image"]), _text(row["class"]), f"{100 * row['probability']:.1f} %", row["bin"] or "", _text(then)
-        )
+        probability, noise = f"{100 * row['probability']:.1f} %", "" if row["noise"] is None else f"{row['noise']:.1f}"
+        table.add_row(_text(row["image"]), _text(row["class"]), probability, row["bin"] or "", noise, _text(then))
     return table
 
 

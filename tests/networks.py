@@ -12,6 +12,7 @@ import mindspore
 import pytest
 
 from pipeline_lib.models.architectures import find_architecture
+from pipeline_lib.settings.sections import BackboneSettings
 from pipeline_lib.weights.convert import build_backbone
 from pipeline_lib.weights.sources import choose_weights, fetch_weights
 
@@ -30,7 +31,8 @@ def build(folder: Path, weights: str | Path = "random", architecture: str = "mob
     folder.mkdir(exist_ok=True)
     entry = find_architecture(architecture)
     chosen = {"width": 0.35, "image_size": 64, "seed": 1, "cache": folder / "cache"} | options
-    return build_backbone(folder, entry.load(), choose_weights(str(weights), entry.weights), **chosen)
+    settings = BackboneSettings(**{name: chosen.pop(name) for name in ("width", "depths", "noise_aware") if name in chosen})
+    return build_backbone(folder, entry.load(), choose_weights(str(weights), entry.weights), settings, **chosen)
 
 
 def fetched(architecture: str, weights: str, factory: pytest.TempPathFactory) -> Path:

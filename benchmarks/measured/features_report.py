@@ -18,7 +18,7 @@ from mindspore import dataset, nn
 from mindspore.dataset import vision
 
 from measured.prepared import prepared
-from pipeline_lib.images.prepare import Preprocessing
+from pipeline_lib.images.preprocessing import Preprocessing
 from pipeline_lib.models.backbone import load_backbone
 
 

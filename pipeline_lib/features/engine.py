@@ -21,7 +21,7 @@ class Engine:
     A call computes on one thread: several callers keep several cores busy, and sums do not depend on their number.
 
     Attributes:
-        width: Features per image (1280 for MobileNetV2 at width 1).
+        width: Features per image (1280 for MobileNetV2 at width 1 without depths, 2816 with its two).
         batch: Images in a full batch; a shorter one is padded.
         preprocessing: What an image goes through before it enters.
     """

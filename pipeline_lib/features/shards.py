@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
@@ -51,22 +51,23 @@ def _label(image: str) -> str:
 
 
 def write_shard(folder: Path, images: Sequence[tuple[Row, ImageFile]], engine: Engine, previous: Kept | None = None) -> int:
-    """Write the pooled features of images, float32 (n, width), in the order given; return how many were computed.
+    """Write the pooled features of images, float32 (n, width), in the order given, and their noise; return how many were new.
 
     ``previous`` is a shard of the same backbone: if it is what was recorded, rows of images seen there are copied.
     Memory holds one batch at a time, whatever the shard's size.
     """
     features = _table(folder / FEATURES, len(images), engine.width)
     known = _known(previous)
+    noise: dict[int, str] = {}
     missing = []
     for at, (row, path) in enumerate(images):
         if row.seen in known:
-            features[at] = known[row.seen]
+            features[at], noise[at] = known[row.seen]
         else:
             missing.append((at, path))
-    _compute(features, missing, engine)
+    noise |= _compute(features, missing, engine)
     features.flush()
-    write_table(folder / SHARD_INDEX, COLUMNS, (astuple(row) for row, _ in images))
+    write_table(folder / SHARD_INDEX, COLUMNS, (astuple(replace(row, noise=noise[at])) for at, (row, _) in enumerate(images)))
     return len(missing)
 
 
@@ -80,22 +81,28 @@ def _table(path: Path, rows: int, width: int) -> np.memmap[Any, np.dtype[np.floa
     return table
 
 
-def _known(shard: Kept | None) -> dict[str, NDArray[np.float32]]:
-    """Return the features of an intact shard, which stay on disk, by the digest of what was seen."""
+def _known(shard: Kept | None) -> dict[str, tuple[NDArray[np.float32], str]]:
+    """Return the features of an intact shard, which stay on disk, and the noise, by the digest of what was seen."""
     if shard is None or not (shard.is_intact(SHARD_INDEX) and shard.is_intact(FEATURES)):
         return {}
     features = np.load(shard.folder / FEATURES, mmap_mode="r")
-    return dict(zip((row.seen for row in read_index(shard.folder)), features, strict=True))
+    return {row.seen: (values, row.noise) for row, values in zip(read_index(shard.folder), features, strict=True)}
 
 
-def _compute(features: NDArray[np.float32], images: Sequence[tuple[int, ImageFile]], engine: Engine) -> None:
-    """Fill the rows named with the features of their images; all batches pass through one block of memory."""
+def _compute(features: NDArray[np.float32], images: Sequence[tuple[int, ImageFile]], engine: Engine) -> dict[int, str]:
+    """Fill the rows named with the features of their images; return the noise of each as the index has it.
+
+    All batches pass through one block of memory.
+    """
     size = engine.preprocessing.size
     prepared = np.empty((engine.batch, 3, size, size), np.float32)
+    noise = {}
     for batch in _batches(images, engine.batch):
-        for place, (_, path) in zip(prepared, batch, strict=False):
-            engine.preprocessing.array(read_image(path), out=place)
+        for place, (at, path) in zip(prepared, batch, strict=False):
+            estimate = engine.preprocessing.prepare(read_image(path), out=place).noise
+            noise[at] = "" if estimate is None else f"{estimate:.2f}"
         features[[at for at, _ in batch]] = engine(prepared[: len(batch)])
+    return noise
 
 
 def _batches(items: Sequence[T], size: int) -> Iterator[list[T]]:

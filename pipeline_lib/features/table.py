@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline_lib.files.table import read_table
+from pipeline_lib.images.noise import noise_level
 
 FEATURES = "features.npy"
 SHARD_INDEX = "index.csv"
-COLUMNS = ("image", "sha256", "label", "view", "seen")
+COLUMNS = ("image", "sha256", "label", "view", "seen", "noise")
 
 RESIDENT = 128 * 2**20
 """Most bytes of shards that stay in the process's memory while their rows are read in any order."""
@@ -34,6 +35,7 @@ class Row:
         label: Class name.
         view: Name of the view.
         seen: Digest of the bytes that the backbone saw: the original's in the clean view, else the augmented copy's.
+        noise: Standard deviation of the noise that was removed, of 255, two decimals; empty where it was not estimated.
     """
 
     image: str
@@ -41,6 +43,7 @@ class Row:
     label: str
     view: str
     seen: str
+    noise: str = ""
 
 
 def read_index(folder: Path) -> list[Row]:
@@ -71,6 +74,7 @@ class FeatureSet:
         labels: Class ids, (n,) int64, positions in ``classes``.
         views: Names of the views, (n,) str.
         width: Features a row.
+        noise_aware: Whether the noise was estimated; its level is then behind the features.
     """
 
     def __init__(
@@ -85,7 +89,7 @@ class FeatureSet:
         self._rows_resident = 0
         ids = {name: number for number, name in enumerate(classes)}
         rows = [
-            (row.view, row.image, label, shard, at)
+            (row.view, row.image, label, shard, at, row.noise)
             for shard, (_, index) in enumerate(filled)
             for at, row in enumerate(index)
             if (label := corrections.get(row.image, ids[row.label])) is not None
@@ -96,17 +100,21 @@ class FeatureSet:
         self.labels = np.array([row[2] for row in rows], np.int64)
         self._shard = np.array([row[3] for row in rows], np.int64)
         self._at = np.array([row[4] for row in rows], np.int64)
+        noise = [float(row[5]) for row in rows if row[5]]
+        self._levels = noise_level(np.array(noise, np.float32)).reshape(len(rows), -1 if rows else 0)
         self.width = int(self._shards[0].shape[1]) if self._shards else 0
+        self.noise_aware = bool(noise)
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def take(self, indices: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Return the features of the rows named, float32 (len(indices), width), in that order."""
-        out = np.empty((len(indices), self.width), np.float32)
+        """Return the features of the rows named, float32 (len(indices), width), in that order; and their level of noise."""
+        out = np.empty((len(indices), self.width + self.noise_aware), np.float32)
+        out[:, self.width :] = self._levels[indices]
         # Row by row: a batch has about as many shards as rows, and to pick the rows of each shard takes longer.
         for row, shard, at in zip(out, self._shard[indices].tolist(), self._at[indices].tolist(), strict=True):
-            row[:] = self._shards[shard][at]
+            row[: self.width] = self._shards[shard][at]
         self._release(len(indices))
         return out
 

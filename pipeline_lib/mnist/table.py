@@ -20,6 +20,7 @@ class PixelTable:
         labels: Class ids, (n,) int64.
         views: ``clean`` n times.
         width: Pixels an image.
+        noise_aware: False.
     """
 
     def __init__(self, split: Split, preprocessing: GreyPreprocessing) -> None:
@@ -29,6 +30,7 @@ class PixelTable:
         self.labels: NDArray[Any] = split.labels
         self.views: NDArray[Any] = np.full(len(split.keys), CLEAN.name)
         self.width = self._pixels[0].size
+        self.noise_aware = False
 
     def __len__(self) -> int:
         return len(self.labels)

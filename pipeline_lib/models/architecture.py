@@ -57,6 +57,7 @@ class Architecture:
         name: What ``backbone.architecture`` and the specification of a model call it.
         build: Makes a network.
         blocks: Names of the network's parts, each of which takes what the one before it gives: where it can be cut.
+        depths: Those of them whose expanded activations are worth pooling beside the last maps; ``InvertedResidual`` each.
         convention: Padding, epsilon and preparation of images where the weights are random and leave the choice.
         layouts: How weights of it are stored by other libraries.
     """
@@ -64,5 +65,6 @@ class Architecture:
     name: str
     build: Build
     blocks: tuple[str, ...]
+    depths: tuple[str, ...]
     convention: Convention
     layouts: tuple[Layout, ...]

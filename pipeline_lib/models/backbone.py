@@ -10,8 +10,9 @@ from pydantic import ValidationError
 from pipeline_lib.errors import PipelineError
 from pipeline_lib.files.description import first_fault
 from pipeline_lib.models.architecture import Architecture
+from pipeline_lib.models.depths import PooledBackbone
 from pipeline_lib.models.files import CHECKPOINT, SPEC
-from pipeline_lib.models.layers import GlobalAveragePooling, fold_batch_norms
+from pipeline_lib.models.layers import fold_batch_norms
 from pipeline_lib.models.parameters import assign, read_parameters
 from pipeline_lib.models.spec import BackboneSpec, Convention
 
@@ -35,14 +36,16 @@ def load_backbone(folder: Path, architecture: Architecture) -> tuple[nn.Cell, Ba
     return network, spec
 
 
-def pooled_backbone(folder: Path, architecture: Architecture) -> tuple[nn.SequentialCell, BackboneSpec]:
-    """Return the network that maps prepared images (n, 3, size, size) to features (n, out_channels), and its specification.
+def pooled_backbone(folder: Path, architecture: Architecture) -> tuple[PooledBackbone, BackboneSpec]:
+    """Return the network that maps prepared images (n, 3, size, size) to features (n, width), and its specification.
 
     Batch norms are folded, so the network can be run but not trained.
     """
     network, spec = load_backbone(folder, architecture)
     fold_batch_norms(network)
-    return nn.SequentialCell(network, GlobalAveragePooling()).set_train(False), spec
+    pooled = PooledBackbone(network, architecture, spec.depths)
+    pooled.set_train(False)
+    return pooled, spec
 
 
 def new_backbone(architecture: Architecture, convention: Convention, width: float, seed: int = 0) -> nn.Cell:

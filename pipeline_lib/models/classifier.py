@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from mindspore import Tensor, nn
+from mindspore import Tensor, nn, ops
 from pydantic import Field
 
 from pipeline_lib.files.description import Description, Temperature
@@ -14,25 +14,48 @@ DENSE_SIGMA = 0.01
 """Standard deviation of a dense layer's first weights: small, so that training starts near uniform probabilities."""
 
 
+class ByNoise(nn.Cell):
+    """Features z and the level t of noise become z, z t and t: a dense layer behind it changes its weights with the noise."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.concatenate = ops.Concat(axis=1)
+
+    def construct(self, x: Tensor) -> Tensor:
+        """Map features and the level behind them, (n, width + 1), to (n, 2 width + 1)."""
+        features, level = x[:, :-1], x[:, -1:]
+        return self.concatenate((features, features * level, level))
+
+
 class Classifier(nn.Cell):
     """One dense layer, or two with ReLU between: what is trained on cached features.
 
+    Attributes:
+        width: Length of a feature vector.
+        noise_aware: Whether the level of noise is behind it.
+
     Args:
-        input_channel: Length of a pooled feature vector.
+        input_channel: Length of a feature vector.
         num_classes: Number of classes.
         hidden: Units of the hidden layer; 0 = a single dense layer.
+        noise_aware: Whether the image's level of noise is behind its features, see ``ByNoise``.
         seed: Seed of the first weights.
     """
 
-    def __init__(self, input_channel: int, num_classes: int, hidden: int = 0, *, seed: int = 0) -> None:
+    def __init__(
+        self, input_channel: int, num_classes: int, hidden: int = 0, *, noise_aware: bool = False, seed: int = 0
+    ) -> None:
         super().__init__()
-        self.hidden = nn.SequentialCell(nn.Dense(input_channel, hidden), nn.ReLU()) if hidden else nn.Identity()
-        self.output = nn.Dense(hidden or input_channel, num_classes)
+        self.width, self.noise_aware = input_channel, noise_aware
+        self.by_noise = ByNoise() if noise_aware else nn.Identity()
+        inputs = 2 * input_channel + 1 if noise_aware else input_channel
+        self.hidden = nn.SequentialCell(nn.Dense(inputs, hidden), nn.ReLU()) if hidden else nn.Identity()
+        self.output = nn.Dense(hidden or inputs, num_classes)
         _initialise(self, seed)
 
     def construct(self, x: Tensor) -> Tensor:
-        """Map pooled features (n, input_channel) to logits (n, num_classes)."""
-        return self.output(self.hidden(x))
+        """Map pooled features, (n, input_channel) or one more with the level of noise, to logits (n, num_classes)."""
+        return self.output(self.hidden(self.by_noise(x)))
 
 
 class HeadSpec(Description):
@@ -41,6 +64,7 @@ class HeadSpec(Description):
     classes: tuple[str, ...] = Field(min_length=1, description="Names of the classes in the order of the outputs.")
     in_features: int = Field(ge=1, le=100_000, description="Length of a pooled feature vector.")
     hidden: int = Field(ge=0, le=4096, description="Units of the hidden layer; 0 = a single dense layer.")
+    noise_aware: bool = Field(description="Whether the image's level of noise is behind its features.")
     temperature: Temperature
     best_epoch: int = Field(ge=1, description="Epoch after which the parameters were taken.")
     parameters: int = Field(ge=1, description="Values in the checkpoint.")

@@ -77,6 +77,7 @@ ARCHITECTURE = Architecture(
     name="efficientnet_lite0",
     build=EfficientNetLite0Backbone,
     blocks=block_names(GROUPS),
+    depths=("blocks.11", "blocks.15"),
     convention=LITE,
     layouts=(
         Layout(

@@ -14,4 +14,8 @@ def load_head(folder: Path) -> tuple[Classifier, HeadSpec]:
     Raises:
         PipelineError: A file is missing or damaged, or the parameters don't fit the description.
     """
-    return read_trained(folder, NAME, HeadSpec, lambda spec: Classifier(spec.in_features, len(spec.classes), spec.hidden))
+    return read_trained(folder, NAME, HeadSpec, _built)
+
+
+def _built(spec: HeadSpec) -> Classifier:
+    return Classifier(spec.in_features, len(spec.classes), spec.hidden, noise_aware=spec.noise_aware)

@@ -119,7 +119,11 @@ class InvertedResidual(nn.Cell):
 
     def construct(self, x: Tensor) -> Tensor:
         """Map (n, in_channels, h, w) to (n, out_channels, ceil(h / stride), ceil(w / stride))."""
-        y = self.project(self.depthwise(self.expand(x)))
+        return self.contract(x, self.expand(x))
+
+    def contract(self, x: Tensor, expanded: Tensor) -> Tensor:
+        """Return the output from the input and its expansion, (n, in_channels, h, w) and (n, t in_channels, h, w)."""
+        y = self.project(self.depthwise(expanded))
         return x + y if self.has_shortcut else y
 
 

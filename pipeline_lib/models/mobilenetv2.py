@@ -112,6 +112,7 @@ ARCHITECTURE = Architecture(
     name="mobilenetv2",
     build=MobileNetV2Backbone,
     blocks=block_names([BlockGroup(*row) for row in INVERTED_RESIDUAL_SETTING]),
+    depths=("blocks.13", "blocks.16"),
     convention=KERAS,
     layouts=(
         Layout(

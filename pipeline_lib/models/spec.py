@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from pipeline_lib.files.description import Description
-from pipeline_lib.images.prepare import Means, Preprocessing, Scales
+from pipeline_lib.images.preprocessing import Means, Preprocessing, Scales
 
 Padding = Literal["tensorflow", "pytorch"]
 
@@ -20,9 +20,9 @@ class Convention(Description):
     mean: Means = Field(description="Subtracted from the R, G and B values, 0..255.")
     std: Scales = Field(description="They are then divided by this, 0..255.")
 
-    def preprocessing(self, size: int) -> Preprocessing:
+    def preprocessing(self, size: int, *, noise_aware: bool = False) -> Preprocessing:
         """Return the preparation of images for a square input of ``size`` pixels."""
-        return Preprocessing(size=size, mean=self.mean, std=self.std)
+        return Preprocessing(size=size, mean=self.mean, std=self.std, noise_aware=noise_aware)
 
 
 class BackboneSpec(Description):
@@ -34,6 +34,7 @@ class BackboneSpec(Description):
     width: float = Field(gt=0, le=2, description="Width multiplier.")
     padding: Padding = Field(description="Padding convention of the weights.")
     bn_eps: float = Field(gt=0, le=1, description="Batch norm's epsilon of the weights.")
+    depths: tuple[str, ...] = Field(description="Blocks whose expanded activations are pooled beside the last maps.")
     parameters: int = Field(ge=1, description="Values in the checkpoint, batch norm's moving statistics included.")
     preprocessing: Preprocessing
 

@@ -4,17 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from pipeline_lib.errors import PipelineError
+from pipeline_lib.images.noise import noise_level
 from pipeline_lib.models.files import BACKBONE, SPEC
 
 BATCH = 16
 """Images per forward pass: a handful of photographs should not wait for a large batch to be computed."""
+
+
+class Answers(NamedTuple):
+    """What a model says of n images.
+
+    Attributes:
+        probabilities: Calibrated, (n, classes), rows that sum to 1.
+        noise: Standard deviation of the noise that was removed from each image, of 255; None where it is not estimated.
+    """
+
+    probabilities: NDArray[np.float64]
+    noise: Sequence[float | None]
 
 
 class Model(Protocol):
@@ -28,8 +41,8 @@ class Model(Protocol):
     classes: Sequence[str]
     batch: int
 
-    def probabilities(self, images: Sequence[Image.Image]) -> NDArray[np.float64]:
-        """Return calibrated probabilities (n, classes), rows that sum to 1, of at most ``batch`` RGB images."""
+    def answers(self, images: Sequence[Image.Image]) -> Answers:
+        """Return what the model says of RGB images, 1 to ``batch``."""
         ...
 
 
@@ -60,19 +73,28 @@ class HeadModel:
         network, backbone = pooled_backbone(folder / BACKBONE, architecture.load())
         self._backbone, self._preprocessing = Predictor(network, BATCH), backbone.preprocessing
         self.classes: Sequence[str] = self._spec.classes
-        width = network[0].out_channels
-        if width != self._spec.in_features:
+        wanted, given = (
+            (self._spec.in_features, self._spec.noise_aware),
+            (network.width, self._preprocessing.noise_aware),
+        )
+        if wanted != given:
             raise PipelineError(
-                f"The head in {folder} takes {self._spec.in_features} features, but the backbone beside it gives "
-                f"{width}; the two do not belong together, train again"
+                f"The head in {folder} takes {_in_words(*wanted)}, but the backbone beside it gives {_in_words(*given)}; "
+                "the two do not belong together, train again"
             )
 
-    def probabilities(self, images: Sequence[Image.Image]) -> NDArray[np.float64]:
+    def answers(self, images: Sequence[Image.Image]) -> Answers:
         """See ``Model``."""
-        if not images:
-            return np.empty((0, len(self.classes)))
-        prepared = np.stack([self._preprocessing.array(image) for image in images])
-        return _calibrated(self._head, self._backbone.outputs(prepared), self._spec.temperature)
+        prepared = [self._preprocessing.prepare(image) for image in images]
+        rows = self._backbone.outputs(np.stack([each.array for each in prepared]))
+        noise = [each.noise for each in prepared]
+        if self._spec.noise_aware:
+            rows = np.column_stack([rows, noise_level(np.array(noise, np.float32))])
+        return Answers(_calibrated(self._head, rows, self._spec.temperature), noise)
+
+
+def _in_words(features: int, noise_aware: bool) -> str:
+    return f"{features} features{' and the noise' if noise_aware else ''}"
 
 
 class NetworkModel:
@@ -86,12 +108,10 @@ class NetworkModel:
         self._network, self._spec = load_network(folder)
         self.classes: Sequence[str] = self._spec.classes
 
-    def probabilities(self, images: Sequence[Image.Image]) -> NDArray[np.float64]:
+    def answers(self, images: Sequence[Image.Image]) -> Answers:
         """See ``Model``."""
-        if not images:
-            return np.empty((0, len(self.classes)))
         prepared = np.stack([self._spec.preprocessing.array(image) for image in images])
-        return _calibrated(self._network, prepared, self._spec.temperature)
+        return Answers(_calibrated(self._network, prepared, self._spec.temperature), [None] * len(images))
 
 
 def _calibrated(network: Any, inputs: NDArray[np.float32], temperature: float) -> NDArray[np.float64]:

@@ -18,14 +18,15 @@ from pipeline_lib.files.table import write_table
 from pipeline_lib.images.read import ImageProblem, read_image
 from pipeline_lib.prediction.model import Model, open_model
 
-COLUMNS = ("image", "class", "probability", "bin", "error")
+COLUMNS = ("image", "class", "probability", "bin", "noise", "error")
 
 
 def predict_paths(paths: Sequence[Path], model: Path, top: int) -> list[dict[str, Any]]:
     """Classify images, and all images in folders, in batches; return one row each, in order.
 
-    A row has ``image``, ``class``, ``probability`` (0..1, calibrated), ``bin`` (None for a class without one) and ``top``: the
-    ``top`` likeliest classes with their probabilities. A file that cannot be read has ``image`` and ``error`` instead.
+    A row has ``image``, ``class``, ``probability`` (0..1, calibrated), ``bin`` (None for a class without one), ``noise`` (the
+    standard deviation that was removed, of 255; None by a model that does not estimate it) and ``top``: the ``top`` likeliest
+    classes with their probabilities. A file that cannot be read has ``image`` and ``error`` instead.
 
     Raises:
         PipelineError: There is no model in the folder ``model``, or it is damaged.
@@ -50,9 +51,9 @@ def _files(paths: Sequence[Path]) -> Iterator[Path]:
 def _predict_batch(files: Sequence[Path], model: Model, top: int) -> list[dict[str, Any]]:
     read = [_read(file) for file in files]
     images = [image for image in read if isinstance(image, Image.Image)]
-    probabilities = iter(model.probabilities(images))
+    answers = zip(*model.answers(images), strict=True) if images else iter(())
     return [
-        _row(file, next(probabilities), model.classes, top)
+        _row(file, *next(answers), model.classes, top)
         if isinstance(image, Image.Image)
         else {"image": str(file), "error": image}
         for file, image in zip(files, read, strict=True)
@@ -67,10 +68,14 @@ def _read(file: Path) -> Image.Image | str:
         return str(problem)
 
 
-def _row(file: Path, probabilities: NDArray[np.float64], classes: Sequence[str], top: int) -> dict[str, Any]:
+def _row(
+    file: Path, probabilities: NDArray[np.float64], noise: float | None, classes: Sequence[str], top: int
+) -> dict[str, Any]:
     ranking = np.argsort(-probabilities, kind="stable")[:top]
     listed = [[classes[number], round(float(probabilities[number]), 4)] for number in ranking]
-    return {"image": str(file), "class": listed[0][0], "probability": listed[0][1], "bin": bin_of(listed[0][0]), "top": listed}
+    first, probability = listed[0]
+    found = {"class": first, "probability": probability, "bin": bin_of(first), "noise": noise}
+    return {"image": str(file), **found, "top": listed}
 
 
 def check_answered(paths: Sequence[Path], rows: Sequence[dict[str, Any]]) -> None:

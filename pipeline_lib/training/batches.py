@@ -28,6 +28,7 @@ class Batches:
         size: Rows a batch; with fewer rows than that, all of them make one.
         seed: Seed of order and dropout.
         dropout: Share of each row's inputs set to 0, 0..1 without 1; the others are scaled up to keep the mean.
+        dropping: How many of the inputs, the first ones, that is about; None for all.
     """
 
     take: Take
@@ -36,6 +37,7 @@ class Batches:
     size: int
     seed: int
     dropout: float = 0.0
+    dropping: int | None = None
 
     @cached_property
     def per_epoch(self) -> int:
@@ -50,7 +52,7 @@ class Batches:
         for chosen in random.permutation(len(self.rows))[: self.per_epoch * size].reshape(-1, size):
             inputs = self.take(self.rows[chosen])
             if self.dropout:
-                drop(inputs, self.dropout, random)
+                drop(inputs[:, : self.dropping], self.dropout, random)
             yield inputs, self.labels[chosen]
 
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from pipeline_lib.models.classifier import Classifier
 from pipeline_lib.settings.sections import TrainingSettings
 from pipeline_lib.training.checkpoints import Arrays
+from pipeline_lib.training.inputs import FirstLayer, Standardisation, unstandardised
 
 Floats = NDArray[np.float32]
 
@@ -27,12 +28,12 @@ BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
 class DenseStep:
     """Forward pass, loss, gradients and update of a classifier, a ``Step``.
 
-    It computes what ``NetworkStep`` computes, up to the rounding of float32. The error of the logits z of a row, that is the
-    gradient of its loss, is softmax(z) - target; the gradient of a layer's weight is its outputs' error, transposed, times
-    its inputs (Bishop 2006, Pattern Recognition and Machine Learning, sections 4.3.4 and 5.3).
+    It computes what ``NetworkStep`` computes on standardised rows, up to the rounding of float32. The error of the logits z of
+    a row, that is the gradient of its loss, is softmax(z) - target; the gradient of a layer's weight is its outputs' error,
+    transposed, times its inputs (Bishop 2006, Pattern Recognition and Machine Learning, sections 4.3.4 and 5.3).
 
     All parameters are in one vector, weights first, so the optimiser is a few operations on whole vectors, and weight
-    decay one on its first part. The network has no part in it until ``assign``.
+    decay one on its first part. The network has no part in it until ``assign``, which folds the standardisation into it.
 
     Attributes:
         network: The classifier that is trained.
@@ -41,10 +42,18 @@ class DenseStep:
         network: Gives the first parameters.
         schedule: Learning rate of every step, float32 (steps,).
         settings: Optimiser, momentum, weight decay and label smoothing.
+        standardisation: Of the features; None leaves them as they are.
     """
 
-    def __init__(self, network: Classifier, schedule: Floats, settings: TrainingSettings) -> None:
+    def __init__(
+        self,
+        network: Classifier,
+        schedule: Floats,
+        settings: TrainingSettings,
+        standardisation: Standardisation | None = None,
+    ) -> None:
         self.network = network
+        self._first_layer = FirstLayer(standardisation or unstandardised(network.width), noise_aware=network.noise_aware)
         self._schedule, self._settings = schedule, settings
         shapes = {name: parameter.shape for name, parameter in network.parameters_and_names()}
         shapes = dict(sorted(shapes.items(), key=lambda item: -len(item[1])))
@@ -54,8 +63,11 @@ class DenseStep:
         )
         self._number = 0
         self._parameters = _parts(self._values, shapes)
-        self._layers = _layers(self._parameters)
-        self._gradients = _layers(_parts(self._gradient, shapes))
+        self._names = [name.removesuffix(".weight") for name in shapes if name.endswith(".weight")]
+        self._layers, self._gradients = (
+            [(parts[f"{name}.weight"], parts[f"{name}.bias"]) for name in self._names]
+            for parts in (self._parameters, _parts(self._gradient, shapes))
+        )
         for name, parameter in network.parameters_and_names():
             self._parameters[name][:] = parameter.asnumpy()
 
@@ -73,14 +85,18 @@ class DenseStep:
         return self._forward(inputs)[-1]
 
     def parameters(self) -> Arrays:
-        """Return copies of the parameters under the network's names."""
+        """Return copies of the parameters under the network's names, as they are for standardised rows."""
         return {name: values.copy() for name, values in self._parameters.items()}
 
     def assign(self, parameters: Mapping[str, NDArray[Any]]) -> None:
-        """Set the parameters, here and in the network."""
+        """Set the parameters, here and, for rows that are not standardised, in the network."""
+        for name, values in self._parameters.items():
+            values[:] = parameters[name]
+        first = self._names[0]
+        weight, bias = self._first_layer.folded(*self._layers[0])
+        folded = self._parameters | {f"{first}.weight": weight, f"{first}.bias": bias}
         for name, parameter in self.network.parameters_and_names():
-            self._parameters[name][:] = parameters[name]
-            parameter.set_data(Tensor(parameters[name]))
+            parameter.set_data(Tensor(folded[name]))
 
     def state(self) -> Arrays:
         """Return copies of all that the next step depends on."""
@@ -94,10 +110,9 @@ class DenseStep:
 
     def _forward(self, inputs: Floats) -> list[Floats]:
         """Return the inputs of every layer and, last, the logits."""
-        outputs = [inputs]
-        for weight, bias in self._layers:
-            if len(outputs) > 1:
-                np.maximum(outputs[-1], 0, out=outputs[-1])
+        outputs = [inputs, self._first_layer.outputs(inputs, *self._layers[0])]
+        for weight, bias in self._layers[1:]:
+            np.maximum(outputs[-1], 0, out=outputs[-1])
             outputs.append(outputs[-1] @ weight.T)
             outputs[-1] += bias
         return outputs
@@ -106,9 +121,11 @@ class DenseStep:
         """Set the gradients from the inputs of every layer and the error of the logits."""
         for layer in reversed(range(len(given))):
             of_weight, of_bias = self._gradients[layer]
-            np.matmul(error.T, given[layer], out=of_weight)
             error.sum(axis=0, out=of_bias)
-            if layer:
+            if layer == 0:
+                self._first_layer.gradient(given[0], error, of_weight)
+            else:
+                np.matmul(error.T, given[layer], out=of_weight)
                 error = error @ self._layers[layer][0]
                 error *= given[layer] > 0
 
@@ -163,9 +180,3 @@ def _parts(vector: Floats, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, F
     """Return arrays of these shapes that share the memory of a vector, one behind the other."""
     ends = np.cumsum([math.prod(shape) for shape in shapes.values()])[:-1]
     return {name: part.reshape(shape) for (name, shape), part in zip(shapes.items(), np.split(vector, ends), strict=True)}
-
-
-def _layers(parts: Mapping[str, Floats]) -> list[tuple[Floats, Floats]]:
-    """Return weight and bias of each layer, in the order of the layers."""
-    names = [name.removesuffix(".weight") for name in parts if name.endswith(".weight")]
-    return [(parts[f"{name}.weight"], parts[f"{name}.bias"]) for name in names]

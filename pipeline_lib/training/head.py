@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Hashable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from pipeline_lib.progress import Progress, ignore_progress
 from pipeline_lib.settings.sections import TrainSettings
 from pipeline_lib.stages.kept import Kept
 from pipeline_lib.training.dense import DenseStep
+from pipeline_lib.training.inputs import standardisation_of
 from pipeline_lib.training.rows import FeatureTable, split_rows
 from pipeline_lib.training.trainer import Trainer, summary_of, write_trained
 
@@ -62,6 +64,7 @@ def train_head(
         classes=tuple(classes),
         in_features=features.width,
         hidden=settings.hidden,
+        noise_aware=features.noise_aware,
         temperature=trained.calibration.temperature,
         best_epoch=trained.training.best.epoch,
         parameters=trained.parameters,
@@ -82,12 +85,12 @@ def head_trainer(
     """Return what trains a classifier on features, to be used with ``one_thread``; see ``train_head`` and ``Trainer``."""
     rows = split_rows(features, classes, sources, views=settings.views, val_share=settings.val_share)
 
-    def build() -> Classifier:
-        return Classifier(features.width, len(classes), settings.hidden, seed=seed)
+    step = partial(DenseStep, standardisation=standardisation_of(features.take, rows.train, features.width))
 
-    return Trainer(
-        folder, features, classes, rows, settings, seed, build, DenseStep, dropout=settings.dropout, progress=progress
-    )
+    def build() -> Classifier:
+        return Classifier(features.width, len(classes), settings.hidden, noise_aware=features.noise_aware, seed=seed)
+
+    return Trainer(folder, features, classes, rows, settings, seed, build, step, dropout=settings.dropout, progress=progress)
 
 
 def one_thread() -> AbstractContextManager[Any]:

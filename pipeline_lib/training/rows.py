@@ -35,17 +35,22 @@ class FeatureTable(Protocol):
         labels: Class ids, (n,) int.
         views: Name of each row's view, (n,) str.
         width: Features a row.
+        noise_aware: Whether the level of noise is behind them.
     """
 
     images: NDArray[Any]
     labels: NDArray[Any]
     views: NDArray[Any]
     width: int
+    noise_aware: bool
 
     def __len__(self) -> int: ...
 
     def take(self, indices: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Return a fresh array (len(indices), width) of the features of these rows, in this order."""
+        """Return a fresh array (len(indices), width) of the features of these rows, in this order.
+
+        Rows have the level of noise as one more column where the table is noise-aware.
+        """
         ...
 
 
@@ -60,13 +65,13 @@ class Subset:
     def __init__(self, table: FeatureTable, rows: NDArray[np.int64]) -> None:
         self._table, self._rows = table, rows
         self.images, self.labels, self.views = (column[rows] for column in (table.images, table.labels, table.views))
-        self.width = table.width
+        self.width, self.noise_aware = table.width, table.noise_aware
 
     def __len__(self) -> int:
         return len(self._rows)
 
     def take(self, indices: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Return a fresh array (len(indices), width) of the features of these rows, in this order."""
+        """See ``FeatureTable``."""
         return self._table.take(self._rows[indices])
 
 

@@ -131,7 +131,7 @@ class Trainer:
             judging: Numbers of the rows that judge.
         """
         network, labels = self.build(), self.table.labels.astype(np.int32)
-        batches = Batches(self.table.take, rows, labels[rows], self.settings.batch, self.seed, self.dropout)
+        batches = Batches(self.table.take, rows, labels[rows], self.settings.batch, self.seed, self.dropout, self.table.width)
         plan = _plan(self.settings, batches.per_epoch, epochs)
         step = self.make_step(network, plan.schedule, self.settings)
         validation = watch = None

@@ -21,6 +21,7 @@ from pipeline_lib.models.files import CHECKPOINT, SPEC
 from pipeline_lib.models.parameters import assign, read_parameters, write_parameters
 from pipeline_lib.models.published import Published
 from pipeline_lib.models.spec import BackboneSpec, Convention
+from pipeline_lib.settings.sections import BackboneSettings
 from pipeline_lib.weights.keras import read_keras
 from pipeline_lib.weights.sources import LocalFile, RandomWeights, Source, fetch_weights, spec_beside
 from pipeline_lib.weights.torch import is_torch, read_torch
@@ -90,7 +91,14 @@ class _Origin(NamedTuple):
 
 
 def build_backbone(
-    folder: Path, architecture: Architecture, weights: Source, *, width: float, image_size: int, seed: int, cache: Path
+    folder: Path,
+    architecture: Architecture,
+    weights: Source,
+    settings: BackboneSettings,
+    *,
+    image_size: int,
+    seed: int,
+    cache: Path,
 ) -> dict[str, str | int | float | None]:
     """Write a backbone as ``backbone.ckpt`` and ``backbone.json`` into a folder; same inputs, same bytes.
 
@@ -98,7 +106,7 @@ def build_backbone(
         folder: Where to write; it exists.
         architecture: What is built.
         weights: What its parameters are set from.
-        width: Width multiplier; published weights are for 1.0.
+        settings: Its width (published weights are for 1.0), its depths, and whether it is noise-aware.
         image_size: Side of the square input in pixels, a multiple of 32.
         seed: Seed of the weights when they are random; of no influence otherwise.
         cache: Folder that keeps downloads.
@@ -111,19 +119,20 @@ def build_backbone(
         PipelineError: The weights can't be had, are damaged, or don't fit the network.
     """
     if isinstance(weights, RandomWeights):
-        network = new_backbone(architecture, architecture.convention, width, seed)
+        network = new_backbone(architecture, architecture.convention, settings.width, seed)
         origin = _Origin(weights.name, None, architecture.convention)
     else:
-        network, origin = _pretrained(architecture, weights, width, cache)
+        network, origin = _pretrained(architecture, weights, settings.width, cache)
     spec = BackboneSpec(
         architecture=architecture.name,
         source=origin.source,
         sha256=origin.sha256,
-        width=width,
+        width=settings.width,
         padding=origin.convention.padding,
         bn_eps=origin.convention.bn_eps,
+        depths=architecture.depths if settings.depths == "several" else (),
         parameters=sum(parameter.size for parameter in network.get_parameters()),
-        preprocessing=origin.convention.preprocessing(image_size),
+        preprocessing=origin.convention.preprocessing(image_size, noise_aware=settings.noise_aware),
     )
     write_parameters(network, folder / CHECKPOINT)
     (folder / SPEC).write_text(spec.model_dump_json(indent=2) + "\n", encoding="utf-8")

@@ -51,7 +51,7 @@ def compare_export(folder: Path, architecture: Architecture, pictures: Sequence[
         PipelineError: The features differ by more than ``TOLERANCE``.
     """
     network, spec = pooled_backbone(folder, architecture)
-    images = np.stack([spec.preprocessing.array(picture) for picture in pictures])
+    images = np.stack([spec.preprocessing.prepare(picture).array for picture in pictures])
     expected = Predictor(network, len(images)).outputs(images)
     difference = float(np.abs(Engine(folder, len(images))(images) - expected).max())
     if not difference <= TOLERANCE:

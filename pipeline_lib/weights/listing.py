@@ -15,7 +15,8 @@ from pipeline_lib.features.engine import Engine
 from pipeline_lib.models.architecture import Architecture
 from pipeline_lib.models.architectures import ENTRIES
 from pipeline_lib.models.backbone import new_backbone
-from pipeline_lib.settings.sections import FeaturesSettings, Settings
+from pipeline_lib.models.depths import PooledBackbone
+from pipeline_lib.settings.sections import BackboneSettings, FeaturesSettings, Settings
 from pipeline_lib.weights.convert import build_backbone
 from pipeline_lib.weights.export import export_onnx
 from pipeline_lib.weights.sources import RANDOM, RandomWeights
@@ -39,7 +40,7 @@ def list_backbones(*, measure: bool = False) -> list[dict[str, Any]]:
         architecture = entry.load()
         network = new_backbone(architecture, architecture.convention, width=1.0)
         parameters = sum(parameter.size for parameter in network.get_parameters())
-        known = {"parameters": parameters, "features": network.out_channels}
+        known = {"parameters": parameters, "features": PooledBackbone(network, architecture, architecture.depths).width}
         known |= {"images_per_second": round(images_per_second(architecture))} if measure else {}
         weights = [(each.name, each.licence, each.trained_on) for each in entry.weights] or [(RANDOM, "", "nothing")]
         rows += [
@@ -58,7 +59,7 @@ def images_per_second(architecture: Architecture) -> float:
     threads, size, batch = os.cpu_count() or 1, Settings().image_size, FeaturesSettings().batch
     with tempfile.TemporaryDirectory() as scratch, ThreadPoolExecutor(threads) as pool:
         folder = Path(scratch)
-        build_backbone(folder, architecture, RandomWeights(), width=1.0, image_size=size, seed=0, cache=folder)
+        build_backbone(folder, architecture, RandomWeights(), BackboneSettings(), image_size=size, seed=0, cache=folder)
         export_onnx(folder, architecture)
         engine, images = Engine(folder, batch), np.random.default_rng(0).normal(size=(batch, 3, size, size)).astype(np.float32)
 

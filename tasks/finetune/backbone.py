@@ -34,8 +34,6 @@ def backbone_stage(
     from pipeline_lib.weights.export import compare_export, export_onnx
 
     family = architecture.load()
-    summary = build_backbone(
-        folder, family, weights, width=backbone.width, image_size=image_size, seed=seed or 0, cache=Store().downloads
-    )
+    summary = build_backbone(folder, family, weights, backbone, image_size=image_size, seed=seed or 0, cache=Store().downloads)
     export_onnx(folder, family)
     return summary | compare_export(folder, family, sample_pictures(COMPARED))

@@ -35,7 +35,7 @@ from pipeline_lib.files.digest import file_sha256
 from pipeline_lib.images.read import read_image
 from pipeline_lib.models.architectures import find_architecture
 from pipeline_lib.progress import ignore_progress
-from pipeline_lib.settings.sections import AuditSettings
+from pipeline_lib.settings.sections import AuditSettings, BackboneSettings
 from pipeline_lib.stages.kept import Kept
 from pipeline_lib.weights.convert import build_backbone
 from pipeline_lib.weights.export import export_onnx
@@ -59,7 +59,9 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Engine:
     folder = tmp_path_factory.mktemp("backbone")
     entry = find_architecture("mobilenetv2")
     family, weights = entry.load(), choose_weights("pretrained", entry.weights)
-    build_backbone(folder, family, weights, width=1.0, image_size=224, seed=0, cache=tmp_path_factory.mktemp("downloads"))
+    build_backbone(
+        folder, family, weights, BackboneSettings(), image_size=224, seed=0, cache=tmp_path_factory.mktemp("downloads")
+    )
     export_onnx(folder, family)
     return engine(folder, 2)
 
@@ -80,7 +82,7 @@ def keys_of(dataset: Path) -> list[str]:
 def features_of(dataset: Path, network: Engine, keys: Iterable[str]) -> Features:
     def work(key: str) -> Any:
         prepared = np.empty((1, 3, network.preprocessing.size, network.preprocessing.size), np.float32)
-        network.preprocessing.array(read_image(dataset / key), out=prepared[0])
+        network.preprocessing.prepare(read_image(dataset / key), out=prepared[0])
         return network(prepared)[0]
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:

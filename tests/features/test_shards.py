@@ -16,7 +16,7 @@ from pipeline_lib.features import table as reading
 from pipeline_lib.features.engine import engine
 from pipeline_lib.features.shards import write_shard
 from pipeline_lib.features.table import FEATURES, SHARD_INDEX, FeatureSet, Row, read_index
-from pipeline_lib.images.prepare import Preprocessing
+from pipeline_lib.images.preprocessing import Preprocessing
 from pipeline_lib.models.mobilenetv2 import ARCHITECTURE
 from pipeline_lib.weights.export import export_onnx
 
@@ -106,7 +106,7 @@ def prepared(count: int) -> np.ndarray:
 def test_the_engine_pads_short_batches_and_keeps_images_apart(backbone: Path) -> None:
     runner = engine(backbone, 4)
     together = runner(prepared(3))
-    assert together.shape == (3, runner.width) == (3, 1280)
+    assert together.shape == (3, runner.width) == (3, 1280 + 192 + 336)  # the last maps, blocks 13 and 16 at width 0.35
     alone = np.concatenate([runner(image[None]) for image in prepared(3)])
     np.testing.assert_allclose(together, alone, rtol=1e-4, atol=1e-5)
     assert engine(backbone, 4) is runner

@@ -62,12 +62,12 @@ def test_a_rerun_reuses_everything_and_a_setting_reruns_what_depends_on_it(
 
     planned = garbage("status", "--json", "--dataset", tiny_dataset, train__label_smoothing=0.2)
     assert planned.statuses == {name: "stale" if name in STAGES[7:] else "reused" for name in STAGES}
-    assert planned.stage("train")["reason"] == "setting `train.label_smoothing` 0.1 -> 0.2"
+    assert planned.stage("train")["reason"] == "setting `train.label_smoothing` 0.0 -> 0.2"
     assert planned.stage("report")["reason"] == "follows from `train`"
 
     third = garbage.run(tiny_dataset, train__label_smoothing=0.2)
     assert computed(third) == STAGES[7:]
-    assert third.stage("train")["reason"] == "setting `train.label_smoothing` 0.1 -> 0.2"
+    assert third.stage("train")["reason"] == "setting `train.label_smoothing` 0.0 -> 0.2"
 
 
 def assert_report_times_every_stage(garbage: CommandLine, finished: Finished) -> None:

@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 from PIL import Image
 from pydantic import ValidationError
 
-from pipeline_lib.images.prepare import Preprocessing, fit
+from pipeline_lib.images.prepare import fit
+from pipeline_lib.images.preprocessing import Preprocessing
 from pipeline_lib.models.efficientnet_lite0 import LITE
 from pipeline_lib.models.mobilenetv2 import KERAS, MINDCV
 
@@ -47,23 +48,24 @@ def test_a_strip_costs_no_more_than_its_square():
 
 def test_keras_input_runs_from_minus_one_to_one():
     image = Image.fromarray(np.array([[[0, 255, 51]]], np.uint8))
-    array = KERAS.preprocessing(1).array(image)
+    array = KERAS.preprocessing(1).prepare(image).array
     np.testing.assert_allclose(array.ravel(), [-1, 1, -0.6], rtol=1e-6)
 
 
 def test_input_of_the_lite_networks_is_centred_on_127():
     image = Image.fromarray(np.array([[[127, 255, 63]]], np.uint8))
-    np.testing.assert_array_equal(LITE.preprocessing(1).array(image).ravel(), [0, 1, -0.5])
+    np.testing.assert_array_equal(LITE.preprocessing(1).prepare(image).array.ravel(), [0, 1, -0.5])
 
 
 def test_mindcv_input_is_standardised_by_imagenet():
     image = photo(8, 8)
     expected = (np.asarray(image) / 255 - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
-    np.testing.assert_allclose(MINDCV.preprocessing(8).array(image), expected.transpose(2, 0, 1), rtol=1e-5, atol=1e-6)
+    array = MINDCV.preprocessing(8).prepare(image).array
+    np.testing.assert_allclose(array, expected.transpose(2, 0, 1), rtol=1e-5, atol=1e-6)
 
 
 def test_array_is_what_a_network_takes():
-    array = KERAS.preprocessing(32).array(photo(50, 40))
+    array = KERAS.preprocessing(32).prepare(photo(50, 40)).array
     assert array.dtype == np.float32
     assert array.shape == (3, 32, 32)
     assert array.flags.c_contiguous
@@ -71,15 +73,15 @@ def test_array_is_what_a_network_takes():
 
 def test_bgr_turns_the_channels_round_before_scaling():
     values = {"size": 4, "mean": (1.0, 2.0, 3.0), "std": (10.0, 20.0, 30.0)}
-    bgr = Preprocessing(**values, channels="BGR").array(photo(4, 4))
+    bgr = Preprocessing(**values, channels="BGR").prepare(photo(4, 4)).array
     swapped = Image.fromarray(np.asarray(photo(4, 4))[:, :, ::-1].copy())
-    np.testing.assert_array_equal(bgr, Preprocessing(**values).array(swapped))
+    np.testing.assert_array_equal(bgr, Preprocessing(**values).prepare(swapped).array)
 
 
 @pytest.mark.parametrize("mode", ["L", "RGBA", "CMYK", "P"])
 def test_an_image_that_is_not_rgb_is_a_defect_of_the_caller(mode: str):
     with pytest.raises(ValueError, match=mode):
-        KERAS.preprocessing(8).array(Image.new(mode, (8, 8)))
+        KERAS.preprocessing(8).prepare(Image.new(mode, (8, 8)))
 
 
 @settings(deadline=None)

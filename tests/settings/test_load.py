@@ -58,7 +58,7 @@ def test_the_preset_without_a_name_is_the_defaults_of_every_flow() -> None:
         ("train.epochs=0", "train.epochs=0 is not allowed: a whole number of at least 1 and at most 10,000"),
         ("train.epochs=ten", "train.epochs=ten is not allowed: a whole number of at least 1 and at most 10,000"),
         ("train.optimizer=sgd", "train.optimizer=sgd is not allowed: choose momentum or adam"),
-        ("train.warmup_epochs=200", "train: warmup_epochs 200 must be below epochs 100"),
+        ("train.warmup_epochs=200", "train: warmup_epochs 200 must be below epochs 20"),
         ("train.epochs=[", "--set train.epochs=[: the value is not YAML"),
         ("=5", "--set =5: write NAME=VALUE, for example --set train.epochs=50"),
         ("train.epochs=!!int x", "--set train.epochs=!!int x: the value is not YAML"),
@@ -159,7 +159,7 @@ def test_every_setting_has_a_description_and_a_default_that_is_allowed(model: ty
 def test_each_flow_has_its_own_settings_and_defaults() -> None:
     settings = load_settings(None, ["network.form=classic", "train.epochs=3"], LenetSettings)
     assert (settings.network.form, settings.train.epochs, settings.train.batch) == ("classic", 3, 32)
-    assert Settings().train.batch == 64
+    assert Settings().train.batch == 128
     with pytest.raises(PipelineError, match=r"There is no setting network\.form"):
         load_settings(None, ["network.form=classic"])
     with pytest.raises(PipelineError, match=r"train\.patience=0 is not allowed: a whole number of at least 1"):

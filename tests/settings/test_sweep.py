@@ -86,11 +86,11 @@ def test_a_sweep_of_the_package_can_be_used_by_its_name(name: str) -> None:
             "line 4: b: train.epochs=0 is not allowed: a whole number of at least 1 and at most 10,000",
         ),
         (
-            "base:\n  train.epochs: 3\ngrid: {train.batch: [8, 9]}",
-            "line 2: trial 1: train: warmup_epochs 5 must be below epochs 3",
+            "base:\n  train.epochs: 2\ngrid: {train.batch: [8, 9]}",
+            "line 2: trial 1: train: warmup_epochs 2 must be below epochs 2",
         ),
         ("grid: {train.batch: [8, 8]}", "line 1: the trials trial 1 and trial 2 have the same settings"),
-        ("trials: {a: {train.batch: 64}, b: {}}", "line 1: the trials a and b have the same settings"),
+        ("trials: {a: {train.batch: 128}, b: {}}", "line 1: the trials a and b have the same settings"),
         ("trials: {A: {}, b: {}}", "line 1: A cannot name a trial; use at most 40 small letters, digits, spaces, - and _"),
         (
             "trials: {a: {}, rate 0.1: {train.lr_max: 0.1}}",

@@ -69,7 +69,7 @@ def test_the_first_run_says_so(store: Store) -> None:
 @pytest.mark.parametrize(
     ("before", "after", "reason"),
     [
-        ({"train": TrainSettings()}, {"train": TrainSettings(epochs=50)}, "setting `train.epochs` 100 -> 50"),
+        ({"train": TrainSettings()}, {"train": TrainSettings(epochs=50)}, "setting `train.epochs` 20 -> 50"),
         ({"seed": 1}, {"seed": 2}, "setting `seed` 1 -> 2"),
         ({"source": External("x", "a")}, {"source": External("x", "b")}, "input `source` changed"),
         (

@@ -19,7 +19,17 @@ from pipeline_lib.settings.sections import TrainSettings
 CLASSES = ("ant", "bee", "cat")
 WIDTH = 12
 SETTINGS = TrainSettings(
-    epochs=12, warmup_epochs=2, batch=4, lr_max=0.02, val_share=0.1, patience=6, checkpoint_every=2, keep_checkpoints=3
+    epochs=12,
+    warmup_epochs=2,
+    batch=4,
+    lr_max=0.02,
+    weight_decay=1e-4,
+    label_smoothing=0.1,
+    dropout=0.2,
+    val_share=0.1,
+    patience=6,
+    checkpoint_every=2,
+    keep_checkpoints=3,
 )
 
 
@@ -38,6 +48,7 @@ class MemoryTable:
         noise = spread * random.normal(size=(len(self.labels), WIDTH))
         self.features: NDArray[np.float32] = (centres[self.labels] + noise).astype(np.float32)
         self.width = WIDTH
+        self.noise_aware = False
 
     def __len__(self) -> int:
         return len(self.labels)

@@ -25,7 +25,7 @@ class Table(MemoryTable):
         self.images = np.array([*keys, *reversed(keys)])
         self.labels = np.array([class_of[key] for key in self.images.tolist()])
         self.views = np.repeat(["clean", "aug1"], len(keys))
-        self.width = 0
+        self.width, self.noise_aware = 0, False
 
 
 @st.composite

@@ -166,10 +166,10 @@ def test_a_model_predicts_as_the_network_computes(trained: Path) -> None:
     images = [Image.fromarray(pixels).convert("RGB") for pixels in TEST.images[:4]]
     logits = logits_of_table(network, PixelTable(TEST, spec.preprocessing))[:4] / spec.temperature
     expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    np.testing.assert_allclose(model.probabilities(images), expected, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(model.answers(images).probabilities, expected, rtol=1e-4, atol=1e-6)
     large = [image.resize((84, 84), Image.Resampling.NEAREST) for image in images]
-    assert model.probabilities(large).argmax(axis=1).tolist() == expected.argmax(axis=1).tolist()
-    assert model.probabilities([]).shape == (0, 3)
+    assert model.answers(large).probabilities.argmax(axis=1).tolist() == expected.argmax(axis=1).tolist()
+    assert model.answers(images).noise == [None] * 4
 
 
 @pytest.mark.parametrize(

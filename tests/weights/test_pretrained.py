@@ -64,6 +64,7 @@ def own_checkpoint(folder: Path) -> Path:
         width=WIDTH,
         padding="pytorch",
         bn_eps=1e-5,
+        depths=(),
         parameters=1,
         preprocessing=MINDCV.preprocessing(96),
     )
