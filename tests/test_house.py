@@ -237,7 +237,7 @@ REACHED: dict[str, tuple[dict[str, str], str]] = {
     ),
     "sweep.leaderboard": (
         {
-            "": "__init__ errors",
+            "": "__init__",
             "evaluation": "comparison leaderboard out_of_fold predictions",
             "files": "table",
             "views": "view",
