@@ -51,7 +51,7 @@ def build_dataset(
 
     Args:
         folder: Where the result goes. ``folder/.unpacked`` is used on the way and removed.
-        source: What to bring, as `sources.resolve` found it.
+        source: What to read, as `sources.resolve` found it.
         data: Limits, and the share that becomes test when the dataset has no test split.
         downloads: Folder in which remote archives are kept for the next time.
         decisions: What people decided about the labels.
@@ -65,7 +65,7 @@ def build_dataset(
         where there are none).
 
     Raises:
-        PipelineError: The bytes cannot be had, are no dataset, changed meanwhile, too many images are broken, or a decision
+        PipelineError: The bytes cannot be read, are no dataset, changed meanwhile, too many images are broken, or a decision
             cannot be carried out.
     """
     unpacked = folder / _UNPACKED
