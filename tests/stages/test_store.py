@@ -19,6 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support import PROJECT, mounted
 
+from pipeline_lib.data.sources import resolve
 from pipeline_lib.errors import PipelineError, writing_into
 from pipeline_lib.settings.sections import ShardSettings, TrainSettings
 from pipeline_lib.stages.key import Plan, differences, plan
@@ -90,6 +91,17 @@ def test_the_first_run_says_so(store: Store) -> None:
 def test_a_miss_names_what_changed(store: Store, before: dict, after: dict, reason: str) -> None:
     build(store, planned(**before))
     assert store.find(planned(**after)) == (None, reason)
+
+
+def test_an_input_counts_by_the_code_that_reads_it_and_by_no_other_kinds(tmp_path: Path) -> None:
+    (tmp_path / "photos" / "train" / "Cans").mkdir(parents=True)
+    (tmp_path / "photos" / "train" / "Paper").mkdir()
+    for name in ("Cans", "Paper"):
+        (tmp_path / "photos" / "train" / name / "1.png").touch()
+    source = resolve(str(tmp_path / "photos"), downloads=tmp_path)
+    added = planned(source=source).parts["code"].keys() - planned().parts["code"].keys()
+    assert {Path(file).stem for file in added if "/kinds/" in file} == {"folder"}
+    assert planned(source=source).parts["inputs"].keys() == {"source"}
 
 
 def test_an_input_counts_by_content_and_not_by_place(tmp_path: Path) -> None:
