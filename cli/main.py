@@ -169,7 +169,7 @@ def label(photographs: tuple[str, ...], label: str, dataset: str, artifacts: Pat
     """
     use_artifacts(artifacts)
     with explained(Console(stderr=True)):
-        from pipeline_lib.data.decisions import labels_file
+        from pipeline_lib.data.labels_file import labels_file
         from pipeline_lib.data.sources import place_of
         from pipeline_lib.labels.record import check_label, digest_of, record
         from pipeline_lib.stages.store import Store

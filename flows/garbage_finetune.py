@@ -12,7 +12,8 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.garbage_split import backbone_of, parts, sources_of
 from pipeline_lib.data.corrections import CORRECTIONS, DECIDED, FOLDER
-from pipeline_lib.data.sources import Source, resolve
+from pipeline_lib.data.source import Source
+from pipeline_lib.data.sources import resolve
 from pipeline_lib.settings.sections import DataSettings, PhotographSettings, Settings, TestViewSettings, TrainViewSettings
 from pipeline_lib.stages.latest import conclude
 from pipeline_lib.stages.result import Ref

@@ -10,7 +10,8 @@ from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.garbage_finetune import Prepared, compute_features, cross_validate, draw_views, train
-from pipeline_lib.data.sources import Source, resolve
+from pipeline_lib.data.source import Source
+from pipeline_lib.data.sources import resolve
 from pipeline_lib.settings.load import changed_settings
 from pipeline_lib.settings.sections import CrossValidateSettings, EvaluateSettings, Settings, SweepSettings, TrainSettings
 from pipeline_lib.settings.sweep import Sweep, Trial, read_sweep

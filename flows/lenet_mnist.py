@@ -6,8 +6,8 @@ from typing import Any
 
 from prefect import flow
 
-from pipeline_lib.data.sources import Source
-from pipeline_lib.mnist.dataset import WHAT, resolve
+from pipeline_lib.mnist.source import ArraySource
+from pipeline_lib.mnist.sources import resolve
 from pipeline_lib.settings.sections import LenetSettings
 from pipeline_lib.stages.latest import conclude
 from pipeline_lib.stages.run import Run, running
@@ -34,21 +34,15 @@ def lenet_mnist(dataset: str | None = None, settings: LenetSettings = LenetSetti
         See ``conclude``.
     """
 
-    def find(run: Run) -> Source:
+    def find(run: Run) -> ArraySource:
         return find_source(resolve, dataset, run, fetch=not run.planning)
 
     with running(lenet_mnist.name, find, settings.stage_minutes) as (run, source):
-        data = dataset_stage(source=source, **_of_images(source, settings))
+        read = {"data": settings.data, "decisions": source.decisions}
+        data = dataset_stage(source=source, **{name: read[name] for name in source.needs})
         model = train_stage(dataset=data, network=settings.network, train=settings.train, seed=settings.seed)
         scores = evaluate_stage(dataset=data, model=model, evaluate=settings.evaluate, seed=settings.seed)
         looks = count_look(run, data.part("test"), scores, settings)
-        report = report_stage(**run.shown, name=source.name, kind=source.kind, looks=looks)
+        report = report_stage(**run.shown, name=source.title, looks=looks)
         kept = {"model": model, "evaluation": scores, "report": report}
-        return conclude(run, top1, scores, data=WHAT[source.kind], looks=looked_at(looks), **kept)
-
-
-def _of_images(source: Source, settings: LenetSettings) -> dict[str, Any]:
-    """Return what image folders depend on: limits, and decisions on labels. Numbers as files have neither."""
-    if source.kind in ("mnist", "idx"):
-        return {}
-    return {"data": settings.data, **({} if source.kind == "digits" else {"decisions": source.decisions})}
+        return conclude(run, top1, scores, data=source.what, looks=looked_at(looks), **kept)

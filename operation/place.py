@@ -15,7 +15,7 @@ def place() -> dict[str, str]:
     """Return what ``prefect.yaml`` fills in, and mark the artifacts root with its id.
 
     ``home`` is the project's folder on the workers (``GARBAGE_HOME``, else this one); ``artifacts`` the artifacts root
-    (``GARBAGE_ARTIFACTS``, else ``artifacts`` in ``home``); ``root_id`` what tells that root from others.
+    (``GARBAGE_ARTIFACTS``, else ``artifacts`` in ``home``); ``root_id`` what distinguishes that root from others.
     """
     home = Path(os.environ.get(HOME) or Path(__file__).parent.parent).absolute()
     root = Store(None if os.environ.get("GARBAGE_ARTIFACTS") else home / "artifacts").root

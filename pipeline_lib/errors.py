@@ -72,8 +72,8 @@ def in_words(error: BaseException) -> str:
         where = f": {error.filename}" if error.filename else ""
         advice = f" - {advice_on(error)}" if advice_on(error) else ""
         return _words_shortened(f"{error.strerror}{where}{advice}")
-    told = " ".join(str(error).split()) or "no message"
-    return f"{type(error).__name__}: {told} - the log has the traceback; finished stages are kept"
+    message = " ".join(str(error).split()) or "no message"
+    return f"{type(error).__name__}: {message} - the log has the traceback; finished stages are kept"
 
 
 def advice_on(error: OSError) -> str:

@@ -48,16 +48,16 @@ ROOMS = (
 REACHED: dict[str, tuple[dict[str, str], str]] = {
     "finetune.dataset": (
         {
-            "": "__init__ errors",
-            "data": "corrections dataset decisions embedded imagefolder layout sources usable",
-            "files": "archive archive_names clutter digest table",
+            "": "__init__",
+            "data": "corrections dataset decisions imagefolder layout usable",
+            "files": "clutter digest table",
             "images": "read",
         },
         "numpy pillow pillow_heif",
     ),
     "finetune.audit": (
         {
-            "": "__init__ errors",
+            "": "__init__",
             "audit": "audit findings similarity",
             "files": "table",
             "images": "read",
@@ -66,7 +66,7 @@ REACHED: dict[str, tuple[dict[str, str], str]] = {
     ),
     "finetune.backbone": (
         {
-            "": "__init__ errors",
+            "": "__init__",
             "data": "embedded",
             "features": "engine",
             "files": "description digest",
@@ -117,7 +117,7 @@ REACHED: dict[str, tuple[dict[str, str], str]] = {
     ),
     "finetune.split": (
         {
-            "": "__init__ errors",
+            "": "__init__",
             "audit": "findings",
             "data": "by_source corrections layout split",
             "files": "table",
@@ -126,7 +126,7 @@ REACHED: dict[str, tuple[dict[str, str], str]] = {
     ),
     "finetune.train": (
         {
-            "": "__init__ errors",
+            "": "__init__",
             "audit": "findings",
             "evaluation": "calibration reliability",
             "features": "table",
@@ -140,7 +140,7 @@ REACHED: dict[str, tuple[dict[str, str], str]] = {
     ),
     "finetune.cross_validate": (
         {
-            "": "__init__ errors",
+            "": "__init__",
             "audit": "findings",
             "data": "classes corrections",
             "evaluation": (
@@ -157,7 +157,7 @@ REACHED: dict[str, tuple[dict[str, str], str]] = {
     ),
     "finetune.evaluate": (
         {
-            "": "__init__ errors",
+            "": "__init__",
             "audit": "findings",
             "data": "classes corrections",
             "evaluation": "evaluate metrics predictions projection reliability robustness scores selection tables",
@@ -171,7 +171,7 @@ REACHED: dict[str, tuple[dict[str, str], str]] = {
     ),
     "finetune.labels": (
         {
-            "": "__init__ errors",
+            "": "__init__",
             "audit": "neighbours",
             "data": "corrections",
             "evaluation": "out_of_fold predictions reliability",
@@ -194,17 +194,16 @@ REACHED: dict[str, tuple[dict[str, str], str]] = {
     ),
     "lenet.dataset": (
         {
-            "": "__init__ errors",
-            "data": "corrections dataset decisions embedded imagefolder layout sources usable",
-            "files": "archive archive_names clutter description digest table",
-            "images": "prepare read",
-            "mnist": "arrays dataset idx source",
+            "": "__init__",
+            "data": "decisions",
+            "files": "table",
+            "mnist": "arrays dataset",
         },
-        "numpy pillow pillow_heif scikit-learn",
+        "numpy",
     ),
     "lenet.train": (
         {
-            "": "__init__ errors",
+            "": "__init__",
             "evaluation": "calibration reliability",
             "files": "description table",
             "images": "prepare",
@@ -217,7 +216,7 @@ REACHED: dict[str, tuple[dict[str, str], str]] = {
     ),
     "lenet.evaluate": (
         {
-            "": "__init__ errors",
+            "": "__init__",
             "evaluation": "evaluate examples metrics predictions projection reliability robustness scores selection tables",
             "files": "description table",
             "images": "prepare thumbnail",
@@ -238,7 +237,7 @@ REACHED: dict[str, tuple[dict[str, str], str]] = {
     ),
     "sweep.leaderboard": (
         {
-            "": "__init__ errors",
+            "": "__init__",
             "evaluation": "comparison leaderboard out_of_fold predictions",
             "files": "table",
             "views": "view",
@@ -254,6 +253,41 @@ REACHED: dict[str, tuple[dict[str, str], str]] = {
         },
         "jinja2 markupsafe",
     ),
+}
+
+DATASET = {
+    "": "__init__",
+    "data": "corrections dataset decisions imagefolder layout usable",
+    "files": "clutter digest table",
+    "images": "read",
+}
+ARCHIVE = DATASET | {
+    "data": "corrections dataset decisions embedded imagefolder layout usable",
+    "files": "archive archive_names clutter digest table",
+}
+IDX = {"": "__init__", "data": "decisions", "files": "digest table"}
+# Kind of source -> what the key of the stage ``dataset`` reaches with it.
+READ: dict[str, dict[str, str]] = {
+    "data.folder": DATASET | {"data/kinds": "folder"},
+    "data.archive": ARCHIVE | {"data/kinds": "archive"},
+    "data.remote": ARCHIVE | {"data/kinds": "archive remote"},
+    "mnist.mnist": IDX | {"mnist": "arrays dataset idx numbered official", "mnist/kinds": "idx mnist"},
+    "mnist.idx": IDX | {"mnist": "arrays dataset idx numbered official", "mnist/kinds": "idx"},
+    "mnist.digits": {
+        "": "__init__",
+        "data": "decisions imagefolder",
+        "files": "clutter table",
+        "mnist": "arrays dataset numbered",
+        "mnist/kinds": "digits",
+    },
+    # The source of photographs has a reader of its own, which the key covers too.
+    "mnist.images": DATASET
+    | {
+        "files": "clutter description digest table",
+        "images": "prepare read",
+        "mnist": "arrays dataset",
+        "mnist/kinds": "images",
+    },
 }
 
 
@@ -319,6 +353,13 @@ def test_a_stages_key_reaches_what_the_table_says(stage: str) -> None:
     assert " ".join(reached.libraries) == REACHED[stage][1]
 
 
+@pytest.mark.parametrize("kind", READ)
+def test_a_kind_of_source_reaches_its_own_module_and_no_other_kinds(kind: str) -> None:
+    room, _, name = kind.partition(".")
+    stage = reach("tasks.finetune.dataset" if room == "data" else "tasks.lenet.dataset")
+    assert rooms_of(stage.files | reach(f"pipeline_lib.{room}.kinds.{name}").files) == READ[kind]
+
+
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
 def test_an_architecture_reaches_its_own_module_and_no_other_ones(entry: Entry) -> None:
     own = entry.code.module.rpartition(".")[2]
@@ -330,6 +371,8 @@ def test_an_architecture_reaches_its_own_module_and_no_other_ones(entry: Entry) 
     }
 
 
-def test_the_table_has_every_stage() -> None:
+def test_the_tables_have_every_stage_and_kind() -> None:
     files = [file for file in (PROJECT / "tasks").glob("*/[!_]*.py") if file.parent.name != "contract"]
     assert {f"{file.parent.name}.{file.stem}" for file in files} == set(REACHED)
+    kinds = (PROJECT / "pipeline_lib").glob("*/kinds/[!_]*.py")
+    assert {f"{file.parent.parent.name}.{file.stem}" for file in kinds} == set(READ)

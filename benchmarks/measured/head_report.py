@@ -27,7 +27,8 @@ def main() -> None:
     mindspore.set_context(mode=mindspore.GRAPH_MODE)
     files = sorted(work.maps.glob("feature_*.npy"))
     test = work.features("test")
-    head = Head(test.width, len(work.classes), has_dropout=True)
+    channels = np.load(files[0], mmap_mode="r").shape[1]
+    head = Head(channels, len(work.classes), has_dropout=True)
     schedule = warmup_cosine(
         epochs=options.epochs,
         steps_per_epoch=len(files),
@@ -46,7 +47,8 @@ def main() -> None:
             float(step(*batch_of(file)).asnumpy())  # the report prints the mean loss of an epoch
     seconds = time.perf_counter() - started
     head.set_train(False)
-    logits = head(Tensor(test.take(np.arange(len(test)))[:, :, None, None])).asnumpy()
+    pooled = np.ascontiguousarray(test.take(np.arange(len(test)))[:, :channels])  # those of the last maps come first
+    logits = head(Tensor(pooled[:, :, None, None])).asnumpy()
     accuracy = float((logits.argmax(axis=1) == test.labels).mean())
     print(json.dumps({"seconds": seconds, "accuracy": accuracy, "ms_per_epoch": 1000 * seconds / options.epochs}))
 

@@ -6,33 +6,25 @@ import itertools
 import logging
 import os
 import shutil
-import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pipeline_lib.data.decisions import LABELS, Decisions
-from pipeline_lib.data.embedded import SAMPLE
 from pipeline_lib.data.imagefolder import ImageFolder, scan, set_test_aside
 from pipeline_lib.data.layout import COLUMNS, IMAGES, SET_ASIDE, printable, unique_names
-from pipeline_lib.data.sources import Source, folder_fingerprint, remote_fingerprint
+from pipeline_lib.data.source import Reader, Source
 from pipeline_lib.data.usable import Image, Splits, arranged, counted, images_of, marked, write_decided
 from pipeline_lib.errors import PipelineError
-from pipeline_lib.files import fetch
-from pipeline_lib.files.archive import extract_zip
-from pipeline_lib.files.digest import file_sha256
 from pipeline_lib.files.table import write_table
 from pipeline_lib.images.read import ImageFacts, ImageProblem, decode_image
 from pipeline_lib.progress import Progress, ignore_progress
 from pipeline_lib.settings.sections import DataSettings
 
-"""Called with the number of images decoded so far and of all images."""
-
 SHOWN = 20
 """Number of images set aside that the summary names; `SET_ASIDE` names all."""
 
-_MB = 1_000_000
 _UNPACKED = ".unpacked"
 
 _log = logging.getLogger(__name__)
@@ -59,7 +51,7 @@ def build_dataset(
 
     Args:
         folder: Where the result goes. ``folder/.unpacked`` is used on the way and removed.
-        source: What to bring, as `sources.resolve` found it.
+        source: What to read, as `sources.resolve` found it.
         data: Limits, and the share that becomes test when the dataset has no test split.
         downloads: Folder in which remote archives are kept for the next time.
         decisions: What people decided about the labels.
@@ -73,37 +65,28 @@ def build_dataset(
         where there are none).
 
     Raises:
-        PipelineError: The bytes cannot be had, are no dataset, changed meanwhile, too many images are broken, or a decision
+        PipelineError: The bytes cannot be read, are no dataset, changed meanwhile, too many images are broken, or a decision
             cannot be carried out.
     """
     unpacked = folder / _UNPACKED
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        archive = _archive(source, downloads, data, progress)
-        encoding = ""
-        if archive:
-            encoding = _extract(archive, unpacked, data)
-        found = scan(Path(source.location) if source.kind == "folder" else unpacked, label=source.location or source.name)
-        decisions.check(found.train)
-        usable, set_aside = _look_at_all(found, data, progress)
-        delivered = marked(usable if found.test is not None else _with_test(usable["train"], data.test_share), decisions)
-        splits, labels = arranged(delivered), counted(delivered, decisions)
-        size = _lay_out(folder, found, splits, move=source.kind != "folder")
-        _check_unchanged(source)
+        reader: Reader = source.readers[0].load()
+        with reader(source, unpacked, data, downloads, progress) as opened:
+            found = scan(opened.root, label=source.location)
+            decisions.check(found.train)
+            usable, set_aside = _look_at_all(found, data, progress)
+            delivered = marked(usable if found.test is not None else _with_test(usable["train"], data.test_share), decisions)
+            splits, labels = arranged(delivered), counted(delivered, decisions)
+            size = _lay_out(folder, found, splits, move=opened.temporary)
     finally:
         shutil.rmtree(unpacked, ignore_errors=True)
-    removed = [
-        (_relative(image.path, found.root), f"removed by {LABELS}")
-        for split, _, image in images_of(delivered)
-        if split == "train" and image.label is None
-    ]
-    write_table(folder / SET_ASIDE, ("path", "reason"), [*set_aside, *removed])
+    write_table(folder / SET_ASIDE, ("path", "reason"), [*set_aside, *_removed(delivered, found)])
     _mention_unmatched(decisions, labels["without_image"])
-    digest = file_sha256(archive) if archive else None
     return {
         "name": source.name,
         "kind": source.kind,
-        "synthetic": digest == file_sha256(SAMPLE),
+        "synthetic": opened.synthetic,
         "classes": sorted(found.train),
         "counts": {split: {name: len(images) for name, images in classes.items()} for split, classes in splits.items()},
         "set_aside": {
@@ -112,31 +95,10 @@ def build_dataset(
         },
         "labels": labels,
         "test_split": "set aside" if found.test is None else "given",
-        "archive_sha256": digest,
+        "archive_sha256": opened.archive_sha256,
         "bytes": size,
-        "names_read_as": encoding,
+        "names_read_as": opened.names_read_as,
     }
-
-
-def _archive(source: Source, downloads: Path, data: DataSettings, progress: Progress) -> Path | None:
-    """Return the archive that holds the dataset, downloaded if need be; None if the dataset is not an archive."""
-    if source.kind == "archive":
-        return Path(source.location)
-    if source.kind != "remote":
-        return None
-    archive = downloads / f"{source.name}.zip"
-    known = fetch.validators_of(archive)
-    if known is None or remote_fingerprint(known) != source.fingerprint:
-        fetch.download(source.location, archive, max_bytes=data.max_download_mb * _MB, progress=progress)
-    if not zipfile.is_zipfile(archive):
-        archive.unlink()
-        raise PipelineError(f"{source.location} sends no zip archive (perhaps a login page); open it in a browser to see.")
-    return archive
-
-
-def _extract(archive: Path, folder: Path, data: DataSettings) -> str:
-    max_bytes, max_ratio = data.max_unpacked_mb * _MB, data.max_compression
-    return extract_zip(archive, folder, max_files=data.max_files, max_bytes=max_bytes, max_ratio=max_ratio)
 
 
 def _look_at_all(found: ImageFolder, data: DataSettings, progress: Progress) -> tuple[Splits, list[tuple[str, str]]]:
@@ -233,14 +195,3 @@ def _mention_unmatched(decisions: Decisions, count: int) -> None:
         _log.warning(
             "%d of the %d decisions of %s are about no usable image of the dataset", count, len(decisions.rows), decisions.file
         )
-
-
-def _check_unchanged(source: Source) -> None:
-    """A result must not be kept under the fingerprint of other content."""
-    fingerprint = source.fingerprint
-    if source.kind == "folder":
-        fingerprint = folder_fingerprint(scan(Path(source.location)))
-    elif source.kind == "archive":
-        fingerprint = file_sha256(Path(source.location))
-    if fingerprint != source.fingerprint:
-        raise PipelineError(f"{source.location} changed while it was read; run again once nothing writes to it.")

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from pipeline_lib.data.corrections import DECIDED
-from pipeline_lib.data.decisions import COLUMNS, KEEP, LABELS
+from pipeline_lib.data.decisions import KEEP, LABELS
+from pipeline_lib.data.labels_file import COLUMNS
 from pipeline_lib.errors import PipelineError, writing_into
 from pipeline_lib.files.links import link_or_copy
 from pipeline_lib.files.table import read_table, write_table

@@ -189,8 +189,8 @@ def _check_names(names: list[str], label: str) -> None:
 def _check_classes(train: Classes, test: Classes | None, label: str) -> None:
     if test is not None and train.keys() != test.keys():
         sides = (("train", train.keys() - test.keys()), ("test", test.keys() - train.keys()))
-        told = "; ".join(f"only in {split}: {', '.join(sorted(names))}" for split, names in sides if names)
-        raise PipelineError(f"Train and test of {label} have different classes ({told}); both need the same folders.")
+        differences = "; ".join(f"only in {split}: {', '.join(sorted(names))}" for split, names in sides if names)
+        raise PipelineError(f"Train and test of {label} have different classes ({differences}); both need the same folders.")
     if len(train) < 2:
         only = ", ".join(train) or "none"
         raise PipelineError(f"{label} needs at least two classes, but train/ has one or none ({only}).")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,7 +68,6 @@ class Figure(NamedTuple):
         key: Its name in ``metrics.json``; a share has ``<key>_low`` and ``<key>_high`` too.
         title: What its column is called; may name a value at the top of ``metrics.json``.
         table: Which table it is in, among figures next to it in `FIGURES`.
-        better: Whether a higher or a lower one is better; empty for a mere count.
         of: Computes it from the rows: (n,) hits of a share, a number, or None where it has no meaning. None for what
             `scores` and `calibration` compute anyway.
         text: How a number is written; shares are written in percent with their interval.
@@ -79,7 +78,6 @@ class Figure(NamedTuple):
     key: str
     title: str
     table: str
-    better: Literal["higher", "lower", ""]
     of: Callable[[Judged], NDArray[np.bool_] | float | None] | None = None
     text: str = "{:,.0f}"
     beside: str = ""
@@ -92,17 +90,17 @@ _WORTH = (
     "independent images: the column on the right, from which the intervals are computed."
 )
 FIGURES = (
-    Figure("top1", "top-1", _SCORES, "higher", lambda rows: rows.ranks == 1, note="With {confidence:.0%} Wilson intervals."),
-    Figure("top5", "top-{top_k}", _SCORES, "higher", lambda rows: rows.ranks <= TOP_K),
-    Figure("bin_accuracy", "right bin", _SCORES, "higher", lambda rows: rows.in_the_right_bin),
-    Figure("macro_f1", "macro F1", _FURTHER, "higher", lambda rows: metrics.macro_f1(*_labels(rows)), "{:.3f}"),
-    Figure("loss", "loss", _FURTHER, "lower", lambda rows: cross_entropy(*_outputs(rows)), "{:.3f}"),
-    Figure("images", "images", _FURTHER, ""),
-    Figure("n", "rows", _FURTHER, "", beside="images"),
-    Figure("n_effective", "worth", _FURTHER, "", beside="images", note=_WORTH),
-    Figure("ece", "error", _ECE, "lower", text="{:.1%}"),
-    Figure("ece_before", "unscaled", _ECE, "lower", text="{:.1%}", beside="ece"),
-    Figure("ece_of_chance", "by chance", _ECE, "", text="{:.1%}"),
+    Figure("top1", "top-1", _SCORES, lambda rows: rows.ranks == 1, note="With {confidence:.0%} Wilson intervals."),
+    Figure("top5", "top-{top_k}", _SCORES, lambda rows: rows.ranks <= TOP_K),
+    Figure("bin_accuracy", "right bin", _SCORES, lambda rows: rows.in_the_right_bin),
+    Figure("macro_f1", "macro F1", _FURTHER, lambda rows: metrics.macro_f1(*_labels(rows)), "{:.3f}"),
+    Figure("loss", "loss", _FURTHER, lambda rows: cross_entropy(*_outputs(rows)), "{:.3f}"),
+    Figure("images", "images", _FURTHER),
+    Figure("n", "rows", _FURTHER, beside="images"),
+    Figure("n_effective", "worth", _FURTHER, beside="images", note=_WORTH),
+    Figure("ece", "error", _ECE, text="{:.1%}"),
+    Figure("ece_before", "unscaled", _ECE, text="{:.1%}", beside="ece"),
+    Figure("ece_of_chance", "by chance", _ECE, text="{:.1%}"),
 )
 
 

@@ -56,8 +56,8 @@ def extract_zip(archive: Path, folder: Path, *, max_files: int, max_bytes: int, 
         for item in items:
             _unpack(packed, item, folder, budget)
     if encoding not in ("", "UTF-8"):
-        told = "%s does not state how its file names are encoded; they are read as %s, such as %s"
-        _log.warning(told, archive, encoding, next((item.name for item in items if not item.name.isascii()), "none"))
+        notice = "%s does not state how its file names are encoded; they are read as %s, such as %s"
+        _log.warning(notice, archive, encoding, next((item.name for item in items if not item.name.isascii()), "none"))
     return encoding
 
 

@@ -85,7 +85,7 @@ def download(
     """Download the content of an address to ``target`` and return its sha256 in hex.
 
     Bytes go to ``<target>.part`` first; a later call goes on from there as long as the server still has the same
-    version. ``target`` appears complete or not at all, and what the server said about it stands beside it (see
+    version. ``target`` appears complete or not at all, and what the server said about it is kept beside it (see
     `validators_of`). Network failures, 408, 429 and 5xx are tried again with growing waits; other answers are not.
 
     Args:

@@ -159,8 +159,8 @@ def _failure(package: Package, complaint: str, folder: Path, instead: str) -> Pi
         return PipelineError(f"pip is not installed; run {sys.executable} -m ensurepip, or {instead}.")
     lines = [line.removeprefix("npm error ").strip() for line in complaint.splitlines() if line.strip()]
     # pip prints the important line last, npm first.
-    told = "; ".join(lines[-1:] if package.tool == "pip" else lines[:2]) or "no output"
+    reason = "; ".join(lines[-1:] if package.tool == "pip" else lines[:2]) or "no output"
     return OutOfReachError(
-        f"{package.tool} could not download {package.name} ({told}); "
+        f"{package.tool} could not download {package.name} ({reason}); "
         f"make a package registry reachable for {package.tool}, or {instead}."
     )

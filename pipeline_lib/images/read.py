@@ -37,8 +37,8 @@ class ImageFacts:
     """What a file says about its picture.
 
     Attributes:
-        width: Pixels from left to right once the picture stands upright.
-        height: Pixels from top to bottom once the picture stands upright.
+        width: Pixels from left to right once the picture is upright.
+        height: Pixels from top to bottom once the picture is upright.
         mode: Pillow's mode of the stored pixels, such as RGB, P, CMYK or I;16.
         format: One of `FORMATS`, or MPO for a JPEG that holds several pictures.
     """

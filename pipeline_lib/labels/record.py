@@ -12,8 +12,9 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
-from pipeline_lib.data.decisions import DIGEST, KEEP, REMOVE, read_decisions, read_rows, unknown_class
+from pipeline_lib.data.decisions import KEEP, REMOVE, unknown_class
 from pipeline_lib.data.imagefolder import scan
+from pipeline_lib.data.labels_file import DIGEST, read_decisions, read_rows
 from pipeline_lib.errors import PipelineError
 from pipeline_lib.files.archive_names import read_names
 from pipeline_lib.files.clutter import is_clutter

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from pydantic import BaseModel
 
@@ -24,11 +24,14 @@ class Identified(Protocol):
         ...
 
 
-class External(NamedTuple):
-    """The plainest thing outside the store: where it is, and what identifies its content."""
+@runtime_checkable
+class WithReaders(Protocol):
+    """Something whose kind chooses what reads it: it counts by its readers too, as if they were arguments of their own."""
 
-    location: str
-    fingerprint: str
+    @property
+    def readers(self) -> Sequence[Code]:
+        """The code of this kind alone."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -62,16 +65,18 @@ class Plan(Record):
 def plan(stage: str, slot: str, module: str, arguments: Mapping[str, Any]) -> Plan:
     """Return the plan of a stage called with ``arguments``.
 
-    References, lists of them, and whatever else is ``Identified`` are inputs and count by content; ``Code`` counts by what it
-    reaches; all other arguments are settings and count by value. ``module`` is the module that holds the stage's function.
+    References, lists of them, and whatever else is ``Identified`` are inputs and count by content; ``Code``, also that of an
+    input's readers, counts by what it reaches; all other arguments are settings and count by value. ``module`` is the module
+    that holds the stage's function.
     """
     modules = [module]
     inputs: dict[str, str] = {}
     settings: dict[str, Any] = {}
     for name, value in arguments.items():
+        modules += [code.module for code in _code(value)]
         if isinstance(value, Code):
-            modules.append(value.module)
-        elif (contents := _contents(value)) is not None:
+            continue
+        if (contents := _contents(value)) is not None:
             inputs[name] = json_digest(contents)
         else:
             settings |= _flatten(name, value)
@@ -80,6 +85,13 @@ def plan(stage: str, slot: str, module: str, arguments: Mapping[str, Any]) -> Pl
     libraries = {library: version for each in reached for library, version in each.libraries.items()}
     parts = {"settings": settings, "inputs": inputs, "code": code, "libraries": libraries}
     return Plan(stage=stage, slot=slot, key=json_digest([stage, parts])[:16], parts=parts)
+
+
+def _code(value: Any) -> Sequence[Code]:
+    """Return the code that an argument names."""
+    if isinstance(value, Code):
+        return [value]
+    return value.readers if isinstance(value, WithReaders) else []
 
 
 def _contents(value: Any) -> list[str] | None:

@@ -25,10 +25,13 @@ from pipeline_lib.errors import PipelineError
 from pipeline_lib.stages.publishing import write_atomically
 from pipeline_lib.stages.snapshot import PROJECT, Snapshot
 
-# What carries settings to a stage, runs it, keeps its result and shows its progress, but computes none of it: packages and
-# modules. The values of settings are in the key. What is downloaded is identified by an input's fingerprint or a pinned digest,
-# and a link has the content of the file.
+# What carries settings and sources to a stage, runs it, keeps its result, shows its progress and says what went wrong, but
+# computes none of the result: packages and modules. The values of settings are in the key. What is downloaded is identified by
+# an input's fingerprint or a pinned digest, and a link has the content of the file.
 NOT_COMPUTING = (
+    "pipeline_lib.data.source",
+    "pipeline_lib.errors",
+    "pipeline_lib.mnist.source",
     "pipeline_lib.settings",
     "pipeline_lib.stages",
     "pipeline_lib.files.fetch",

@@ -49,7 +49,7 @@ class WeightFile(NamedTuple):
 
 
 def choose_weights(weights: str, published: Sequence[Published]) -> Source:
-    """Return what ``backbone.weights`` stands for, without downloading it.
+    """Return what ``backbone.weights`` means, without downloading it.
 
     Args:
         weights: "pretrained" (the first published ones), the name of published ones, "random", or a path.

@@ -54,12 +54,12 @@ class _UiProgress:
         if not total or time.monotonic() - self.moved < PAUSE or not (FlowRunContext.get() or TaskRunContext.get()):
             return
         self.moved = time.monotonic()
-        percent, told = 100 * min(done / total, 1), f"{self.stage}: {done:,} of {total:,} {text}"
+        percent, message = 100 * min(done / total, 1), f"{self.stage}: {done:,} of {total:,} {text}"
         if self.artifact is None:
             key = f"{artifact_key(self.stage)}-progress"
-            self.artifact = create_progress_artifact(percent, key=key, description=told)  # type: ignore[assignment]
+            self.artifact = create_progress_artifact(percent, key=key, description=message)  # type: ignore[assignment]
         else:
-            update_progress_artifact(self.artifact, percent, description=told)
+            update_progress_artifact(self.artifact, percent, description=message)
 
     def finish(self) -> None:
         if self.artifact is not None:

@@ -134,9 +134,9 @@ class Stage:
             begun = [start(call, self._task(run.store.root, call.found is None), run) for call in calls]
             refs = [Ref.model_validate(found) for found in gather(begun, started + 60 * run.stage_minutes)]
         except Exception as error:
-            told = _over_time(run) if isinstance(error, TaskRunTimeoutError) else in_words(error)
-            run.record(self.name, [Outcome("failed", told, calls[0].plan.key)], time.perf_counter() - started)
-            raise StageError(f"Stage {run.called(self.name)} failed: {told}") from error
+            reason = _over_time(run) if isinstance(error, TaskRunTimeoutError) else in_words(error)
+            run.record(self.name, [Outcome("failed", reason, calls[0].plan.key)], time.perf_counter() - started)
+            raise StageError(f"Stage {run.called(self.name)} failed: {reason}") from error
         for call in calls:
             run.store.remember(call.plan)
         results = dict(zip(shards, refs, strict=True))

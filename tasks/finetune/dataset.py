@@ -12,7 +12,7 @@ from tasks.contract.stage import stage
 
 if TYPE_CHECKING:
     from pipeline_lib.data.decisions import Decisions
-    from pipeline_lib.data.sources import Source
+    from pipeline_lib.data.source import Source
     from pipeline_lib.settings.sections import DataSettings
 
 

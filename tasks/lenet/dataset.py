@@ -12,13 +12,13 @@ from tasks.contract.stage import stage
 
 if TYPE_CHECKING:
     from pipeline_lib.data.decisions import Decisions
-    from pipeline_lib.data.sources import Source
+    from pipeline_lib.mnist.source import ArraySource
     from pipeline_lib.settings.sections import DataSettings
 
 
 @stage("dataset", network=True)
 def dataset_stage(
-    folder: Path, *, source: Source, decisions: Decisions | None = None, data: DataSettings | None = None
+    folder: Path, *, source: ArraySource, decisions: Decisions | None = None, data: DataSettings | None = None
 ) -> Summary:
     """Get the dataset and keep it as arrays of 28 x 28 grey images: ``train-*.npy`` and ``test-*.npy``."""
     from pipeline_lib.data.decisions import Decisions

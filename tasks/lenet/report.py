@@ -11,15 +11,13 @@ from tasks.contract.stage import stage
 if TYPE_CHECKING:
     from pipeline_lib.evaluation.looks import Looks
 
-NAMES = {"mnist": "MNIST", "digits": "scikit-learn's digits (not MNIST)"}
-
 
 @stage("report")
-def report_stage(folder: Path, *, name: str, kind: str, looks: Looks, **shown: Ref) -> Summary:
-    """Write the report on a dataset of that name and kind.
+def report_stage(folder: Path, *, name: str, looks: Looks, **shown: Ref) -> Summary:
+    """Write the report on a dataset that is called so.
 
     ``shown`` is what all stages show, in order; ``looks`` how often the test set was looked at.
     """
     from pipeline_lib.reporting.pages.report import write_report
 
-    return write_report(folder, f"LeNet-5 on {NAMES.get(kind, name)}", shown, looks)
+    return write_report(folder, f"LeNet-5 on {name}", shown, looks)

@@ -19,7 +19,8 @@ from support import photographs
 
 from pipeline_lib.data.dataset import build_dataset
 from pipeline_lib.data.layout import unique_names
-from pipeline_lib.data.sources import Source, resolve
+from pipeline_lib.data.source import Source
+from pipeline_lib.data.sources import resolve
 from pipeline_lib.errors import PipelineError
 from pipeline_lib.files.fetch import download
 from pipeline_lib.progress import Progress, ignore_progress

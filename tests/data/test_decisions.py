@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from pipeline_lib.data.corrections import DECIDED, read_corrections, read_decided
 from pipeline_lib.data.dataset import build_dataset
-from pipeline_lib.data.decisions import KEEP, REMOVE, Decision, Decisions, read_decisions
+from pipeline_lib.data.decisions import KEEP, REMOVE, Decision, Decisions
+from pipeline_lib.data.labels_file import read_decisions
 from pipeline_lib.data.sources import resolve
 from pipeline_lib.errors import PipelineError
 from pipeline_lib.reporting.shown.dataset import dataset_facts

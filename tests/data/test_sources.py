@@ -12,10 +12,13 @@ import pytest
 from loopback import Site
 
 from pipeline_lib.data.embedded import SAMPLE
-from pipeline_lib.data.sources import Source, resolve
+from pipeline_lib.data.source import Source
+from pipeline_lib.data.sources import resolve
 from pipeline_lib.errors import PipelineError
 from pipeline_lib.files.fetch import download
+from pipeline_lib.stages.key import Code
 
+READERS = (Code("pipeline_lib.data.kinds.archive", "opened"),)
 VARIABLE = "GARBAGE_DATA_EN_URL"
 
 
@@ -43,7 +46,7 @@ def data_en(site: Site, monkeypatch: pytest.MonkeyPatch) -> Site:
 
 def test_the_sample_is_a_name(downloads: Path) -> None:
     digest = hashlib.sha256(SAMPLE.read_bytes()).hexdigest()
-    expected = Source(name="sample", kind="archive", location=str(SAMPLE.resolve()), fingerprint=digest)
+    expected = Source(name="sample", kind="archive", location=str(SAMPLE.resolve()), fingerprint=digest, readers=READERS)
     assert resolve("sample", downloads=downloads) == expected
 
 

@@ -21,8 +21,9 @@ from pipeline_lib.data.corrections import (
     read_decided,
 )
 from pipeline_lib.data.dataset import build_dataset
-from pipeline_lib.data.decisions import KEEP, read_decisions
+from pipeline_lib.data.decisions import KEEP
 from pipeline_lib.data.folder import check_free, write_split
+from pipeline_lib.data.labels_file import read_decisions
 from pipeline_lib.data.sources import resolve
 from pipeline_lib.data.split import split_dataset
 from pipeline_lib.errors import PipelineError

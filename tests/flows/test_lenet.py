@@ -86,7 +86,8 @@ def test_a_killed_run_goes_on_from_its_last_epoch_and_ends_the_same(garbage: Com
 def undisturbed(folder: Path) -> bytes:
     """The network of a training in this process that nobody kills."""
     from pipeline_lib.mnist.arrays import read_split
-    from pipeline_lib.mnist.dataset import build_arrays, resolve
+    from pipeline_lib.mnist.dataset import build_arrays
+    from pipeline_lib.mnist.sources import resolve
     from pipeline_lib.settings.sections import LenetSettings, NetworkTrainSettings
     from pipeline_lib.training.network import train_network
 

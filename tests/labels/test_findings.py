@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline_lib.data.decisions import read_decisions
+from pipeline_lib.data.labels_file import read_decisions
 from pipeline_lib.files.table import read_table
 from pipeline_lib.labels.findings import SHOWN_OUTLIERS, SHOWN_SUSPECTS, Labelled, check_labels
 from pipeline_lib.labels.listed import OUTLIERS, OVERLAPS, SUSPECTS

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from support import PROJECT, clean_environment
 
-from pipeline_lib.data.decisions import read_decisions
+from pipeline_lib.data.labels_file import read_decisions
 from pipeline_lib.errors import PipelineError
 from pipeline_lib.labels.record import check_label, digest_of, record
 

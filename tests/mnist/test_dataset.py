@@ -13,7 +13,8 @@ from PIL import Image
 
 from pipeline_lib.errors import PipelineError
 from pipeline_lib.mnist.arrays import SIDE, read_split
-from pipeline_lib.mnist.dataset import build_arrays, resolve
+from pipeline_lib.mnist.dataset import build_arrays
+from pipeline_lib.mnist.sources import resolve
 from pipeline_lib.settings.sections import DataSettings
 
 

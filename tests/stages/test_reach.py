@@ -14,7 +14,7 @@ from pipeline_lib.stages.snapshot import Snapshot
 SOURCE = '''
 """A module."""
 import numpy
-from pipeline_lib import errors
+from pipeline_lib import shapes
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def double(x):
 @pytest.fixture
 def reach(tmp_path: Path):
     """What ``tasks/edited.py`` reaches, with the given source, in a project of a few modules."""
-    for module in ("__init__", "errors", "augment", "deep/__init__", "deep/leaf"):
+    for module in ("__init__", "shapes", "augment", "deep/__init__", "deep/leaf"):
         write(tmp_path / "pipeline_lib" / f"{module}.py", "X = 1\n")
     for module in ("__init__", "helper"):
         write(tmp_path / "tasks" / f"{module}.py", "X = 1\n")
@@ -101,7 +101,7 @@ def reached_beside(files: dict[str, str]) -> set[str]:
 
 
 def test_imports_for_type_checkers_do_not_count(reach) -> None:
-    assert reached_beside(reach(SOURCE).files) == {"pipeline_lib/errors.py"}
+    assert reached_beside(reach(SOURCE).files) == {"pipeline_lib/shapes.py"}
 
 
 @pytest.mark.parametrize(
@@ -127,10 +127,10 @@ def test_every_way_to_import_a_module_of_the_project_is_followed(reach, statemen
 
 
 def test_relative_imports_count_from_the_package_they_stand_in(reach, tmp_path: Path) -> None:
-    write(tmp_path / "pipeline_lib" / "deep" / "__init__.py", "from .leaf import X\nfrom .. import errors")
+    write(tmp_path / "pipeline_lib" / "deep" / "__init__.py", "from .leaf import X\nfrom .. import shapes")
     write(tmp_path / "pipeline_lib" / "deep" / "leaf.py", "from ..augment import Y")
     leaves = {"pipeline_lib/deep/__init__.py", "pipeline_lib/deep/leaf.py"}
-    others = {"pipeline_lib/errors.py", "pipeline_lib/augment.py"}
+    others = {"pipeline_lib/shapes.py", "pipeline_lib/augment.py"}
     assert reached_beside(reach("import pipeline_lib.deep").files) == leaves | others
 
 
@@ -224,8 +224,8 @@ def test_what_reads_a_backbone_or_a_head_reaches_nothing_that_makes_one(stage: s
 
 
 def test_a_module_counts_once_it_holds_more_than_a_docstring(reach, tmp_path: Path) -> None:
-    write(tmp_path / "pipeline_lib" / "errors.py", '"""Nothing yet."""')
-    assert "pipeline_lib/errors.py" not in reach("from pipeline_lib import errors").files
-    write(tmp_path / "pipeline_lib" / "errors.py", '"""Something."""\nX = 1')
+    write(tmp_path / "pipeline_lib" / "shapes.py", '"""Nothing yet."""')
+    assert "pipeline_lib/shapes.py" not in reach("from pipeline_lib import shapes").files
+    write(tmp_path / "pipeline_lib" / "shapes.py", '"""Something."""\nX = 1')
     code.reach.cache_clear()
-    assert "pipeline_lib/errors.py" in reach("from pipeline_lib import errors").files
+    assert "pipeline_lib/shapes.py" in reach("from pipeline_lib import shapes").files

@@ -12,6 +12,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from hypothesis import given
@@ -20,7 +21,7 @@ from support import PROJECT, mounted
 
 from pipeline_lib.errors import PipelineError, writing_into
 from pipeline_lib.settings.sections import ShardSettings, TrainSettings
-from pipeline_lib.stages.key import External, Plan, differences, plan
+from pipeline_lib.stages.key import Plan, differences, plan
 from pipeline_lib.stages.result import Output, Ref, digest_of
 from pipeline_lib.stages.store import Store
 
@@ -31,6 +32,13 @@ MODULE = "tasks.finetune.audit"
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     monkeypatch.setenv("GARBAGE_ARTIFACTS", str(tmp_path / "artifacts"))
     return Store()
+
+
+class External(NamedTuple):
+    """Something outside the store: where it is, and what identifies its content."""
+
+    location: str
+    fingerprint: str
 
 
 def planned(**arguments: object) -> Plan:

@@ -9,7 +9,7 @@ from pipeline_lib.stages.result import Summary
 from tasks.contract.stage import stage
 
 if TYPE_CHECKING:
-    from pipeline_lib.data.sources import Source
+    from pipeline_lib.data.source import Source
 
 
 @stage("measure")

@@ -17,10 +17,10 @@ from disk import fill, left_on
 from idx_files import NAMES, digit_arrays, idx_bytes, write_idx_folder
 
 from pipeline_lib.errors import DiskFullError, PipelineError
-from pipeline_lib.mnist import source as mnist
-from pipeline_lib.mnist.dataset import resolve
+from pipeline_lib.mnist import official as mnist
 from pipeline_lib.mnist.idx import read_idx
-from pipeline_lib.mnist.source import ITEMS, fetch_mnist, find_files, has_mnist
+from pipeline_lib.mnist.official import ITEMS, fetch_mnist, find_files, has_mnist
+from pipeline_lib.mnist.sources import resolve
 
 TINY = {
     (split, kind): idx_bytes(array)
