@@ -44,17 +44,17 @@ def denoised(planes: NDArray[np.uint8], sigma: float) -> NDArray[np.uint8]:
         sigma: Standard deviation of the noise, of 255, above 0.
     """
     shape = planes.shape
-    image = (_COLOURS @ planes.reshape(3, -1).astype(np.float32)).reshape(shape)
+    image: Floats = np.einsum("ij,jhw->ihw", _COLOURS, planes.astype(np.float32))
     total, weight = np.zeros((2, *shape), np.float32)
     for top, left in SHIFTS:
         noisy = _blocks(image, top, left)
-        blocks, weights = _shrunk(noisy.reshape(-1, BLOCK * BLOCK), np.float32(THRESHOLD * sigma))
+        blocks, weights = _shrunk(noisy.reshape(*noisy.shape[:3], BLOCK * BLOCK), np.float32(THRESHOLD * sigma))
         _blocks(total, top, left)[:] += blocks.reshape(noisy.shape)
-        _blocks(weight, top, left)[:] += weights.reshape(*noisy.shape[:3], 1, 1)
+        _blocks(weight, top, left)[:] += weights[..., None, None]
     total /= weight
-    colours: Floats = _COLOURS.T @ total.reshape(3, -1)
+    colours: Floats = np.einsum("ij,ihw->jhw", _COLOURS, total)
     np.clip(np.rint(colours, out=colours), 0, 255, out=colours)
-    return colours.astype(np.uint8).reshape(shape)
+    return colours.astype(np.uint8)
 
 
 def _blocks(image: Floats, top: int, left: int) -> Floats:
@@ -65,15 +65,16 @@ def _blocks(image: Floats, top: int, left: int) -> Floats:
 
 
 def _shrunk(blocks: Floats, threshold: np.float32) -> tuple[Floats, Floats]:
-    """Return blocks (n, 64) without their small coefficients, times their weights, and these weights (n,).
+    """Return blocks (3, rows, columns, 64) without their small coefficients, times their weights, and these weights.
 
-    The blocks' memory is used up: new memory costs as much here as what is computed in it.
+    A product for each row of blocks is so small that BLAS computes it on the thread that asks: images are prepared on all cores
+    at once. The blocks' memory is used up: new memory costs as much here as what is computed in it.
     """
     coefficients = blocks @ _OF_BLOCK.T
     kept = np.abs(coefficients)
     np.greater_equal(kept, threshold, out=kept)
-    kept[:, 0] = 1  # the mean
-    weights = 1 / kept.sum(axis=1)
-    kept *= weights[:, None]
+    kept[..., 0] = 1  # the mean
+    weights = 1 / kept.sum(axis=-1)
+    kept *= weights[..., None]
     coefficients *= kept
     return np.matmul(coefficients, _OF_BLOCK, out=blocks), weights

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
+from threadpoolctl import threadpool_limits
 
 from pipeline_lib.data.embedded import sample_pictures
 from pipeline_lib.images.denoise import denoised
@@ -72,6 +73,13 @@ def test_a_denoised_picture_gains_seven_decibels_at_the_noise_of_the_test_views(
         after = denoised(planes(before), estimate_noise(planes(before))).transpose(1, 2, 0)
         gains.append(psnr(after, picture) - psnr(before, picture))
     assert np.mean(gains) > 7
+
+
+def test_denoising_has_the_same_bytes_whatever_the_number_of_threads() -> None:
+    noise = planes(noisy(PICTURES[0], 25))
+    with threadpool_limits(1):
+        alone = denoised(noise, 25.0)
+    assert denoised(noise, 25.0).tobytes() == alone.tobytes()
 
 
 def test_what_has_no_noise_is_left_as_it_is_bit_for_bit() -> None:
