@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pipeline_lib.errors import PipelineError
+from pipeline_lib.stages.history import write_used
 from pipeline_lib.stages.publishing import MANIFEST
 from pipeline_lib.stages.result import Ref, Summary
 from pipeline_lib.stages.run import Run
@@ -53,6 +54,7 @@ def conclude(
     if run.planning:
         return {"stages": run.stages}
     keep_latest(run.store, run.flow, run.dataset, **kept)
+    write_used(run.store.root, run.id, run.slot, run.results)
     metrics = figures.manifest().summary
     words = {"data": data or run.dataset, "headline": headline(metrics), **({"looks": looks} if looks else {})}
     paths = {name: str(ref.folder / ref.manifest().summary.get("html", "")) for name, ref in kept.items()}

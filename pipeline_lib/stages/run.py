@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeVar
 
 from pipeline_lib.errors import writing_into
+from pipeline_lib.stages.history import in_use
 from pipeline_lib.stages.result import Ref, Verify
 from pipeline_lib.stages.root import check_root
 from pipeline_lib.stages.store import Store
@@ -43,6 +44,7 @@ class Run:
         aside: What the stages in progress work on, where that is something else than the run's dataset; see `working_on`.
         asides: What stages before them have worked on.
         shown: What each stage shows, in order. While planning, some are still to be made.
+        results: Paths of the results that were used, computed or not, below the artifacts root.
         stages: One row a stage, in order: name, status, reason, seconds (wall time), key; a stage of several shards also
             has the count of each status, and one that has ended the figure that says what it has come to.
     """
@@ -60,6 +62,7 @@ class Run:
     aside: str = ""
     asides: list[str] = field(default_factory=list)
     shown: dict[str, Ref] = field(default_factory=dict)
+    results: set[str] = field(default_factory=set)
     stages: list[Row] = field(default_factory=list)
 
     @property
@@ -93,6 +96,7 @@ class Run:
 
     def show(self, stage: str, shown: Ref) -> None:
         """Keep what a stage shows for the report, unless it works on another dataset."""
+        self.results.add(shown.path)
         if not self.aside:
             self.shown[stage] = shown
 
@@ -155,7 +159,12 @@ def running(flow: str, find: Callable[[Run], Found], stage_minutes: float) -> It
     """
     check_root()
     run = _current.get(None) or Run()
-    with watching(run), writing_into(run.store.root), run.at_end:
+    with watching(run), writing_into(run.store.root), _held(run), run.at_end:
         found = find(run)
         run.flow, run.dataset, run.stage_minutes = flow, found.name, stage_minutes
         yield run, found
+
+
+def _held(run: Run) -> AbstractContextManager[None]:
+    """Keep results from being removed while a run uses them; a plan only says what is there."""
+    return nullcontext() if run.planning else in_use(run.store.root)

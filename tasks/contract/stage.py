@@ -137,8 +137,9 @@ class Stage:
             reason = _over_time(run) if isinstance(error, TaskRunTimeoutError) else in_words(error)
             run.record(self.name, [Outcome("failed", reason, calls[0].plan.key)], time.perf_counter() - started)
             raise StageError(f"Stage {run.called(self.name)} failed: {reason}") from error
-        for call in calls:
+        for call, ref in zip(calls, refs, strict=True):
             run.store.remember(call.plan)
+            run.results.add(ref.path)
         results = dict(zip(shards, refs, strict=True))
         exhibit = find_exhibit(run, self.name, results)
         outcomes = [_outcome(run, call, ref, exhibit) for call, ref in zip(calls, refs, strict=True)]
