@@ -17,10 +17,10 @@ def means(rows: list[dict[str, Any]]) -> dict[str, float]:
 
 
 def trained_on(views: str, dataset: str, garbage: CommandLine) -> list[dict[str, Any]]:
-    """The figures of a run under each seed; training on ``clean`` views or on ``all``."""
+    """The figures of a run under each seed that does not denoise; training on ``clean`` views or on ``all``."""
     rows = []
     for seed in SEEDS:
-        finished = garbage.run(dataset, seed=seed, train__views=views)
+        finished = garbage.run(dataset, seed=seed, train__views=views, backbone__noise_aware=False)
         metrics = finished.json["metrics"]
         top1 = {name: judged["top1"] for name, judged in metrics.items() if isinstance(judged, dict) and "top1" in judged}
         calibration = metrics.get("test_without_leaks", metrics["test"])
