@@ -78,7 +78,7 @@ def tell_model(console: Console, model: TrainedModel) -> None:
 
 
 def predictions_table(rows: Sequence[Mapping[str, Any]]) -> Table:
-    """Return the table of predictions: one row an image, its class, probability, bin and noise, then the runners-up."""
+    """Return the table of predictions: one row per image, its class, probability, bin and noise, then the runners-up."""
     table = Table()
     for heading in ("image", "class", "probability", "bin", "noise", "then"):
         table.add_column(heading, justify="right" if heading in ("probability", "noise") else "left", overflow="fold")

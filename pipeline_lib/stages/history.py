@@ -15,7 +15,7 @@ from pipeline_lib.stages.publishing import write_atomically
 from pipeline_lib.stages.result import Record
 
 HISTORY = "runs"
-"""The folder of the records in the artifacts root: a JSON file a run."""
+"""The folder of the records in the artifacts root: a JSON file per run."""
 
 _IN_USE = ".in-use"
 
