@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -14,7 +14,10 @@ from flows.garbage_split import backbone_of, parts, sources_of
 from pipeline_lib.data.corrections import CORRECTIONS, DECIDED, FOLDER
 from pipeline_lib.data.source import Source
 from pipeline_lib.data.sources import resolve
+from pipeline_lib.models.architectures import find_architecture
+from pipeline_lib.models.files import BACKBONE
 from pipeline_lib.settings.sections import DataSettings, PhotographSettings, Settings, TestViewSettings, TrainViewSettings
+from pipeline_lib.stages.key import Code
 from pipeline_lib.stages.latest import conclude
 from pipeline_lib.stages.result import Ref
 from pipeline_lib.stages.run import Run, running
@@ -23,19 +26,23 @@ from pipeline_lib.views.view import CLEAN, views_of
 from tasks.contract.endings import ends_in_words, run_name, top1
 from tasks.contract.looks import count_look, looked_at
 from tasks.contract.source import find_source
+from tasks.contract.stage import Stage
 from tasks.finetune.audit import audit_stage
 from tasks.finetune.augment import augment_stage
 from tasks.finetune.backbone import backbone_stage
 from tasks.finetune.cross_validate import cross_validate_stage
+from tasks.finetune.cross_validate_tuned import cross_validate_tuned_stage
+from tasks.finetune.cut import cut_stage
 from tasks.finetune.data_new import data_new_stage
 from tasks.finetune.dataset import dataset_stage
 from tasks.finetune.evaluate import evaluate_stage
-from tasks.finetune.features import features_stage
+from tasks.finetune.features import activations_stage, features_stage
 from tasks.finetune.labels import labels_stage
 from tasks.finetune.report import report_stage
 from tasks.finetune.sources import sources_stage
 from tasks.finetune.split import split_stage
 from tasks.finetune.train import train_stage
+from tasks.finetune.tune import tune_stage
 
 
 # Threads: a shard is decoded while another one is computed, and MindSpore's graph is compiled once for all.
@@ -60,16 +67,21 @@ def garbage_finetune(dataset: str = "sample", settings: Settings = Settings()) -
         augmentation = {"augment_train": settings.augment_train, "augment_test": settings.augment_test}
         views = {"train": _of("train", drawn.augmented), "test": _of("test", drawn.augmented)}
         data_new_stage(dataset=drawn.data, **views, **augmentation)
-        prepared = compute_features(drawn, drawn.views(settings), settings)
-        found, data, features = prepared.found, prepared.data, prepared.features
+        images = drawn.views(settings)
+        prepared = compute_features(drawn, images, settings)
+        found, data = prepared.found, prepared.data
 
         model = train(prepared, settings)
         unseen = cross_validate(prepared, settings)
         corrected = {**_base(prepared, settings), "corrections": found.part(CORRECTIONS)}
         judging = {"cross_validated": unseen, "augment_test": settings.augment_test, "evaluate": settings.evaluate}
-        scores = evaluate_stage(**corrected, model=model, features=_of("test", features), **judging)
+        scores = evaluate_stage(
+            **corrected, model=model, features=features_of_test(run, prepared, model, images, settings), **judging
+        )
         looks = count_look(run, data.part("test/"), scores, settings)
-        labels = labels_stage(dataset=data, decided=found.part(DECIDED), cross_validated=unseen, features=_clean(features))
+        labels = labels_stage(
+            dataset=data, decided=found.part(DECIDED), cross_validated=unseen, features=_clean(prepared.features)
+        )
         report = report_stage(**run.shown, name=source.name, looks=looks)
         return conclude(run, top1, scores, looks=looked_at(looks), model=model, evaluation=scores, labels=labels, report=report)
 
@@ -104,18 +116,31 @@ class Drawn(NamedTuple):
 
 
 class Prepared(NamedTuple):
-    """All that a head is trained and judged on: dataset and backbone as in `Drawn`, features by view, and sources."""
+    """All that a model is trained and judged on.
+
+    Attributes:
+        found: The dataset with the decisions on its labels.
+        data: The dataset without them.
+        backbone: The backbone.
+        features: Its features of each view of each shard.
+        activations: What its frozen part gives for all views but those of the robustness grid; empty where no more is trained
+            than the head.
+        sources: The sources of the photographs.
+    """
 
     found: Ref
     data: Ref
     backbone: Ref
     features: dict[ShardView, Ref]
+    activations: dict[ShardView, Ref]
     sources: Ref
 
 
 def draw_views(run: Run, source: Source, settings: Settings) -> Drawn:
     """Get the dataset and the backbone, divide train and test anew if the settings say so, audit, and draw all views."""
     chosen = backbone_of(settings)  # what there is not is refused before anything is computed
+    if tunes(settings):
+        _check_cut(settings)
     found = dataset_stage(source=source, decisions=source.decisions, data=_limits(settings.data))
     backbone = backbone_stage(**chosen)
     if settings.data.split == "by_source":
@@ -130,29 +155,76 @@ def draw_views(run: Run, source: Source, settings: Settings) -> Drawn:
 
 
 def compute_features(drawn: Drawn, views: Mapping[ShardView, Ref], settings: Settings) -> Prepared:
-    """Compute the features of views, the clean ones among them, and find the sources."""
-    inputs = {"backbone": drawn.backbone, "features": settings.features}
-    features = features_stage.map({each: {"images": images, "view": each.view, **inputs} for each, images in views.items()})
+    """Compute the features of views, the clean ones among them, and what tuning needs beside them, and find the sources."""
+    features = _mapped(features_stage, views, drawn.backbone, settings)
     sources = sources_stage(dataset=drawn.data, audit=drawn.audit, features=_clean(features))
-    return Prepared(drawn.found, drawn.data, drawn.backbone, features, sources)
+    activations = {}
+    if tunes(settings):
+        cut = cut_stage(backbone=drawn.backbone, **_architecture(settings), freeze=settings.tune.freeze)
+        activations = _mapped(activations_stage, _without_grid(views), cut, settings)
+    return Prepared(drawn.found, drawn.data, drawn.backbone, features, activations, sources)
+
+
+def tunes(settings: Settings) -> bool:
+    """Return whether a part of the backbone is trained with the head."""
+    return settings.tune.freeze != BACKBONE
+
+
+def _check_cut(settings: Settings) -> None:
+    """Raise PipelineError if the backbone cannot be cut there; MindSpore, which takes two seconds, comes with it."""
+    from pipeline_lib.models.cut import position
+
+    position(find_architecture(settings.backbone.architecture).load(), settings.tune.freeze)
 
 
 def train(prepared: Prepared, settings: Settings) -> Ref:
     """Train the model that is shipped."""
-    features = _of("train", prepared.features)
-    return train_stage(**_base(prepared, settings), backbone=prepared.backbone, features=features, train=settings.train)
+    arguments = {**_base(prepared, settings), "backbone": prepared.backbone, "features": _of("train", prepared.features)}
+    if not tunes(settings):
+        return train_stage(**arguments, train=settings.train)
+    return tune_stage(**arguments, **_tuning(_of("train", prepared.activations), settings))
 
 
 def cross_validate(prepared: Prepared, settings: Settings) -> Ref:
-    """Judge every view of both splits that training could draw by heads that have not seen its source."""
-    return cross_validate_stage(
+    """Judge every view of both splits that training could draw by models that have not seen its source."""
+    arguments = {
         **_base(prepared, settings),
-        features=[ref for each, ref in prepared.features.items() if each.view.kind != "grid"],
-        corrections=prepared.found.part(CORRECTIONS),
-        train=settings.train,
-        cross_validate=settings.cross_validate,
-        evaluate=settings.evaluate.model_dump(include={"confidence", "ece_bins"}),
-    )
+        "features": list(_without_grid(prepared.features).values()),
+        "corrections": prepared.found.part(CORRECTIONS),
+        "cross_validate": settings.cross_validate,
+        "evaluate": settings.evaluate.model_dump(include={"confidence", "ece_bins"}),
+    }
+    if not tunes(settings):
+        return cross_validate_stage(**arguments, train=settings.train)
+    tuning = _tuning(list(prepared.activations.values()), settings)
+    return cross_validate_tuned_stage(**arguments, backbone=prepared.backbone, **tuning)
+
+
+def features_of_test(run: Run, prepared: Prepared, model: Ref, views: Mapping[ShardView, Ref], settings: Settings) -> list[Ref]:
+    """Return the features of test that belong to a model: a tuned backbone gives other ones."""
+    if not tunes(settings):
+        return _of("test", prepared.features)
+    of_test = {each: images for each, images in views.items() if each.split == "test"}
+    with run.working_on("tuned"):
+        return list(_mapped(features_stage, of_test, model.part(f"{BACKBONE}/"), settings).values())
+
+
+def _mapped(stage: Stage, views: Mapping[ShardView, Ref], backbone: Ref, settings: Settings) -> dict[ShardView, Ref]:
+    inputs = {"backbone": backbone, "features": settings.features}
+    return stage.map({each: {"images": images, "view": each.view, **inputs} for each, images in views.items()})
+
+
+def _tuning(activations: Sequence[Ref], settings: Settings) -> dict[str, Any]:
+    """Return what a stage is given that tunes."""
+    return {"activations": activations, **_architecture(settings), "train": settings.train, "tune": settings.tune}
+
+
+def _architecture(settings: Settings) -> dict[str, Code]:
+    return {"architecture": find_architecture(settings.backbone.architecture).code}
+
+
+def _without_grid(views: Mapping[ShardView, Ref]) -> dict[ShardView, Ref]:
+    return {each: ref for each, ref in views.items() if each.view.kind != "grid"}
 
 
 def _clean(features: Mapping[ShardView, Ref]) -> list[Ref]:

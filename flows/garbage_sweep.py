@@ -13,7 +13,14 @@ from flows.garbage_finetune import Prepared, compute_features, cross_validate, d
 from pipeline_lib.data.source import Source
 from pipeline_lib.data.sources import resolve
 from pipeline_lib.settings.load import changed_settings
-from pipeline_lib.settings.sections import CrossValidateSettings, EvaluateSettings, Settings, SweepSettings, TrainSettings
+from pipeline_lib.settings.sections import (
+    CrossValidateSettings,
+    EvaluateSettings,
+    Settings,
+    SweepSettings,
+    TrainSettings,
+    TuneSettings,
+)
 from pipeline_lib.settings.sweep import Sweep, Trial, read_sweep
 from pipeline_lib.stages.latest import conclude
 from pipeline_lib.stages.result import Ref, Summary
@@ -77,7 +84,8 @@ def garbage_sweep(dataset: str | None = None, settings: SweepSettings = SweepSet
 def _without_training(settings: Settings) -> Settings:
     """Return settings that are equal where the same views, features and sources serve for both."""
     later = {"train": TrainSettings(), "cross_validate": CrossValidateSettings(), "evaluate": EvaluateSettings()}
-    return settings.model_copy(update=later)
+    tune = TuneSettings(freeze=settings.tune.freeze)  # where the backbone is cut, not how its tail is trained
+    return settings.model_copy(update={**later, "tune": tune})
 
 
 def _prepare(run: Run, source: Source, settings: Settings) -> Prepared:

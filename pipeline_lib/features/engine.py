@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,9 @@ from pipeline_lib.models.spec import BackboneSpec
 
 Array = NDArray[np.float32]
 
+TYPES: dict[str, np.dtype[Any]] = {"tensor(float)": np.dtype("<f4"), "tensor(float16)": np.dtype("<f2")}
+"""NumPy's names of what an ONNX graph gives."""
+
 
 class Engine:
     """The backbone's ONNX graph in onnxruntime; may be called from several threads.
@@ -22,6 +26,7 @@ class Engine:
 
     Attributes:
         width: Features per image (1280 for MobileNetV2 at width 1 without depths, 2816 with its two).
+        dtype: Of the features; the activations at a cut are float16.
         batch: Images in a full batch; a shorter one is padded.
         preprocessing: What an image goes through before it enters.
     """
@@ -34,12 +39,14 @@ class Engine:
         options.log_severity_level = 3
         path = str(backbone / ONNX)
         self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-        self.width: int = self._session.get_outputs()[0].shape[1]
+        output = self._session.get_outputs()[0]
+        self.width: int = output.shape[1]
+        self.dtype = TYPES[output.type]
         self.batch = batch
         self.preprocessing = BackboneSpec.model_validate_json((backbone / SPEC).read_bytes()).preprocessing
 
-    def __call__(self, images: Array) -> Array:
-        """Return pooled features (n, width), float32, of prepared images (n, 3, size, size), float32, n at most ``batch``.
+    def __call__(self, images: Array) -> NDArray[np.floating[Any]]:
+        """Return features (n, width) of prepared images (n, 3, size, size), float32, n at most ``batch``.
 
         A batch always has its full size, filled up with zeros: one shape, hence one order of summation.
         """
@@ -47,7 +54,7 @@ class Engine:
         if len(images) < self.batch:
             padded = np.zeros((self.batch, *images.shape[1:]), np.float32)
             padded[: len(images)] = images
-        features: Array = self._session.run(None, {"images": padded})[0]
+        features: NDArray[np.floating[Any]] = self._session.run(None, {"images": padded})[0]
         return features[: len(images)]
 
 

@@ -51,12 +51,12 @@ def _label(image: str) -> str:
 
 
 def write_shard(folder: Path, images: Sequence[tuple[Row, ImageFile]], engine: Engine, previous: Kept | None = None) -> int:
-    """Write the pooled features of images, float32 (n, width), in the order given, and their noise; return how many were new.
+    """Write the features of images, (n, width), in the order given, and their noise; return how many were new.
 
     ``previous`` is a shard of the same backbone: if it is what was recorded, rows of images seen there are copied.
     Memory holds one batch at a time, whatever the shard's size.
     """
-    features = _table(folder / FEATURES, len(images), engine.width)
+    features = _table(folder / FEATURES, len(images), engine.width, engine.dtype)
     known = _known(previous)
     noise: dict[int, str] = {}
     missing = []
@@ -71,17 +71,17 @@ def write_shard(folder: Path, images: Sequence[tuple[Row, ImageFile]], engine: E
     return len(missing)
 
 
-def _table(path: Path, rows: int, width: int) -> np.memmap[Any, np.dtype[np.float32]]:
+def _table(path: Path, rows: int, width: int, dtype: np.dtype[Any]) -> np.memmap[Any, Any]:
     """Return a mapped table of zeros that has its place on disk: a mapped page without one would kill the process."""
     with path.open("wb") as file:
-        write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": (rows, width)})
-        zeros = bytes(4 * width)
+        write_array_header_1_0(file, {"descr": dtype.str, "fortran_order": False, "shape": (rows, width)})
+        zeros = bytes(dtype.itemsize * width)
         file.writelines(zeros for _ in range(rows))
-    table: np.memmap[Any, np.dtype[np.float32]] = open_memmap(path, mode="r+")
+    table: np.memmap[Any, Any] = open_memmap(path, mode="r+")
     return table
 
 
-def _known(shard: Kept | None) -> dict[str, tuple[NDArray[np.float32], str]]:
+def _known(shard: Kept | None) -> dict[str, tuple[NDArray[Any], str]]:
     """Return the features of an intact shard, which stay on disk, and the noise, by the digest of what was seen."""
     if shard is None or not (shard.is_intact(SHARD_INDEX) and shard.is_intact(FEATURES)):
         return {}
@@ -89,7 +89,7 @@ def _known(shard: Kept | None) -> dict[str, tuple[NDArray[np.float32], str]]:
     return {row.seen: (values, row.noise) for row, values in zip(read_index(shard.folder), features, strict=True)}
 
 
-def _compute(features: NDArray[np.float32], images: Sequence[tuple[int, ImageFile]], engine: Engine) -> dict[int, str]:
+def _compute(features: NDArray[Any], images: Sequence[tuple[int, ImageFile]], engine: Engine) -> dict[int, str]:
     """Fill the rows named with the features of their images; return the noise of each as the index has it.
 
     All batches pass through one block of memory.

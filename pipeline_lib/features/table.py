@@ -109,7 +109,10 @@ class FeatureSet:
         return len(self.labels)
 
     def take(self, indices: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Return the features of the rows named, float32 (len(indices), width), in that order; and their level of noise."""
+        """Return the features of the rows named, float32 (len(indices), width), in that order; and their level of noise.
+
+        Shards of activations are float16, and their rows become float32 here.
+        """
         out = np.empty((len(indices), self.width + self.noise_aware), np.float32)
         out[:, self.width :] = self._levels[indices]
         # Row by row: a batch has about as many shards as rows, and to pick the rows of each shard takes longer.
@@ -121,7 +124,7 @@ class FeatureSet:
     def _release(self, rows: int) -> None:
         """Give pages back once many rows were read: the system's cache keeps them, this process need not."""
         self._rows_resident += rows
-        if self._rows_resident * READ_AROUND > RESIDENT:
+        if self._rows_resident * max(READ_AROUND, 4 * self.width) > RESIDENT:
             for mapped in self._maps:
                 mapped.madvise(mmap.MADV_DONTNEED)
             self._rows_resident = 0

@@ -10,6 +10,43 @@ from pipeline_lib.models.architecture import Architecture
 from pipeline_lib.models.layers import GlobalAveragePooling
 
 
+class Stretch(nn.Cell):
+    """Consecutive parts of a backbone, with pooling behind the expanded activations of some of them.
+
+    Attributes:
+        pooled_width: Number of pooled values of an image.
+
+    Args:
+        backbone: The network, of this architecture.
+        architecture: Knows the names of its parts.
+        depths: Names of blocks of the whole network to pool, in its order; ``InvertedResidual`` each.
+        start: Number of the first part, 0 for the first one of the network.
+        stop: Number of the part behind the last one; None for the end of the network.
+    """
+
+    def __init__(
+        self, backbone: nn.Cell, architecture: Architecture, depths: Sequence[str], start: int = 0, stop: int | None = None
+    ) -> None:
+        super().__init__()
+        parts, names = dict(backbone.cells_and_names()), architecture.blocks[start:stop]
+        self.parts = nn.CellList([parts[name] for name in names])
+        self._tapped = tuple(name in depths for name in names)
+        self.pooled_width: int = sum(parts[name].expand.conv.out_channels for name in names if name in depths)
+        self.pool = GlobalAveragePooling()
+
+    def construct(self, x: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Return the maps that the last part gives for those of the part before the first, and what was pooled, (n, c) each."""
+        pooled: tuple[Tensor, ...] = ()
+        for tapped, part in zip(self._tapped, self.parts):  # noqa: B905  # a compiled graph knows no strict
+            if tapped:
+                expanded = part.expand(x)
+                pooled = (*pooled, self.pool(expanded))
+                x = part.contract(x, expanded)
+            else:
+                x = part(x)
+        return x, pooled
+
+
 class PooledBackbone(nn.Cell):
     """A backbone with pooling behind its last maps, and behind the expanded activations of some of its blocks.
 
@@ -24,25 +61,12 @@ class PooledBackbone(nn.Cell):
 
     def __init__(self, backbone: nn.Cell, architecture: Architecture, depths: Sequence[str]) -> None:
         super().__init__()
-        parts = dict(backbone.cells_and_names())
-        ends = [architecture.blocks.index(name) for name in depths]
-        starts = [0, *(end + 1 for end in ends)]
-        between = zip(starts, [*ends, len(architecture.blocks)], strict=True)
-        self.before = nn.CellList(
-            [nn.SequentialCell([parts[name] for name in architecture.blocks[start:end]]) for start, end in between]
-        )
-        self.tapped = nn.CellList([parts[name] for name in depths])
-        self.width: int = backbone.out_channels + sum(block.expand.conv.out_channels for block in self.tapped)
+        self.stretch = Stretch(backbone, architecture, depths)
+        self.width: int = backbone.out_channels + self.stretch.pooled_width
         self.pool = GlobalAveragePooling()
         self.concatenate = ops.Concat(axis=1)
 
     def construct(self, x: Tensor) -> Tensor:
         """Map prepared images (n, 3, h, w) to features (n, width): those of the last maps, then those of the depths."""
-        pooled = []
-        for number, block in enumerate(self.tapped):
-            x = self.before[number](x)
-            expanded = block.expand(x)
-            pooled.append(self.pool(expanded))
-            x = block.contract(x, expanded)
-        pooled.insert(0, self.pool(self.before[-1](x)))
-        return self.concatenate(pooled)
+        x, pooled = self.stretch(x)
+        return self.concatenate((self.pool(x), *pooled))

@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from pipeline_lib.models.graph import graph_mode
 from pipeline_lib.models.outputs import logits_of_rows
 
+PASS = 256
+"""Rows a pass, unless it is said otherwise."""
+
 
 @dataclass(frozen=True)
 class Predictor:
@@ -23,7 +26,7 @@ class Predictor:
     """
 
     network: nn.Cell
-    batch: int = 256
+    batch: int = PASS
 
     @graph_mode()
     def outputs(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:

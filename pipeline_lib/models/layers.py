@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from mindspore import Tensor, nn, ops
+from numpy.typing import NDArray
 
 from pipeline_lib.models.spec import Padding
 
@@ -55,6 +56,7 @@ class ConvBN(nn.Cell):
             pad = {"pad_mode": "pad", "padding": kernel // 2}
         self.conv = nn.Conv2d(in_channels, out_channels, kernel, stride, group=groups, has_bias=False, **pad)
         self.bn = nn.BatchNorm2d(out_channels, eps=bn_eps)
+        self.eps = bn_eps
 
     def construct(self, x: Tensor) -> Tensor:
         """Map (n, in_channels, h, w) to (n, out_channels, ceil(h / stride), ceil(w / stride))."""
@@ -230,3 +232,18 @@ def fold_batch_norms(network: nn.Cell) -> None:
     for _, cell in network.cells_and_names():
         if isinstance(cell, ConvBN):
             cell.fold()
+
+
+def unfolded_parameters(network: nn.Cell) -> dict[str, NDArray[np.float32]]:
+    """Return the parameters of a network whose batch norms are folded, as one with batch norms has them: the same outputs.
+
+    Each batch norm adds the bias and leaves the rest as it is: its variance and epsilon sum to 1.
+    """
+    parameters: dict[str, NDArray[np.float32]] = {}
+    for name, cell in network.cells_and_names():
+        if isinstance(cell, ConvBN):
+            bias, ones = cell.conv.bias.asnumpy(), np.ones(cell.conv.out_channels, np.float32)
+            norm = {"gamma": ones, "beta": bias, "moving_mean": 0 * ones, "moving_variance": (1 - cell.eps) * ones}
+            parameters[f"{name}.conv.weight"] = cell.conv.weight.asnumpy()
+            parameters |= {f"{name}.bn.{variable}": values.astype(np.float32) for variable, values in norm.items()}
+    return parameters

@@ -253,6 +253,44 @@ class TrainSettings(TrainingSettings):
     hidden: int = Field(0, ge=0, le=4096, description="Units of a hidden dense layer; 0 = one linear layer.")
 
 
+class TuneSettings(TrainingSettings):
+    """Training a part of the backbone together with the head, from the finished head on (Kumar et al. 2022, arXiv:2202.10054).
+
+    An epoch has one view of each image, another one each time. Parameters decay towards where they start.
+    """
+
+    freeze: str = Field(
+        "backbone",
+        min_length=1,
+        description=(
+            "What is not trained: backbone (the head alone is), the name of a block, up to which all is frozen, such as "
+            "blocks.12, or none (the whole network is trained)."
+        ),
+    )
+    epochs: Epochs = 12
+    warmup_epochs: WarmupEpochs = 1
+    lr_start: LrStart = 0.0
+    lr_max: LrMax = 0.01
+    weight_decay: WeightDecay = 0.0
+    to_start: float = Field(0.001, ge=0, le=1, description="L2 penalty on the distance of all parameters from their start.")
+    label_smoothing: LabelSmoothing = 0.0
+    batch: BatchSize = 32
+    patience: Patience = 4
+    checkpoint_every: CheckpointEvery = 1
+    keep_checkpoints: int = Field(2, ge=1, le=1000, description="Number of newest checkpoints that are kept.")
+    rate_decay: float = Field(
+        0.9, gt=0, le=1, description="Factor on the learning rate from a block to the one before it; the head has lr_max."
+    )
+    shares: tuple[Annotated[float, Field(ge=0, le=1)], ...] = Field(
+        (0.0, 0.25, 0.5, 0.75, 1.0),
+        min_length=1,
+        max_length=20,
+        description=(
+            "Shares of the way from the start to the tuned parameters; the one of least validation loss is kept (WiSE-FT)."
+        ),
+    )
+
+
 class CrossValidateSettings(Section):
     """How figures on sources never seen are measured."""
 
@@ -312,6 +350,7 @@ class Settings(SourceSettings):
     augment_train: TrainViewSettings = Field(TrainViewSettings(), description="Augmented views of train.")
     augment_test: TestViewSettings = Field(TestViewSettings(), description="Augmented views of test, and the robustness grid.")
     train: TrainSettings = Field(TrainSettings(), description="The head and its training.")
+    tune: TuneSettings = Field(TuneSettings(), description="Training a part of the backbone together with the head.")
     cross_validate: CrossValidateSettings = Field(
         CrossValidateSettings(), description="How figures on sources never seen are measured."
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,8 @@ from pipeline_lib.models.outputs import Logits, Take, logits_of_rows
 class Batches:
     """The training batches of any epoch; all of them have the same size, for a graph is compiled for one shape.
 
-    Rows that fill no batch sit out for the epoch, other ones each time. Order and dropout of an epoch come from a generator
+    Rows that fill no batch sit out for the epoch, other ones each time. With ``images``, an epoch has one row of each image,
+    another one each time, so that its views are drawn anew. Order and dropout of an epoch come from a generator
     seeded by seed and epoch alone, so none of its state has to survive a kill. A batch is read when it is asked for, and is
     then still in the processor's cache when the step computes with it.
 
@@ -29,6 +31,7 @@ class Batches:
         seed: Seed of order and dropout.
         dropout: Share of each row's inputs set to 0, 0..1 without 1; the others are scaled up to keep the mean.
         dropping: How many of the inputs, the first ones, that is about; None for all.
+        images: The image of each row, (n,); None lets an epoch have all rows.
     """
 
     take: Take
@@ -38,22 +41,42 @@ class Batches:
     seed: int
     dropout: float = 0.0
     dropping: int | None = None
+    images: NDArray[Any] | None = None
 
     @cached_property
     def per_epoch(self) -> int:
         """Number of batches an epoch, at least 1."""
-        return max(1, len(self.rows) // self.size)
+        return max(1, self._length // self.size)
 
     def __call__(self, epoch: int) -> Iterator[tuple[NDArray[np.float32], NDArray[np.int32]]]:
         """Yield the inputs (size, ...) and labels (size,) of each batch of an epoch, numbered from 1."""
         # SFC64 takes half the time of NumPy's default generator, and dropout wants 10 KB of it a step.
         random = np.random.Generator(np.random.SFC64((self.seed, epoch)))
-        size = min(self.size, len(self.rows))
-        for chosen in random.permutation(len(self.rows))[: self.per_epoch * size].reshape(-1, size):
+        size = min(self.size, self._length)
+        for chosen in self._order(random)[: self.per_epoch * size].reshape(-1, size):
             inputs = self.take(self.rows[chosen])
             if self.dropout:
                 drop(inputs[:, : self.dropping], self.dropout, random)
             yield inputs, self.labels[chosen]
+
+    @property
+    def _length(self) -> int:
+        """Rows of an epoch, with those that fill no batch."""
+        return len(self._by_image[1])
+
+    @cached_property
+    def _by_image(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """Positions of the rows in the order of their images, and of each image its first one's place and their number."""
+        images = np.arange(len(self.rows)) if self.images is None else self.images
+        _, starts, counts = np.unique(np.sort(images), return_index=True, return_counts=True)
+        return np.argsort(images, kind="stable"), starts, counts
+
+    def _order(self, random: np.random.Generator) -> NDArray[np.int64]:
+        """Return the positions of an epoch's rows, in the order in which they train."""
+        if self.images is None:
+            return random.permutation(len(self.rows))
+        order, starts, counts = self._by_image
+        return random.permutation(order[starts + random.integers(counts)])
 
 
 def drop(inputs: NDArray[np.float32], share: float, random: np.random.Generator) -> None:

@@ -1,8 +1,8 @@
-"""Cross-validation of the head: every photograph is predicted by a head that was trained without its source."""
+"""Cross-validation: every photograph is predicted by a head that was trained without its source."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +12,12 @@ from pipeline_lib.evaluation.predictions import Predictions
 from pipeline_lib.models.outputs import logits_of_rows
 from pipeline_lib.progress import Progress, ignore_progress
 from pipeline_lib.settings.sections import TrainSettings
-from pipeline_lib.training.folds import cut_folds
+from pipeline_lib.training.folds import Fold, cut_folds
 from pipeline_lib.training.head import head_trainer, one_thread
 from pipeline_lib.training.rows import FeatureTable, Subset, TooFewSourcesError
+
+Predict = Callable[[Fold, int, Progress], NDArray[np.float32]]
+"""Trains on a fold's rows and returns the logits (n, classes) of those held out; it is given the fold's number, from 1."""
 
 
 def predict_out_of_fold(
@@ -41,24 +44,41 @@ def predict_out_of_fold(
         progress: Called every few steps.
 
     Returns:
-        A row for each view of each photograph that could be predicted, see ``cut_folds``, in the order of the table. Folds are
-        numbered from 1.
+        See ``cross_validated``.
 
     Raises:
         TooFewSourcesError: There are no folds, or what a fold leaves to train on has nothing to validate on.
         PipelineError: Training diverged.
     """
-    cut = cut_folds(features, sources, folds)
+
+    def predict(fold: Fold, number: int, told: Progress) -> NDArray[np.float32]:
+        with one_thread():
+            fitted = head_trainer(None, Subset(features, fold.train), classes, sources, settings, seed, told).fit()
+            return logits_of_rows(fitted.step.logits, features.take, fold.held_out)
+
+    return cross_validated(features, sources, folds, predict, progress)
+
+
+def cross_validated(
+    table: FeatureTable, sources: Mapping[str, Hashable], folds: int, predict: Predict, progress: Progress = ignore_progress
+) -> OutOfFold:
+    """Return what is predicted of every row by something that was trained without its source.
+
+    Returns:
+        A row for each view of each photograph that could be predicted, see ``cut_folds``, in the order of the table. Folds are
+        numbered from 1.
+
+    Raises:
+        TooFewSourcesError: There are no folds.
+    """
+    cut = cut_folds(table, sources, folds)
     if not cut:
         raise TooFewSourcesError("Each class comes from a single source; add images that differ")
-    logits = []
-    for number, fold in enumerate(cut, start=1):
-        others, told = Subset(features, fold.train), _naming(f"fold {number} of {len(cut)}", progress)
-        with one_thread():
-            fitted = head_trainer(None, others, classes, sources, settings, seed, told).fit()
-            logits.append(logits_of_rows(fitted.step.logits, features.take, fold.held_out))
+    logits = [
+        predict(fold, number, _naming(f"fold {number} of {len(cut)}", progress)) for number, fold in enumerate(cut, start=1)
+    ]
     rows, numbers = np.concatenate([fold.held_out for fold in cut]), np.arange(1, len(cut) + 1)
-    return _in_order(features, rows, np.concatenate(logits), np.repeat(numbers, [len(fold.held_out) for fold in cut]), sources)
+    return _in_order(table, rows, np.concatenate(logits), np.repeat(numbers, [len(fold.held_out) for fold in cut]), sources)
 
 
 def _naming(what: str, progress: Progress) -> Progress:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline_lib.models.outputs import READ_ROWS, Take
+from pipeline_lib.models.outputs import Take, reads
 
 Floats = NDArray[np.float32]
 
@@ -31,8 +31,8 @@ class Standardisation:
 def standardisation_of(take: Take, rows: NDArray[np.int64], width: int) -> Standardisation:
     """Return mean and standard deviation of the first ``width`` columns of rows; memory holds one read at a time."""
     total, squares = np.zeros((2, width))
-    for at in range(0, len(rows), READ_ROWS):
-        features = take(rows[at : at + READ_ROWS])[:, :width].astype(np.float64)
+    for inputs in reads(take, rows):
+        features = inputs[:, :width].astype(np.float64)
         total += features.sum(axis=0)
         squares += np.square(features, out=features).sum(axis=0)
     mean = total / len(rows)

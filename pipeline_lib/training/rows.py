@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline_lib.errors import PipelineError
-from pipeline_lib.models.outputs import READ_ROWS
+from pipeline_lib.models.outputs import reads
 from pipeline_lib.views.view import CLEAN
 
 Part = Literal["train", "validation", "copy"]
@@ -196,6 +196,6 @@ def digest(features: FeatureTable) -> str:
     state = hashlib.sha256()
     for column in (features.images, features.labels, features.views):
         state.update("\n".join(map(str, column.tolist())).encode())
-    for at in range(0, len(features), READ_ROWS):
-        state.update(features.take(np.arange(at, min(at + READ_ROWS, len(features)))).data)
+    for inputs in reads(features.take, np.arange(len(features))):
+        state.update(inputs.data)
     return state.hexdigest()

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-from mindspore import Tensor, nn, ops
+from mindspore import Parameter, ParameterTuple, Tensor, nn, ops
 from numpy.typing import NDArray
 
-from pipeline_lib.models.inference import Predictor
+from pipeline_lib.models.inference import PASS, Predictor
 from pipeline_lib.settings.sections import TrainingSettings
 from pipeline_lib.training.checkpoints import Arrays
 
+Factor = Callable[[str], float]
+"""Maps a parameter's name, as seen from the network, to a factor on its learning rate, above 0."""
 
-def build_optimizer(network: nn.Cell, schedule: NDArray[np.float32], settings: TrainingSettings) -> nn.Optimizer:
+
+def build_optimizer(
+    network: nn.Cell, schedule: NDArray[np.float32], settings: TrainingSettings, factor: Factor = lambda name: 1.0
+) -> nn.Optimizer:
     """Return an optimiser of a network's parameters that takes its learning rate from a schedule, a value a step.
 
     Momentum: v = momentum * v + g; w = w - lr * v. Adam (Kingma and Ba 2015, arXiv:1412.6980) with its authors' 0.9, 0.999
@@ -22,12 +28,14 @@ def build_optimizer(network: nn.Cell, schedule: NDArray[np.float32], settings: T
     don't, for they are few, can't overfit, and pulling them to 0 only adds bias (Goodfellow et al. 2016, Deep Learning,
     section 7.1; He et al. 2019, arXiv:1812.01187, section 3.1).
     """
-    parameters = network.trainable_params()
+    alike: defaultdict[tuple[float, float], list[Parameter]] = defaultdict(list)
+    for name, parameter in network.parameters_and_names():
+        if parameter.requires_grad:
+            alike[factor(name), settings.weight_decay if parameter.ndim > 1 else 0.0].append(parameter)
     groups = [
-        {"params": [parameter for parameter in parameters if parameter.ndim > 1], "weight_decay": settings.weight_decay},
-        {"params": [parameter for parameter in parameters if parameter.ndim <= 1], "weight_decay": 0.0},
+        {"params": parameters, "weight_decay": decay, "lr": (scale * schedule).tolist()}
+        for (scale, decay), parameters in alike.items()
     ]
-    groups = [group for group in groups if group["params"]]
     rates = schedule.tolist()
     return nn.Adam(groups, rates) if settings.optimizer == "adam" else nn.Momentum(groups, rates, settings.momentum)
 
@@ -44,14 +52,28 @@ class NetworkStep:
         schedule: Learning rate of every step, float32 (steps,).
         settings: Optimiser, momentum, weight decay and label smoothing.
         classes: Number of classes.
+        factor: Of each parameter on the learning rate.
+        to_start: Decay of all parameters towards what they are now, beside that of the settings (L2-SP, Li et al. 2018,
+            arXiv:1802.01483).
+        batch: Rows a pass when outputs are computed.
     """
 
-    def __init__(self, network: nn.Cell, schedule: NDArray[np.float32], settings: TrainingSettings, *, classes: int) -> None:
+    def __init__(
+        self,
+        network: nn.Cell,
+        schedule: NDArray[np.float32],
+        settings: TrainingSettings,
+        *,
+        classes: int,
+        factor: Factor = lambda name: 1.0,
+        to_start: float = 0.0,
+        batch: int = PASS,
+    ) -> None:
         self._network = network
-        self._graph = _Graph(network, build_optimizer(network, schedule, settings)).set_train()
+        self._graph = _Graph(network, build_optimizer(network, schedule, settings, factor), to_start).set_train()
         smoothing = settings.label_smoothing
         self._targets = ((1.0 - smoothing) * np.eye(classes) + smoothing / classes).astype(np.float32)
-        self.logits = Predictor(network).outputs
+        self.logits = Predictor(network, batch).outputs
 
     def __call__(self, inputs: NDArray[np.float32], labels: NDArray[np.int32]) -> tuple[float, int]:
         """Update the network by one batch; see ``Step``."""
@@ -78,12 +100,15 @@ class NetworkStep:
 class _Graph(nn.Cell):
     """Forward pass, loss, gradients and update."""
 
-    def __init__(self, network: nn.Cell, optimizer: nn.Optimizer) -> None:
+    def __init__(self, network: nn.Cell, optimizer: nn.Optimizer, to_start: float) -> None:
         super().__init__()
         self.network = network
         self.optimizer = optimizer
         self._cross_entropy = nn.SoftmaxCrossEntropyWithLogits(reduction="mean")
         self._gradients = ops.value_and_grad(self._loss, None, optimizer.parameters, has_aux=True)
+        self._to_start, self._map = to_start, ops.HyperMap()
+        starts = [Parameter(each.value(), f"start.{each.name}", requires_grad=False) for each in optimizer.parameters]
+        self.starts = ParameterTuple(starts if to_start else [])
 
     def _loss(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         logits = self.network(inputs)
@@ -92,7 +117,15 @@ class _Graph(nn.Cell):
     def construct(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Update the network; return the loss and the logits, both from before the update."""
         (loss, logits), gradients = self._gradients(inputs, targets)
+        if self._to_start:
+            pull = ops.partial(_with_pull, self._to_start)
+            gradients = self._map(pull, gradients, self.optimizer.parameters, self.starts)
         return ops.depend(loss, self.optimizer(gradients)), logits
+
+
+def _with_pull(strength: float, gradient: Tensor, value: Tensor, start: Tensor) -> Tensor:
+    """Return the gradient of a loss to which strength / 2 |value - start|^2 is added."""
+    return gradient + strength * (value - start)
 
 
 def _arrays(cell: nn.Cell) -> Arrays:

@@ -89,6 +89,7 @@ class Trainer:
         build: Returns the network with its first parameters, the same ones whenever it is asked.
         make_step: Returns what trains a network.
         dropout: Share of each row's inputs set to 0 in training, 0..1 without 1.
+        redraw: Whether an epoch has one view of each image, another one each time, instead of all of them.
         progress: Called every few steps.
         watch: See ``fit``; it is made of what computes the outputs of the network that is being trained.
     """
@@ -102,26 +103,27 @@ class Trainer:
     build: Callable[[], nn.Cell]
     make_step: MakeStep
     dropout: float = 0.0
+    redraw: bool = False
     progress: Progress = ignore_progress
     watch: Callable[[Logits], Watch] | None = None
 
     def train(self) -> Trained:
         """Return the network that ``fit`` returns, and the temperature for its outputs."""
         fitted = self.fit()
-        calibration = self._calibrated_by_folds(fitted) if self.settings.refit else self._calibrated_by_validation(fitted)
+        calibration = self._calibrated_by_folds(fitted) if self.settings.refit else self.calibrated_by_validation(fitted)
         return Trained(fitted.network, fitted.training, fitted.plan, calibration)
 
     def fit(self) -> Fitted:
         """Train, choose the epoch by the validation part, and refit on all rows if the settings say so."""
-        judged = self._fitted(CHECKPOINTS, self.rows.train, self.settings.epochs, self.rows.validation)
+        judged = self.fitted(CHECKPOINTS, self.rows.train, self.settings.epochs, self.rows.validation)
         if not self.settings.refit:
             return judged
         if self.folder:
             write_parameters(judged.network, self.folder / BEST)
-        again = self._fitted(REFIT, self.rows.in_use, judged.training.best.epoch)
+        again = self.fitted(REFIT, self.rows.in_use, judged.training.best.epoch)
         return replace(again, training=judged.training, plan=judged.plan)
 
-    def _fitted(self, name: str, rows: NDArray[np.int64], epochs: int, judging: NDArray[np.int64] | None = None) -> Fitted:
+    def fitted(self, name: str, rows: NDArray[np.int64], epochs: int, judging: NDArray[np.int64] | None = None) -> Fitted:
         """Return a new network that is trained on rows, for the best number of epochs if other rows judge it, else for all.
 
         Args:
@@ -131,7 +133,16 @@ class Trainer:
             judging: Numbers of the rows that judge.
         """
         network, labels = self.build(), self.table.labels.astype(np.int32)
-        batches = Batches(self.table.take, rows, labels[rows], self.settings.batch, self.seed, self.dropout, self.table.width)
+        batches = Batches(
+            self.table.take,
+            rows,
+            labels[rows],
+            self.settings.batch,
+            self.seed,
+            self.dropout,
+            self.table.width,
+            self.table.images[rows] if self.redraw else None,
+        )
         plan = _plan(self.settings, batches.per_epoch, epochs)
         step = self.make_step(network, plan.schedule, self.settings)
         validation = watch = None
@@ -142,7 +153,7 @@ class Trainer:
         training = fit(step, plan, batches, validation, checkpoints, progress=self.progress, watch=watch)
         return Fitted(network, step, training, plan)
 
-    def _calibrated_by_validation(self, fitted: Fitted) -> Calibration:
+    def calibrated_by_validation(self, fitted: Fitted) -> Calibration:
         """Return the calibration of the network that the validation part has judged, by the clean views of that part.
 
         Predictions are asked for photographs as they are; noisy views are harder, and would make the network too doubtful.
@@ -160,7 +171,7 @@ class Trainer:
         folds, epochs = self._folds(), fitted.training.best.epoch
         if not folds:
             return UNSCALED
-        others = [self._fitted(f"{FOLD}-{number}", fold.train, epochs) for number, fold in enumerate(folds, start=1)]
+        others = [self.fitted(f"{FOLD}-{number}", fold.train, epochs) for number, fold in enumerate(folds, start=1)]
         logits = [self._logits(other, fold.held_out) for other, fold in zip(others, folds, strict=True)]
         judged = np.concatenate([fold.held_out for fold in folds])
         parts = np.repeat(np.arange(len(folds)), [len(fold.held_out) for fold in folds])

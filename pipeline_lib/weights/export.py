@@ -9,7 +9,7 @@ from typing import Any
 import mindspore
 import numpy as np
 import onnx
-from mindspore import Tensor
+from mindspore import Tensor, nn
 from PIL import Image
 
 from pipeline_lib.errors import PipelineError
@@ -24,13 +24,17 @@ TOLERANCE = 1e-3
 
 
 def export_onnx(folder: Path, architecture: Architecture) -> None:
-    """Write ``backbone.onnx`` beside the checkpoint in a backbone's folder: input ``images``, any batch size.
+    """Write ``backbone.onnx`` beside the checkpoint in a backbone's folder."""
+    network, spec = pooled_backbone(folder, architecture)
+    write_onnx(network, spec.image_size, folder / ONNX)
+
+
+def write_onnx(network: nn.Cell, image_size: int, path: Path) -> None:
+    """Write a network that maps prepared images to rows as an ONNX graph: input ``images``, any batch size.
 
     MindSpore exports a graph of a fixed batch size; only its input and output name that size, so they are freed here.
     """
-    network, spec = pooled_backbone(folder, architecture)
-    images = Tensor(np.zeros((1, 3, spec.image_size, spec.image_size), np.float32))
-    path = folder / ONNX
+    images = Tensor(np.zeros((1, 3, image_size, image_size), np.float32))
     mindspore.export(network, images, file_name=str(path.with_suffix("")), file_format="ONNX")
     model = onnx.load(path)
     _name_anew(model.graph)

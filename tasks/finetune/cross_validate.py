@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,9 @@ from tasks.contract.progress import progress_bar
 from tasks.contract.stage import stage
 
 if TYPE_CHECKING:
+    from pipeline_lib.evaluation.out_of_fold import OutOfFold
+    from pipeline_lib.features.table import FeatureSet
+    from pipeline_lib.progress import Progress
     from pipeline_lib.settings.sections import CrossValidateSettings, TrainSettings
 
 
@@ -32,12 +35,29 @@ def cross_validate_stage(
     ``evaluate`` is what of the settings of that name the figures depend on: ``confidence`` and ``ece_bins``.
     """
     from pipeline_lib.audit.findings import read_groups
+    from pipeline_lib.training.cross_validation import predict_out_of_fold
+
+    def predict(table: FeatureSet, classes: Sequence[str], progress: Progress) -> OutOfFold:
+        groups = read_groups(sources.folder)
+        return predict_out_of_fold(table, classes, groups, train, cross_validate.folds, seed, progress)
+
+    return judged(folder, dataset, features, corrections, evaluate, predict)
+
+
+def judged(
+    folder: Path,
+    dataset: Ref,
+    features: Sequence[Ref],
+    corrections: Ref,
+    evaluate: Mapping[str, Any],
+    predict: Callable[[FeatureSet, Sequence[str], Progress], OutOfFold],
+) -> Summary:
+    """Write the figures of out-of-fold outputs, which ``predict`` makes of the photographs' features and their classes."""
     from pipeline_lib.data.classes import bins_of
     from pipeline_lib.data.corrections import read_corrections
     from pipeline_lib.evaluation.cross_validation import evaluate_out_of_fold, no_figures
     from pipeline_lib.evaluation.scores import Terms
     from pipeline_lib.features.table import FeatureSet
-    from pipeline_lib.training.cross_validation import predict_out_of_fold
     from pipeline_lib.training.rows import TooFewSourcesError
 
     classes = dataset.manifest().summary["classes"]
@@ -46,9 +66,7 @@ def cross_validate_stage(
     terms = Terms(classes, bins_of(classes), **evaluate)
     try:
         with progress_bar("cross_validate") as progress:
-            judged = predict_out_of_fold(
-                table, classes, read_groups(sources.folder), train, cross_validate.folds, seed, progress
-            )
+            outputs = predict(table, classes, progress)
     except TooFewSourcesError as error:
         return no_figures(folder, str(error), class_of, terms)
-    return evaluate_out_of_fold(folder, judged, class_of, terms)
+    return evaluate_out_of_fold(folder, outputs, class_of, terms)

@@ -1,4 +1,4 @@
-"""Stage ``features``: the frozen backbone runs once over one view of one shard."""
+"""Stages ``features`` and ``activations``: the backbone, or its frozen part, runs once over one view of one shard."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pipeline_lib.stages.kept import Kept
 from pipeline_lib.stages.result import Ref, Summary
-from tasks.contract.stage import stage
+from tasks.contract.stage import Stage, stage
 
 if TYPE_CHECKING:
     from pipeline_lib.settings.sections import FeaturesSettings
@@ -23,5 +23,9 @@ def features_stage(
     from pipeline_lib.features.shards import rows_of, write_shard
 
     rows = rows_of(images, view)
-    computed = write_shard(folder, rows, engine(backbone.folder, features.batch), previous)
+    computed = write_shard(folder, rows, engine(backbone.folder / backbone.prefix, features.batch), previous)
     return {"images": len(rows), "computed": computed}
+
+
+activations_stage = Stage(features_stage.function, "activations", varies=["images"])
+"""The same for the frozen part before a cut, which is given as ``backbone``: its rows are the maps at the cut."""
