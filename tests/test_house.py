@@ -192,6 +192,48 @@ REACHED: dict[str, tuple[dict[str, str], str]] = {
         },
         "jinja2 markupsafe",
     ),
+    "finetune.cut": (
+        {
+            "": "__init__",
+            "features": "engine",
+            "files": "description",
+            "images": "denoise noise prepare preprocessing",
+            "models": "architecture backbone cut depths files graph inference layers outputs parameters spec",
+            "weights": "export frozen",
+        },
+        "mindspore numpy onnx onnxruntime pillow",
+    ),
+    "finetune.tune": (
+        {
+            "": "__init__",
+            "audit": "findings",
+            "evaluation": "calibration out_of_fold predictions reliability",
+            "features": "engine table",
+            "files": "description table",
+            "images": "denoise noise prepare preprocessing",
+            "models": "architecture backbone classifier cut depths files graph inference layers outputs parameters spec tuned",
+            "training": "batches checkpoints cross_validation dense folds head inputs loop rows steps trainer tuning",
+            "views": "view",
+            "weights": "export",
+        },
+        "mindspore numpy onnx onnxruntime pillow scikit-learn scipy threadpoolctl",
+    ),
+    "finetune.cross_validate_tuned": (
+        {
+            "": "__init__",
+            "audit": "findings",
+            "data": "classes corrections",
+            "evaluation": "calibration cross_validation metrics out_of_fold predictions reliability robustness scores "
+            "selection tables",
+            "features": "table",
+            "files": "description table",
+            "images": "denoise noise prepare preprocessing",
+            "models": "architecture backbone classifier cut depths files graph inference layers outputs parameters spec tuned",
+            "training": "batches checkpoints cross_validation dense folds head inputs loop rows steps trainer tuning",
+            "views": "view",
+        },
+        "mindspore numpy pillow scikit-learn scipy threadpoolctl",
+    ),
     "lenet.dataset": (
         {
             "": "__init__",

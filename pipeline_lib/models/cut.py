@@ -15,7 +15,6 @@ from mindspore import Tensor, nn, ops
 
 from pipeline_lib.errors import PipelineError, nearest
 from pipeline_lib.models.architecture import Architecture
-from pipeline_lib.models.classifier import Classifier
 from pipeline_lib.models.depths import Stretch
 from pipeline_lib.models.layers import GlobalAveragePooling
 
@@ -95,19 +94,3 @@ class Tail(nn.Cell):
         x, pooled = self.stretch(rows[:, : self._size].reshape((-1, *self._shape)))
         before = (rows[:, self._size :],) if self._before else ()  # MindSpore cannot cut out nothing
         return self.concatenate((self.pool(x), *before, *pooled))
-
-
-class TunedNetwork(nn.Cell):
-    """A tail with the classifier behind it: what is trained while the part before the cut is frozen."""
-
-    def __init__(self, tail: Tail, classifier: Classifier) -> None:
-        super().__init__()
-        self.tail = tail
-        self.classifier = classifier
-        self.concatenate = ops.Concat(axis=1)
-
-    def construct(self, rows: Tensor) -> Tensor:
-        """Map rows, with the image's level of noise behind them if the classifier is noise-aware, to logits (n, classes)."""
-        if not self.classifier.noise_aware:
-            return self.classifier(self.tail(rows))
-        return self.classifier(self.concatenate((self.tail(rows[:, :-1]), rows[:, -1:])))

@@ -24,13 +24,14 @@ from pipeline_lib.evaluation.out_of_fold import OutOfFold
 from pipeline_lib.models.architecture import Architecture
 from pipeline_lib.models.backbone import load_backbone, new_backbone, read_spec
 from pipeline_lib.models.classifier import NAME, Classifier, HeadSpec
-from pipeline_lib.models.cut import Tail, TunedNetwork, position
+from pipeline_lib.models.cut import Tail, position
 from pipeline_lib.models.depths import Stretch
 from pipeline_lib.models.files import BACKBONE, CHECKPOINT, SPEC
 from pipeline_lib.models.graph import graph_mode
 from pipeline_lib.models.layers import fold_batch_norms, unfolded_parameters
 from pipeline_lib.models.outputs import logits_of_rows
 from pipeline_lib.models.parameters import assign, write_parameters
+from pipeline_lib.models.tuned import TunedNetwork
 from pipeline_lib.progress import Progress, ignore_progress
 from pipeline_lib.settings.sections import TrainSettings, TuneSettings
 from pipeline_lib.training.batches import Validation

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,21 @@ def test_an_epoch_holds_full_batches_of_different_rows_with_their_labels(rows: i
     assert batches.per_epoch == rows // size
     assert len(np.unique(np.concatenate(labels))) == size * batches.per_epoch
     assert np.array_equal(np.concatenate(inputs)[:, 0], np.concatenate(labels))
+
+
+@given(counts=st.lists(st.integers(1, 6), min_size=1, max_size=60), size=st.integers(1, 20), epoch=st.integers(1, 9))
+def test_an_epoch_has_one_view_of_an_image_where_views_are_drawn_anew(counts: list[int], size: int, epoch: int) -> None:
+    images = np.random.default_rng(0).permutation(np.repeat(np.arange(len(counts)), counts))
+    batches = replace(numbered(len(images), size), images=images)
+    drawn = [images[labels] for _, labels in batches(epoch)]
+    assert batches.per_epoch == len(drawn) == max(1, len(counts) // size)
+    assert len(np.unique(np.concatenate(drawn))) == batches.per_epoch * min(size, len(counts))
+
+
+def test_over_the_epochs_all_views_of_an_image_are_drawn() -> None:
+    batches = replace(numbered(12, 3), images=np.repeat(np.arange(3), 4))
+    drawn = np.concatenate([labels for epoch in range(1, 401) for _, labels in batches(epoch)])
+    assert np.bincount(drawn, minlength=12) == pytest.approx(np.full(12, 100), abs=40)
 
 
 def test_an_epoch_asked_for_again_is_the_same_and_another_one_is_not() -> None:

@@ -180,3 +180,27 @@ def test_graph_mode_ends_with_its_block() -> None:
         assert mindspore.get_context("mode") == mindspore.GRAPH_MODE
         raise ZeroDivisionError
     assert mindspore.get_context("mode") == before
+
+
+@graph_mode()
+def test_a_factor_scales_the_rate_of_its_parameters_and_the_pull_leads_back_to_the_start() -> None:
+    settings = TrainingSettings(weight_decay=0.0, label_smoothing=0.0, momentum=0.0)
+    schedule = np.full(3, 0.1, np.float32)
+    inputs, labels = batch(np.random.default_rng(0))
+
+    def moved(steps: int, **options: Any) -> dict[str, NDArray[Any]]:
+        network = Classifier(WIDTH, CLASSES, seed=1)
+        start = {name: parameter.asnumpy().copy() for name, parameter in network.parameters_and_names()}
+        step = NetworkStep(network, schedule, settings, classes=CLASSES, **options)
+        for _ in range(steps):
+            step(inputs, labels)
+        return {name: value - start[name] for name, value in step.parameters().items()}
+
+    plain, scaled = moved(1), moved(1, factor=lambda name: 0.25 if name.endswith("weight") else 1.0)
+    np.testing.assert_allclose(scaled["output.weight"], 0.25 * plain["output.weight"], rtol=1e-3, atol=1e-7)
+    np.testing.assert_allclose(scaled["output.bias"], plain["output.bias"], rtol=1e-5)
+
+    # With a rate of 0.1, a strength of 10 puts each parameter back to where it was before the step: only the last one is left.
+    pulled = moved(3, to_start=10.0)
+    assert all(np.abs(pulled[name]).max() < 1.1 * np.abs(plain[name]).max() for name in plain)
+    assert np.abs(moved(3)["output.weight"]).max() > 2 * np.abs(plain["output.weight"]).max()
