@@ -12,7 +12,7 @@ def show(results: Results) -> Shown:
     return Shown(
         "Backbone",
         f"{summary['parameters']:,} parameters, {megabytes(results)}",
-        f"A frozen {summary['architecture']} with a trained head.",
+        f"A pretrained {summary['architecture']}, on whose features a head is trained.",
         blocks=facts(scalars(summary)),
         settings=settings_of(results),
     )

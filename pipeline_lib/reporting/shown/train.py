@@ -1,4 +1,4 @@
-"""What stage ``train`` shows, of a head on features and of a whole network."""
+"""What stage ``train`` shows, of a head on features, of a tuned backbone, and of LeNet-5."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def show(results: Results) -> Shown:
         "parameters trained": model["parameters"],
         "images trained on": model["train_images"],
         "images validated on": model["val_images"],
-        "validation part": "the last images of each class of train, sources kept together; it alone chooses the epoch",
+        **_validation(model),
         **({"accuracy on test in the curve": "for reading along; nothing depends on it"} if "test_top1" in history else {}),
         "epochs": model["epochs"],
         "best epoch": model["best_epoch"],
@@ -39,6 +39,17 @@ def show(results: Results) -> Shown:
         blocks=[*facts(rows), _curves(history, model["best_epoch"]), *facts(scalars(model), "All figures", "detail")],
         settings=settings,
     )
+
+
+def _validation(model: Mapping[str, Any]) -> dict[str, str]:
+    """Return what judged the epochs, and what a tuned backbone owes to it."""
+    if "frozen" not in model:
+        return {"validation part": "the last images of each class of train, sources kept together; it alone chooses the epoch"}
+    return {
+        "validation part": "a fold of train by source; it alone chooses epoch and share",
+        "frozen": "nothing" if model["frozen"] == "none" else f"up to {model['frozen']}",
+        "share of the tuned parameters": f"{percent(model['share'])}; the rest is the start, the head on the frozen backbone",
+    }
 
 
 def _curves(history: figures.History, best: int) -> Images:
