@@ -16,7 +16,7 @@ from typing import NamedTuple
 from measured.prepared import Prepared, prepared
 from pipeline_lib.audit.findings import read_groups
 from pipeline_lib.models.heads import load_head
-from pipeline_lib.models.inference import logits_of_table
+from pipeline_lib.models.outputs import logits_of_table
 from pipeline_lib.settings.sections import TrainSettings
 from pipeline_lib.training.head import train_head
 
@@ -72,8 +72,8 @@ def train(work: Prepared, epochs: int, rate: float) -> Measured:
         started = time.perf_counter()
         train_head(Path(scratch), table, classes, groups, settings, seed=1)
         seconds = time.perf_counter() - started
-        head, _ = load_head(Path(scratch))
-    return Measured(seconds, float((logits_of_table(head, test).argmax(axis=1) == test.labels).mean()))
+        head = load_head(Path(scratch))
+    return Measured(seconds, float((logits_of_table(head.logits, test).argmax(axis=1) == test.labels).mean()))
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline_lib.errors import PipelineError
 from pipeline_lib.models.files import ONNX, SPEC
 from pipeline_lib.models.spec import BackboneSpec
 
@@ -34,6 +35,9 @@ class Engine:
     def __init__(self, backbone: Path, batch: int) -> None:
         import onnxruntime
 
+        for name in (ONNX, SPEC):
+            if not (backbone / name).is_file():
+                raise PipelineError(f"{backbone / name} is missing; run the pipeline again to make it")
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         options.log_severity_level = 3

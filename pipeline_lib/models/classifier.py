@@ -1,14 +1,9 @@
-"""The classifier on pooled features, and its description: what is trained while the backbone is frozen."""
+"""The classifier on pooled features: what is trained while the backbone is frozen."""
 
 from __future__ import annotations
 
 import numpy as np
 from mindspore import Tensor, nn, ops
-from pydantic import Field
-
-from pipeline_lib.files.description import Description, Temperature
-
-NAME = "head"
 
 DENSE_SIGMA = 0.01
 """Standard deviation of a dense layer's first weights: small, so that training starts near uniform probabilities."""
@@ -56,18 +51,6 @@ class Classifier(nn.Cell):
     def construct(self, x: Tensor) -> Tensor:
         """Map pooled features, (n, input_channel) or one more with the level of noise, to logits (n, num_classes)."""
         return self.output(self.hidden(self.by_noise(x)))
-
-
-class HeadSpec(Description):
-    """All that is needed to rebuild a head around its checkpoint; ``head.json`` beside ``head.ckpt``."""
-
-    classes: tuple[str, ...] = Field(min_length=1, description="Names of the classes in the order of the outputs.")
-    in_features: int = Field(ge=1, le=100_000, description="Length of a pooled feature vector.")
-    hidden: int = Field(ge=0, le=4096, description="Units of the hidden layer; 0 = a single dense layer.")
-    noise_aware: bool = Field(description="Whether the image's level of noise is behind its features.")
-    temperature: Temperature
-    best_epoch: int = Field(ge=1, description="Epoch after which the parameters were taken.")
-    parameters: int = Field(ge=1, description="Values in the checkpoint.")
 
 
 def _initialise(network: nn.Cell, seed: int) -> None:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from mindspore import Tensor, nn
 from numpy.typing import NDArray
 
 from pipeline_lib.models.graph import graph_mode
-from pipeline_lib.models.outputs import logits_of_rows
 
 PASS = 256
 """Rows a pass, unless it is said otherwise."""
@@ -41,18 +39,3 @@ class Predictor:
         padding = [(0, self.batch - len(inputs))] + [(0, 0)] * (inputs.ndim - 1)
         outputs: NDArray[np.float32] = self.network(Tensor(np.pad(inputs, padding))).asnumpy()
         return outputs[: len(inputs)]
-
-
-class Table(Protocol):
-    """Rows of inputs, read when asked for."""
-
-    def __len__(self) -> int: ...
-
-    def take(self, indices: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Return a fresh array of the inputs of these rows, in this order."""
-        ...
-
-
-def logits_of_table(network: nn.Cell, table: Table) -> NDArray[np.float32]:
-    """Return a network's logits (n, classes), float32, for all rows of a table."""
-    return logits_of_rows(Predictor(network).outputs, table.take, np.arange(len(table)))

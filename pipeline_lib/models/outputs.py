@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,3 +31,18 @@ def reads(take: Take, rows: NDArray[np.int64]) -> Iterator[NDArray[np.float32]]:
 def logits_of_rows(logits_of: Logits, take: Take, rows: NDArray[np.int64]) -> NDArray[np.float32]:
     """Return the logits (n, classes) of rows (n,), n at least 1; memory holds the inputs of one read at a time."""
     return np.concatenate([logits_of(inputs) for inputs in reads(take, rows)])
+
+
+class Table(Protocol):
+    """Rows of inputs, read when asked for."""
+
+    def __len__(self) -> int: ...
+
+    def take(self, indices: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return a fresh array of the inputs of these rows, in this order."""
+        ...
+
+
+def logits_of_table(logits_of: Logits, table: Table) -> NDArray[np.float32]:
+    """Return the logits (n, classes) of all rows of a table."""
+    return logits_of_rows(logits_of, table.take, np.arange(len(table)))

@@ -15,11 +15,7 @@ from mindspore import Tensor, nn
 from numpy.typing import NDArray
 
 from pipeline_lib.errors import PipelineError
-
-Arrays = dict[str, NDArray[np.float32]]
-
-SHOWN = 3
-"""Problems that an error names; the rest is counted."""
+from pipeline_lib.models.arrays import Arrays, check_arrays
 
 
 def write_parameters(network: nn.Cell, path: Path) -> None:
@@ -70,21 +66,11 @@ def assign(
         PipelineError: A parameter is missing, extra, of another shape, or holds NaN or infinity. Nothing was set then.
     """
     parameters = {name_in_source(name): parameter for name, parameter in network.parameters_and_names()}
-    problems = _differences({name: tuple(parameter.shape) for name, parameter in parameters.items()}, arrays)
-    if problems:
-        rest = f" and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
-        raise PipelineError(f"{source} does not fit the network: {', '.join(problems[:SHOWN])}{rest}; {advice}")
+    check_arrays({name: tuple(parameter.shape) for name, parameter in parameters.items()}, arrays, source, advice)
     for name, parameter in parameters.items():
         parameter.set_data(Tensor(np.ascontiguousarray(arrays[name], np.float32)))
 
 
-def _differences(shapes: Mapping[str, tuple[int, ...]], arrays: Mapping[str, NDArray[np.float32]]) -> list[str]:
-    """Return in words what keeps arrays from being parameters of these shapes."""
-    problems = [f"{name} is missing" for name in shapes if name not in arrays]
-    problems += [f"{name} is extra" for name in arrays if name not in shapes]
-    for name in (name for name in shapes if name in arrays):
-        if arrays[name].shape != shapes[name]:
-            problems.append(f"{name} has shape {arrays[name].shape} and not {shapes[name]}")
-        elif not np.isfinite(arrays[name]).all():
-            problems.append(f"{name} holds values that are not finite")
-    return problems
+def parameters_of(network: nn.Cell) -> Arrays:
+    """Return copies of the parameters of a network under their names, as seen from it."""
+    return {name: parameter.asnumpy().copy() for name, parameter in network.parameters_and_names()}

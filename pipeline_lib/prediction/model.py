@@ -12,7 +12,7 @@ from PIL import Image
 
 from pipeline_lib.errors import PipelineError
 from pipeline_lib.images.noise import noise_level
-from pipeline_lib.models.files import BACKBONE, SPEC
+from pipeline_lib.models.files import BACKBONE
 
 BATCH = 16
 """Images per forward pass: a handful of photographs should not wait for a large batch to be computed."""
@@ -60,23 +60,17 @@ def open_model(folder: Path) -> Model:
 class HeadModel:
     """A head with its backbone, labels, preprocessing and temperature; see ``Model`` and ``open_model``."""
 
-    batch = BATCH
+    batch = 2  # no more are computed than there are, and the activations of two stay in the processor's cache
 
     def __init__(self, folder: Path) -> None:
-        from pipeline_lib.models.architectures import find_architecture
-        from pipeline_lib.models.backbone import pooled_backbone, read_spec
+        from pipeline_lib.features.engine import Engine
         from pipeline_lib.models.heads import load_head
-        from pipeline_lib.models.inference import Predictor
 
-        self._head, self._spec = load_head(folder)
-        architecture = find_architecture(read_spec(folder / BACKBONE / SPEC).architecture)
-        network, backbone = pooled_backbone(folder / BACKBONE, architecture.load())
-        self._backbone, self._preprocessing = Predictor(network, BATCH), backbone.preprocessing
-        self.classes: Sequence[str] = self._spec.classes
-        wanted, given = (
-            (self._spec.in_features, self._spec.noise_aware),
-            (network.width, self._preprocessing.noise_aware),
-        )
+        self._head = load_head(folder)
+        self._backbone = Engine(folder / BACKBONE, self.batch)
+        spec, preprocessing = self._head.spec, self._backbone.preprocessing
+        self.classes: Sequence[str] = spec.classes
+        wanted, given = (spec.in_features, spec.noise_aware), (self._backbone.width, preprocessing.noise_aware)
         if wanted != given:
             raise PipelineError(
                 f"The head in {folder} takes {_in_words(*wanted)}, but the backbone beside it gives {_in_words(*given)}; "
@@ -85,12 +79,12 @@ class HeadModel:
 
     def answers(self, images: Sequence[Image.Image]) -> Answers:
         """See ``Model``."""
-        prepared = [self._preprocessing.prepare(image) for image in images]
-        rows = self._backbone.outputs(np.stack([each.array for each in prepared]))
+        prepared = [self._backbone.preprocessing.prepare(image) for image in images]
+        rows: NDArray[Any] = self._backbone(np.stack([each.array for each in prepared]))
         noise = [each.noise for each in prepared]
-        if self._spec.noise_aware:
+        if self._head.spec.noise_aware:
             rows = np.column_stack([rows, noise_level(np.array(noise, np.float32))])
-        return Answers(_calibrated(self._head, rows, self._spec.temperature), noise)
+        return Answers(_probabilities(self._head.logits(rows), self._head.spec.temperature), noise)
 
 
 def _in_words(features: int, noise_aware: bool) -> str:
@@ -103,23 +97,22 @@ class NetworkModel:
     batch = BATCH
 
     def __init__(self, folder: Path) -> None:
+        from pipeline_lib.models.inference import Predictor
         from pipeline_lib.models.networks import load_network
 
-        self._network, self._spec = load_network(folder)
+        network, self._spec = load_network(folder)
+        self._logits = Predictor(network, self.batch).outputs
         self.classes: Sequence[str] = self._spec.classes
 
     def answers(self, images: Sequence[Image.Image]) -> Answers:
         """See ``Model``."""
         prepared = np.stack([self._spec.preprocessing.array(image) for image in images])
-        return Answers(_calibrated(self._network, prepared, self._spec.temperature), [None] * len(images))
+        return Answers(_probabilities(self._logits(prepared), self._spec.temperature), [None] * len(images))
 
 
-def _calibrated(network: Any, inputs: NDArray[np.float32], temperature: float) -> NDArray[np.float64]:
-    """Return the probabilities that a network gives its inputs, after temperature scaling."""
+def _probabilities(logits: NDArray[np.float32], temperature: float) -> NDArray[np.float64]:
+    """Return softmax(logits / temperature), rows that sum to 1."""
     from scipy.special import softmax
 
-    from pipeline_lib.models.inference import Predictor
-
-    logits = Predictor(network, BATCH).outputs(inputs)
     probabilities: NDArray[np.float64] = softmax(logits.astype(np.float64) / temperature, axis=1)
     return probabilities

@@ -12,15 +12,17 @@ from typing import Any
 from threadpoolctl import threadpool_limits
 
 from pipeline_lib.files.links import link_or_copy
-from pipeline_lib.models.classifier import NAME, Classifier, HeadSpec
-from pipeline_lib.models.files import BACKBONE, CHECKPOINT, SPEC
+from pipeline_lib.models.classifier import Classifier
+from pipeline_lib.models.files import BACKBONE, CHECKPOINT, ONNX, SPEC
+from pipeline_lib.models.heads import HeadSpec, write_head
+from pipeline_lib.models.parameters import parameters_of
 from pipeline_lib.progress import Progress, ignore_progress
 from pipeline_lib.settings.sections import TrainSettings
 from pipeline_lib.stages.kept import Kept
 from pipeline_lib.training.dense import DenseStep
 from pipeline_lib.training.inputs import standardisation_of
 from pipeline_lib.training.rows import FeatureTable, split_rows
-from pipeline_lib.training.trainer import Trainer, summary_of, write_trained
+from pipeline_lib.training.trainer import Trainer, summary_of, write_tables
 
 
 def train_head(
@@ -34,7 +36,7 @@ def train_head(
 ) -> dict[str, Any]:
     """Train a classifier on features and write it into a folder.
 
-    The folder receives ``head.ckpt`` and ``head.json`` (``load_head`` reads them), ``history.csv`` (an epoch a row),
+    The folder receives ``head.npz`` and ``head.json`` (``load_head`` reads them), ``history.csv`` (an epoch a row),
     ``holdout.csv`` (the part of each image, see ``Rows``) and ``checkpoints/``. The validation part chooses the epoch. With
     ``settings.refit`` the head is then trained anew on all of train for as many epochs (``checkpoints-refit/``), and
     ``best.ckpt`` keeps the head that the validation part has judged. The temperature is fitted on images that the head, or
@@ -69,7 +71,8 @@ def train_head(
         best_epoch=trained.training.best.epoch,
         parameters=trained.parameters,
     )
-    write_trained(folder, NAME, trained, spec, trainer.rows)
+    write_head(folder, spec, parameters_of(trained.network))
+    write_tables(folder, trained.training, trainer.rows)
     return summary_of(trained, trainer.rows, settings)
 
 
@@ -107,5 +110,5 @@ def keep_backbone(model: Path, backbone: Kept) -> None:
     target = model / BACKBONE
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir()
-    for name in (CHECKPOINT, SPEC):
+    for name in (CHECKPOINT, SPEC, ONNX):
         link_or_copy(backbone.intact(name), target / name)

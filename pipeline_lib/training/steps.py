@@ -11,6 +11,7 @@ from mindspore import Parameter, ParameterTuple, Tensor, nn, ops
 from numpy.typing import NDArray
 
 from pipeline_lib.models.inference import PASS, Predictor
+from pipeline_lib.models.parameters import parameters_of
 from pipeline_lib.settings.sections import TrainingSettings
 from pipeline_lib.training.checkpoints import Arrays
 
@@ -82,7 +83,7 @@ class NetworkStep:
 
     def parameters(self) -> Arrays:
         """Return copies of the network's parameters."""
-        return _arrays(self._network)
+        return parameters_of(self._network)
 
     def assign(self, parameters: Mapping[str, NDArray[Any]]) -> None:
         """Set the network's parameters."""
@@ -90,7 +91,7 @@ class NetworkStep:
 
     def state(self) -> Arrays:
         """Return copies of the parameters of network and optimiser."""
-        return _arrays(self._graph)
+        return parameters_of(self._graph)
 
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Set what ``state`` returned."""
@@ -126,10 +127,6 @@ class _Graph(nn.Cell):
 def _with_pull(strength: float, gradient: Tensor, value: Tensor, start: Tensor) -> Tensor:
     """Return the gradient of a loss to which strength / 2 |value - start|^2 is added."""
     return gradient + strength * (value - start)
-
-
-def _arrays(cell: nn.Cell) -> Arrays:
-    return {name: parameter.asnumpy().copy() for name, parameter in cell.parameters_and_names()}
 
 
 def _set(cell: nn.Cell, arrays: Mapping[str, NDArray[Any]]) -> None:

@@ -23,14 +23,15 @@ from pipeline_lib.evaluation.calibration import Calibration
 from pipeline_lib.evaluation.out_of_fold import OutOfFold
 from pipeline_lib.models.architecture import Architecture
 from pipeline_lib.models.backbone import load_backbone, new_backbone, read_spec
-from pipeline_lib.models.classifier import NAME, Classifier, HeadSpec
+from pipeline_lib.models.classifier import Classifier
 from pipeline_lib.models.cut import Tail, position
 from pipeline_lib.models.depths import Stretch
 from pipeline_lib.models.files import BACKBONE, CHECKPOINT, SPEC
 from pipeline_lib.models.graph import graph_mode
+from pipeline_lib.models.heads import HeadSpec, write_head
 from pipeline_lib.models.layers import fold_batch_norms, unfolded_parameters
 from pipeline_lib.models.outputs import logits_of_rows
-from pipeline_lib.models.parameters import assign, write_parameters
+from pipeline_lib.models.parameters import assign, parameters_of, write_parameters
 from pipeline_lib.models.tuned import TunedNetwork
 from pipeline_lib.progress import Progress, ignore_progress
 from pipeline_lib.settings.sections import TrainSettings, TuneSettings
@@ -49,7 +50,7 @@ from pipeline_lib.training.trainer import (
     Trained,
     Trainer,
     summary_of,
-    write_trained,
+    write_tables,
 )
 
 logger = logging.getLogger(__name__)
@@ -231,7 +232,7 @@ def write_tuned(folder: Path, tuning: Tuning, tuned: Tuned) -> dict[str, Any]:
     write_parameters(plain, folder / BACKBONE / CHECKPOINT)
     (folder / BACKBONE / SPEC).write_text(spec.model_dump_json(indent=2) + "\n", encoding="utf-8")
     trained = Trained(network, tuned.fitted.training, tuned.fitted.plan, tuned.calibration)
-    head = replace(trained, network=rebuilt.classifier)
+    arrays = parameters_of(rebuilt.classifier)
     description = HeadSpec(
         classes=tuple(tuning.classes),
         in_features=rebuilt.tail.width,
@@ -239,20 +240,16 @@ def write_tuned(folder: Path, tuning: Tuning, tuned: Tuned) -> dict[str, Any]:
         noise_aware=rebuilt.classifier.noise_aware,
         temperature=tuned.calibration.temperature,
         best_epoch=trained.training.best.epoch,
-        parameters=head.parameters,
+        parameters=sum(array.size for array in arrays.values()),
     )
-    write_trained(folder, NAME, head, description, tuned.rows)
+    write_head(folder, description, arrays)
+    write_tables(folder, trained.training, tuned.rows)
     return {**summary_of(trained, tuned.rows, tuning.tune), "frozen": tuning.tune.freeze, "share": tuned.share}
 
 
 def between(start: Arrays, end: Arrays, share: float) -> Arrays:
     """Return (1 - share) start + share end of all parameters."""
     return {name: np.float32(1 - share) * start[name] + np.float32(share) * end[name] for name in start}
-
-
-def parameters_of(network: nn.Cell) -> Arrays:
-    """Return copies of the parameters of a network under their names."""
-    return {name: parameter.asnumpy().copy() for name, parameter in network.parameters_and_names()}
 
 
 def set_parameters(network: nn.Cell, arrays: Arrays) -> None:

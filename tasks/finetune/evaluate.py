@@ -40,12 +40,13 @@ def evaluate_stage(
     from pipeline_lib.features.table import FeatureSet
     from pipeline_lib.images.read import read_image
     from pipeline_lib.models.heads import load_head
-    from pipeline_lib.models.inference import logits_of_table
+    from pipeline_lib.models.outputs import logits_of_table
     from pipeline_lib.views.view import CLEAN, views_of
 
-    head, spec = load_head(model.folder)
+    head = load_head(model.folder)
+    spec = head.spec
     table = FeatureSet([shard.folder for shard in features], spec.classes)
-    logits = logits_of_table(head, table)
+    logits = logits_of_table(head.logits, table)
     subject = Subject(
         Predictions(table.images, table.labels, table.views, logits, read_groups(sources.folder)),
         spec.classes,

@@ -22,13 +22,14 @@ def evaluate_stage(folder: Path, *, dataset: Ref, model: Ref, evaluate: Evaluate
     from pipeline_lib.evaluation.predictions import Predictions
     from pipeline_lib.mnist.arrays import read_split
     from pipeline_lib.mnist.table import PixelTable
-    from pipeline_lib.models.inference import logits_of_table
+    from pipeline_lib.models.inference import Predictor
     from pipeline_lib.models.networks import load_network
+    from pipeline_lib.models.outputs import logits_of_table
 
     network, spec = load_network(model.folder)
     split = read_split(dataset.folder, "test")
     table = PixelTable(split, spec.preprocessing)
-    predictions = Predictions(table.images, table.labels, table.views, logits_of_table(network, table))
+    predictions = Predictions(table.images, table.labels, table.views, logits_of_table(Predictor(network).outputs, table))
     places = {key: number for number, key in enumerate(split.keys)}
 
     def open_image(key: str) -> Image.Image:

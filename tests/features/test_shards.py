@@ -24,7 +24,7 @@ from pipeline_lib.weights.export import export_onnx
 class MeanColour:
     """An engine whose features can be told by hand: the mean of each channel."""
 
-    width = 3
+    width, dtype = 3, np.dtype(np.float32)
     batch = 4
     preprocessing = Preprocessing(size=32, mean=(0, 0, 0), std=(1, 1, 1))
 
@@ -151,3 +151,16 @@ def test_a_file_that_vanished_is_an_error_and_not_a_row_of_zeros(tmp_path: Path)
     rows[1][1].unlink()
     with pytest.raises(Exception, match="cannot be read"):
         make_shard(tmp_path, "shard", rows)
+
+
+def test_activations_are_kept_in_half_precision_and_read_in_single_precision(tmp_path: Path) -> None:
+    class Halved(MeanColour):
+        dtype = np.dtype(np.float16)
+
+    images = write_images(tmp_path, 5)
+    write_shard(tmp_path, images, Halved())
+    stored = np.load(tmp_path / "features.npy")
+    table = FeatureSet([tmp_path], sorted({row.label for row, _ in images}))
+    read = table.take(np.arange(5))
+    assert (stored.dtype, read.dtype) == (np.float16, np.float32)
+    assert sorted(map(tuple, read[:, :3].tolist())) == sorted(map(tuple, stored.astype(np.float32).tolist()))

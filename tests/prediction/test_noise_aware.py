@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,7 @@ from networks import build
 from PIL import Image
 from scipy.special import softmax
 from small_training import CLASSES, SETTINGS
-from support import kept
+from support import PROJECT, kept
 
 from pipeline_lib.data.embedded import sample_pictures
 from pipeline_lib.errors import PipelineError
@@ -20,7 +22,7 @@ from pipeline_lib.features.shards import write_shard
 from pipeline_lib.features.table import FeatureSet, Row
 from pipeline_lib.models.architectures import find_architecture
 from pipeline_lib.models.heads import load_head
-from pipeline_lib.models.inference import logits_of_table
+from pipeline_lib.models.outputs import logits_of_table
 from pipeline_lib.prediction.model import open_model
 from pipeline_lib.prediction.predict import predict_paths, write_csv
 from pipeline_lib.training.head import keep_backbone, train_head
@@ -58,11 +60,23 @@ def trained(tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[Row, Path
 
 
 def test_a_file_is_predicted_as_it_is_evaluated(trained: Path, rows: list[tuple[Row, Path]]) -> None:
-    head, spec = load_head(trained / "model")
-    evaluated = softmax(logits_of_table(head, FeatureSet([trained / "shard"], CLASSES)) / spec.temperature, axis=1)
+    head = load_head(trained / "model")
+    logits = logits_of_table(head.logits, FeatureSet([trained / "shard"], CLASSES))
+    evaluated = softmax(logits / head.spec.temperature, axis=1)
     predicted = predict_paths([path for _, path in rows], trained / "model", top=3)
     for row, probabilities in zip(predicted, evaluated, strict=True):
         assert dict(row["top"]) == pytest.approx(dict(zip(CLASSES, probabilities, strict=True)), abs=2e-3)
+
+
+def test_a_prediction_needs_no_mindspore(trained: Path, rows: list[tuple[Row, Path]]) -> None:
+    """Loading MindSpore takes longer than all the rest."""
+    program = (
+        "import sys; from pathlib import Path; from pipeline_lib.prediction.predict import predict_paths; "
+        "print(len(predict_paths([Path(sys.argv[1])], Path(sys.argv[2]), 3)), 'mindspore' in sys.modules)"
+    )
+    command = [sys.executable, "-c", program, str(rows[0][1]), str(trained / "model")]
+    finished = subprocess.run(command, capture_output=True, text=True, check=True, cwd=PROJECT)
+    assert finished.stdout.split() == ["1", "False"]
 
 
 def test_the_noise_that_is_shown_is_what_the_shard_has(trained: Path, rows: list[tuple[Row, Path]], tmp_path: Path) -> None:
@@ -77,7 +91,8 @@ def test_the_noise_that_is_shown_is_what_the_shard_has(trained: Path, rows: list
 
 def test_a_backbone_that_leaves_the_noise_alone_is_no_part_of_the_model(trained: Path, tmp_path: Path) -> None:
     build(tmp_path / "other", noise_aware=False)
-    for name in ("head.ckpt", "head.json"):
+    export_onnx(tmp_path / "other", find_architecture("mobilenetv2").load())
+    for name in ("head.npz", "head.json"):
         (tmp_path / name).write_bytes((trained / "model" / name).read_bytes())
     keep_backbone(tmp_path, kept(tmp_path / "other"))
     with pytest.raises(

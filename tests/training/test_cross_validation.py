@@ -10,8 +10,7 @@ from small_training import CLASSES, SETTINGS, MemoryTable
 
 from pipeline_lib.evaluation.out_of_fold import OutOfFold
 from pipeline_lib.models.heads import load_head
-from pipeline_lib.models.inference import logits_of_table
-from pipeline_lib.models.outputs import logits_of_rows
+from pipeline_lib.models.outputs import logits_of_rows, logits_of_table
 from pipeline_lib.training.cross_validation import predict_out_of_fold
 from pipeline_lib.training.head import head_trainer, one_thread, train_head
 from pipeline_lib.training.rows import FeatureTable, Subset, TooFewSourcesError
@@ -77,8 +76,7 @@ def delivered(table: Hard, folder: Path) -> float:
     """Return top-1 on test of a head that is trained on train."""
     test = np.char.startswith(table.images, "test/")
     train_head(folder, Subset(table, np.flatnonzero(~test)), CLASSES, table.sources, SETTINGS, 1)
-    head, _ = load_head(folder)
-    logits = logits_of_table(head, Subset(table, np.flatnonzero(test)))
+    logits = logits_of_table(load_head(folder).logits, Subset(table, np.flatnonzero(test)))
     return float((logits.argmax(axis=1) == table.labels[test]).mean())
 
 

@@ -19,9 +19,10 @@ from threadpoolctl import threadpool_info, threadpool_limits
 from pipeline_lib.errors import PipelineError
 from pipeline_lib.evaluation.calibration import calibration_error_of, fit_temperature
 from pipeline_lib.models.classifier import Classifier
-from pipeline_lib.models.heads import load_head
-from pipeline_lib.models.inference import logits_of_table
-from pipeline_lib.models.parameters import assign, read_parameters
+from pipeline_lib.models.heads import HeadSpec, load_head, write_head
+from pipeline_lib.models.inference import Predictor
+from pipeline_lib.models.outputs import logits_of_table
+from pipeline_lib.models.parameters import assign, parameters_of, read_parameters
 from pipeline_lib.training.head import train_head
 
 STEPS_PER_EPOCH = 2 * 36 * len(CLASSES) // SETTINGS.batch  # two views of the 36 images per class that are not held out
@@ -51,7 +52,7 @@ def table(path: Path) -> list[dict[str, str]]:
 def test_the_folder_holds_the_head_its_history_and_the_last_checkpoints(trained: Path) -> None:
     summary = json.loads((trained / "summary.json").read_text())
     last = summary["epochs"] // 2 * 2
-    expected = {"head.ckpt", "head.json", "history.csv", "holdout.csv", "best.ckpt"}
+    expected = {"head.npz", "head.json", "history.csv", "holdout.csv", "best.ckpt"}
     expected |= {f"checkpoints/epoch-{epoch:03d}.ckpt" for epoch in (last - 4, last - 2, last)}
     last = summary["best_epoch"] // 2 * 2
     expected |= {f"checkpoints-refit/epoch-{epoch:03d}.ckpt" for epoch in (last - 4, last - 2, last) if epoch > 0}
@@ -81,11 +82,11 @@ def judged_head(trained: Path) -> Classifier:
 
 
 def test_the_head_has_learned_and_is_the_one_of_the_best_epoch(trained: Path) -> None:
-    head, (_, spec) = judged_head(trained), load_head(trained)
+    head, spec = judged_head(trained), load_head(trained).spec
     features = MemoryTable()
     held_out = [row["image"] for row in table(trained / "holdout.csv") if row["part"] == "validation"]
     rows = np.flatnonzero(np.isin(features.images, held_out))
-    top1 = (logits_of_table(head, features)[rows].argmax(axis=1) == features.labels[rows]).mean()
+    top1 = (logits_of_table(Predictor(head).outputs, features)[rows].argmax(axis=1) == features.labels[rows]).mean()
     history = {int(row["epoch"]): row for row in table(trained / "history.csv")}
     assert top1 == pytest.approx(float(history[spec.best_epoch]["val_top1"]), abs=1e-4)
     assert top1 > 0.8
@@ -93,12 +94,12 @@ def test_the_head_has_learned_and_is_the_one_of_the_best_epoch(trained: Path) ->
 
 def test_without_a_refit_the_temperature_fits_the_clean_views_of_the_validation_images(tmp_path: Path) -> None:
     train(tmp_path, SETTINGS.model_copy(update={"refit": False, "val_share": 0.4}))
-    head, spec = load_head(tmp_path)
+    head = load_head(tmp_path)
     features = MemoryTable()
     held_out = [row["image"] for row in table(tmp_path / "holdout.csv") if row["part"] == "validation"]
     rows = np.flatnonzero(np.isin(features.images, held_out) & (features.views == "clean"))
-    expected = fit_temperature(logits_of_table(head, features)[rows], features.labels[rows])
-    assert spec.temperature == pytest.approx(expected, abs=1e-4) != 1
+    expected = fit_temperature(logits_of_table(head.logits, features)[rows], features.labels[rows])
+    assert head.spec.temperature == pytest.approx(expected, abs=1e-4) != 1
 
 
 def with_odd_validation_images(images: int) -> MemoryTable:
@@ -111,10 +112,10 @@ def with_odd_validation_images(images: int) -> MemoryTable:
 
 def test_the_shipped_head_is_as_sure_as_it_is_right_whatever_the_validation_part_is_like(tmp_path: Path) -> None:
     summary = train_head(tmp_path, with_odd_validation_images(100), CLASSES, {}, SETTINGS, 1)
-    head, spec = load_head(tmp_path)
+    head = load_head(tmp_path)
     fresh = MemoryTable(images=1000, views=("clean",))
-    logits = logits_of_table(head, fresh)
-    before, after = (calibration_error_of(logits / divisor, fresh.labels) for divisor in (1, spec.temperature))
+    logits = logits_of_table(head.logits, fresh)
+    before, after = (calibration_error_of(logits / divisor, fresh.labels) for divisor in (1, head.spec.temperature))
     assert after < 0.06 < 0.2 < before
     assert summary["held_out_ece_before"] == pytest.approx(before, abs=0.06)
     assert summary["held_out_ece_after"] == pytest.approx(after, abs=0.06)
@@ -122,27 +123,45 @@ def test_the_shipped_head_is_as_sure_as_it_is_right_whatever_the_validation_part
 
 
 def test_a_refit_sees_all_of_train_for_as_many_epochs_as_were_best(trained: Path, tmp_path: Path) -> None:
-    _, spec = load_head(trained)
+    spec = load_head(trained).spec
     newest = max((trained / "checkpoints-refit").iterdir())
     assert int(newest.stem.removeprefix("epoch-")) == spec.best_epoch // 2 * 2
-    assert contents(trained)["head.ckpt"] != contents(trained)["best.ckpt"]
+    judged = parameters_of(judged_head(trained))
+    assert not np.array_equal(judged["output.weight"], load_head(trained).arrays["output.weight"])
     train(tmp_path, SETTINGS.model_copy(update={"refit": False}))
-    assert contents(tmp_path)["head.ckpt"] == contents(trained)["best.ckpt"]
+    again = load_head(tmp_path).arrays
+    assert all(np.array_equal(again[name], judged[name]) for name in judged)
     assert not (tmp_path / "best.ckpt").exists()
 
 
-def test_logits_are_those_of_the_checkpoint(trained: Path) -> None:
-    head, _ = load_head(trained)
-    features = MemoryTable(images=350)  # more rows than one read
-    expected = features.features @ head.output.weight.asnumpy().T + head.output.bias.asnumpy()
-    np.testing.assert_allclose(logits_of_table(head, features), expected, rtol=1e-4, atol=1e-5)
+@pytest.mark.parametrize("hidden", [0, 5])
+@pytest.mark.parametrize("noise_aware", [False, True])
+def test_a_heads_logits_are_those_of_the_network_that_was_trained(hidden: int, noise_aware: bool, tmp_path: Path) -> None:
+    network = Classifier(WIDTH, len(CLASSES), hidden, noise_aware=noise_aware, seed=3)
+    spec = HeadSpec(
+        classes=CLASSES,
+        in_features=WIDTH,
+        hidden=hidden,
+        noise_aware=noise_aware,
+        temperature=1.0,
+        best_epoch=1,
+        parameters=sum(array.size for array in parameters_of(network).values()),
+    )
+    write_head(tmp_path, spec, parameters_of(network))
+    rows = np.random.default_rng(0).normal(size=(50, WIDTH + noise_aware)).astype(np.float32)
+    np.testing.assert_allclose(load_head(tmp_path).logits(rows), Predictor(network).outputs(rows), rtol=1e-4, atol=1e-6)
+
+
+def test_all_rows_of_a_table_are_computed_in_their_order(trained: Path) -> None:
+    head, features = load_head(trained), MemoryTable(images=350)  # more rows than one read
+    np.testing.assert_allclose(logits_of_table(head.logits, features), head.logits(features.features), rtol=1e-5)
 
 
 def test_a_second_training_writes_the_same_bytes_and_another_seed_does_not(trained: Path, tmp_path: Path) -> None:
     train(tmp_path / "same")
     train(tmp_path / "other", seed=2)
     assert contents(tmp_path / "same") == contents(trained)
-    assert contents(tmp_path / "other")["head.ckpt"] != contents(trained)["head.ckpt"]
+    assert contents(tmp_path / "other")["head.npz"] != contents(trained)["head.npz"]
 
 
 def test_products_are_computed_by_one_thread_so_that_the_bytes_do_not_depend_on_their_number(tmp_path: Path) -> None:
@@ -185,7 +204,7 @@ def test_a_training_killed_twice_ends_with_the_same_bytes(
 ) -> None:
     kill_at(STEPS_PER_EPOCH + 25, tmp_path)  # in the midst of epoch 2, before the first checkpoint
     kill_at(5 * STEPS_PER_EPOCH + 25, tmp_path)  # in the midst of epoch 6, after the second one
-    assert not (tmp_path / "head.ckpt").exists()
+    assert not (tmp_path / "head.npz").exists()
     with caplog.at_level(logging.INFO, logger="pipeline_lib"):
         train(tmp_path)
     assert "Resumed after epoch 4" in caplog.text
@@ -194,7 +213,7 @@ def test_a_training_killed_twice_ends_with_the_same_bytes(
 
 def test_a_training_killed_between_its_folds_ends_with_the_same_bytes(trained: Path, tmp_path: Path) -> None:
     kill_when(lambda done: any((tmp_path / "checkpoints-fold-2").glob("*.ckpt")), tmp_path)
-    assert not (tmp_path / "head.ckpt").exists()
+    assert not (tmp_path / "head.npz").exists()
     train(tmp_path)
     assert contents(tmp_path) == contents(trained)
 
@@ -213,10 +232,10 @@ def test_a_head_with_a_hidden_layer_comes_back(tmp_path: Path) -> None:
         update={"hidden": 6, "optimizer": "adam", "views": "clean", "epochs": 3, "checkpoint_every": 5}
     )
     summary = train(tmp_path / "new" / "folder", settings)
-    head, spec = load_head(tmp_path / "new" / "folder")
-    assert spec.hidden == 6
+    head = load_head(tmp_path / "new" / "folder")
+    assert head.spec.hidden == 6
     assert summary["train_rows"] == summary["train_images"] == 36 * len(CLASSES)
-    assert logits_of_table(head, MemoryTable()).shape == (240, len(CLASSES))
+    assert logits_of_table(head.logits, MemoryTable()).shape == (240, len(CLASSES))
 
 
 def test_a_missing_head_is_told(tmp_path: Path) -> None:
@@ -241,7 +260,7 @@ def test_a_missing_head_is_told(tmp_path: Path) -> None:
 def test_a_description_that_does_not_fit_is_refused(
     trained: Path, tmp_path: Path, change: dict[str, float], message: str
 ) -> None:
-    (tmp_path / "head.ckpt").write_bytes((trained / "head.ckpt").read_bytes())
+    (tmp_path / "head.npz").write_bytes((trained / "head.npz").read_bytes())
     (tmp_path / "head.json").write_text(json.dumps(json.loads((trained / "head.json").read_text()) | change))
     with pytest.raises(PipelineError, match=message):
         load_head(tmp_path)
@@ -249,8 +268,8 @@ def test_a_description_that_does_not_fit_is_refused(
 
 def test_a_damaged_head_is_refused(trained: Path, tmp_path: Path) -> None:
     (tmp_path / "head.json").write_bytes((trained / "head.json").read_bytes())
-    with pytest.raises(PipelineError, match=r"head.ckpt is missing"):
+    with pytest.raises(PipelineError, match=r"head.npz is missing"):
         load_head(tmp_path)
-    (tmp_path / "head.ckpt").write_bytes((trained / "head.ckpt").read_bytes()[:50])
+    (tmp_path / "head.npz").write_bytes((trained / "head.npz").read_bytes()[:50])
     with pytest.raises(PipelineError, match="damaged"):
         load_head(tmp_path)

@@ -18,8 +18,9 @@ from pipeline_lib.evaluation.calibration import calibrate
 from pipeline_lib.evaluation.reliability import cross_entropy
 from pipeline_lib.mnist.arrays import Split
 from pipeline_lib.mnist.table import PixelTable
-from pipeline_lib.models.inference import logits_of_table
+from pipeline_lib.models.inference import Predictor
 from pipeline_lib.models.networks import load_network
+from pipeline_lib.models.outputs import logits_of_table
 from pipeline_lib.prediction.model import open_model
 from pipeline_lib.settings.sections import NetworkSettings, NetworkTrainSettings
 from pipeline_lib.training.folds import FOLDS
@@ -84,7 +85,7 @@ def test_the_network_is_that_of_the_epoch_with_the_lowest_validation_loss(traine
         held_out = [row["image"] for row in csv.DictReader(file) if row["part"] == "validation"]
     assert held_out == [f"train/{name}/{number}" for name in CLASSES for number in range(32, 40)]
     rows = np.isin(table.images, held_out)
-    logits = logits_of_table(network, table)[rows]
+    logits = logits_of_table(Predictor(network).outputs, table)[rows]
     best = min(history(trained), key=lambda row: float(row["val_loss"]))
     assert spec.best_epoch == int(best["epoch"])
     assert cross_entropy(logits, table.labels[rows]) == pytest.approx(float(best["val_loss"]), rel=1e-3)
@@ -106,7 +107,7 @@ def test_the_last_accuracy_on_test_that_was_told_is_that_of_the_network(tmp_path
     train(tmp_path, SETTINGS.model_copy(update={"epochs": 1}))
     network, spec = load_network(tmp_path)
     table = PixelTable(TEST, spec.preprocessing)
-    top1 = (logits_of_table(network, table).argmax(axis=1) == table.labels).mean()
+    top1 = (logits_of_table(Predictor(network).outputs, table).argmax(axis=1) == table.labels).mean()
     assert float(history(tmp_path)[0]["test_top1"]) == pytest.approx(top1, abs=1e-6)
 
 
@@ -164,7 +165,7 @@ def test_a_model_predicts_as_the_network_computes(trained: Path) -> None:
     model = open_model(trained)
     network, spec = load_network(trained)
     images = [Image.fromarray(pixels).convert("RGB") for pixels in TEST.images[:4]]
-    logits = logits_of_table(network, PixelTable(TEST, spec.preprocessing))[:4] / spec.temperature
+    logits = logits_of_table(Predictor(network).outputs, PixelTable(TEST, spec.preprocessing))[:4] / spec.temperature
     expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     np.testing.assert_allclose(model.answers(images).probabilities, expected, rtol=1e-4, atol=1e-6)
     large = [image.resize((84, 84), Image.Resampling.NEAREST) for image in images]

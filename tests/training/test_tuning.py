@@ -19,11 +19,13 @@ from pipeline_lib.models.backbone import load_backbone
 from pipeline_lib.models.cut import FrozenPart, position
 from pipeline_lib.models.layers import fold_batch_norms
 from pipeline_lib.models.outputs import logits_of_rows
+from pipeline_lib.models.parameters import parameters_of
 from pipeline_lib.prediction.model import open_model
 from pipeline_lib.settings.sections import TuneSettings
 from pipeline_lib.training.head import head_trainer
 from pipeline_lib.training.rows import Subset
-from pipeline_lib.training.tuning import Table, Tuned, Tuning, parameters_of, predict_tuned_out_of_fold, write_tuned
+from pipeline_lib.training.tuning import Table, Tuned, Tuning, predict_tuned_out_of_fold, write_tuned
+from pipeline_lib.weights.export import export_onnx
 
 HEAD = SETTINGS.model_copy(update={"dropout": 0.0})
 TUNE = TuneSettings(freeze="blocks.15", epochs=4, optimizer="adam", lr_max=0.001, batch=8, shares=(0.0, 1.0))
@@ -135,9 +137,10 @@ def test_the_model_that_is_written_answers_as_the_network_did(
 ) -> None:
     summary = write_tuned(tmp_path, tuning, tuned)
     assert (summary["frozen"], summary["share"]) == ("blocks.15", tuned.share)
+    export_onnx(tmp_path / "backbone", tuning.architecture)
     model = open_model(tmp_path)
-    answers = model.answers(sample_pictures(16)).probabilities
-    expected = softmax(logits(tuned, table)[:16].astype(float) / tuned.calibration.temperature, axis=1)
+    answers = np.concatenate([model.answers([picture]).probabilities for picture in sample_pictures(24)])
+    expected = softmax(logits(tuned, table).astype(float) / tuned.calibration.temperature, axis=1)
     np.testing.assert_allclose(answers, expected, atol=0.02)
 
 
