@@ -164,10 +164,10 @@ def _unknown(name: str, fields: Mapping[str, FieldInfo]) -> str:
         first = next(each for each in fields if each.startswith(f"{name}."))
         return f"{name} is a section of settings, not a value; write for example {first}=..."
     last = {each.rpartition(".")[2]: each for each in fields}
-    nearest = get_close_matches(name, fields, n=1) or [
-        last[each] for each in get_close_matches(name.rpartition(".")[2], last, n=1)
-    ]
-    return f"There is no setting {name}" + (f"; did you mean {nearest[0]}?" if nearest else "; garbage settings lists them all")
+    nearest = [each for each in fields if each.endswith(f".{name}")] or get_close_matches(name, fields, n=1)
+    nearest = nearest or [last[each] for each in get_close_matches(name.rpartition(".")[2], last, n=1)]
+    advice = f"did you mean {' or '.join(nearest)}?" if nearest else "garbage settings lists them all"
+    return f"There is no setting {name}; {advice}"
 
 
 def _shown(value: Any) -> str:

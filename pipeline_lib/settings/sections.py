@@ -267,10 +267,10 @@ class TuneSettings(TrainingSettings):
             "blocks.12, or none (the whole network is trained)."
         ),
     )
-    epochs: Epochs = 12
+    epochs: Epochs = 4
     warmup_epochs: WarmupEpochs = 1
     lr_start: LrStart = 0.0
-    lr_max: LrMax = 0.01
+    lr_max: LrMax = 0.003
     weight_decay: WeightDecay = 0.0
     to_start: float = Field(0.001, ge=0, le=1, description="L2 penalty on the distance of all parameters from their start.")
     label_smoothing: LabelSmoothing = 0.0
@@ -363,7 +363,7 @@ class SweepSettings(Settings):
     sweep: str = Field(
         "optimizers",
         min_length=1,
-        description="Which sweep: optimizers or noise, which come with the package, or the path of a file of your own.",
+        description="Which sweep: optimizers, noise or freeze, which come with the package, or the path of a file of your own.",
     )
 
 

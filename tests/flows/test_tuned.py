@@ -34,6 +34,16 @@ def test_a_tuned_run_computes_what_differs_and_its_model_predicts_as_it_was_eval
         assert row["class"] == expected["predicted"]
         assert row["probability"] == pytest.approx(float(expected["confidence"]), abs=2e-3)
 
+    sweep = garbage.artifacts.parent / "depth.yaml"
+    sweep.write_text("trials:\n  head: {tune.freeze: backbone}\n  tail: {}\n", encoding="utf-8")
+    swept = garbage("sweep", "--json", "--dataset", tiny_dataset, sweep, **TUNED)
+    assert swept.code == 0, swept.err
+    assert {name for name, status in swept.statuses.items() if status == "computed"} == {
+        "head cross_validate",  # in two folds and not in five
+        "leaderboard",
+        "report",
+    }
+
     slower = garbage.run(tiny_dataset, **TUNED, tune__lr_max=0.001)
     again = {name for name, status in slower.statuses.items() if status == "computed"}
     assert again == {"train", "cross_validate", "tuned features", "evaluate", "labels", "report"}

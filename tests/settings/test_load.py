@@ -50,7 +50,7 @@ def test_the_preset_without_a_name_is_the_defaults_of_every_flow() -> None:
     [
         ("train.epoch=5", "There is no setting train.epoch; did you mean train.epochs?"),
         ("trian.epochs=5", "There is no setting trian.epochs; did you mean train.epochs?"),
-        ("epochs=5", "There is no setting epochs; did you mean train.epochs?"),
+        ("epochs=5", "There is no setting epochs; did you mean train.epochs or tune.epochs?"),
         ("xyz=5", "There is no setting xyz; garbage settings lists them all"),
         ("seed.x=5", "There is no setting seed.x; did you mean seed?"),
         ("train=5", "train is a section of settings, not a value; write for example train.optimizer=..."),
