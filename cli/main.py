@@ -27,6 +27,7 @@ from cli.command import (
 from cli.prune import prune_command
 from cli.running import execute, run_options
 from cli.runs import runs_command
+from cli.serve import serve_command
 from cli.split import split_command
 from cli.sweep import sweep_command
 from flows.table import FLOWS
@@ -202,6 +203,7 @@ def settings(flow: str, preset: str, config: Path | None, assignments: tuple[str
 main.add_command(backbones_command)
 main.add_command(prune_command)
 main.add_command(runs_command)
+main.add_command(serve_command)
 main.add_command(split_command)
 main.add_command(sweep_command)
 

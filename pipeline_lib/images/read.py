@@ -16,6 +16,9 @@ FORMATS = ("JPEG", "HEIF", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "JPEG200
 """Raster formats that photographs come in (HEIC is a kind of HEIF). Pillow's others stay shut: some start programs (EPS) or
 nest files (ICO)."""
 
+MAX_MEGAPIXELS = 178.0
+"""Largest picture that is decoded, unless it is said otherwise; Pillow's own ceiling is 178.9."""
+
 # EXIF orientation (tag 274) -> what turns the stored picture upright.
 _TURN_UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -57,7 +60,7 @@ class ImageFile(Protocol):
         ...
 
 
-def read_image(path: ImageFile, max_megapixels: float = 178.0) -> Image.Image:
+def read_image(path: ImageFile, max_megapixels: float = MAX_MEGAPIXELS) -> Image.Image:
     """Return a file's first frame, of a HEIF file its primary image, as an upright 8-bit RGB image.
 
     Transparency is laid on white; grey, palette, CMYK, YCbCr and LAB become RGB; 16-bit and floating-point grey is
@@ -75,7 +78,7 @@ def read_image(path: ImageFile, max_megapixels: float = 178.0) -> Image.Image:
     return decode_image(path, max_megapixels)[0]
 
 
-def decode_image(path: ImageFile, max_megapixels: float = 178.0) -> tuple[Image.Image, ImageFacts]:
+def decode_image(path: ImageFile, max_megapixels: float = MAX_MEGAPIXELS) -> tuple[Image.Image, ImageFacts]:
     """Return what `read_image` returns, together with what the file says about its picture."""
     stored = _load(path, max_megapixels)
     upright = _upright(stored)

@@ -80,7 +80,7 @@ def load_head(folder: Path) -> Head:
     except ValidationError as error:
         raise PipelineError(f"{description} is damaged: {first_fault(error)}; train again") from error
     try:
-        with path.open("rb") as file, np.load(file) as stored:
+        with path.open("rb") as stream, np.load(stream) as stored:
             arrays: Arrays = dict(stored)
     except (ValueError, zipfile.BadZipFile, OSError) as error:
         raise PipelineError(f"{path} is damaged; train again") from error

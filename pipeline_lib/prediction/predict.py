@@ -15,7 +15,7 @@ from pipeline_lib.data.classes import bin_of
 from pipeline_lib.data.imagefolder import files_below
 from pipeline_lib.errors import PipelineError
 from pipeline_lib.files.table import write_table
-from pipeline_lib.images.read import ImageProblem, read_image
+from pipeline_lib.images.read import MAX_MEGAPIXELS, ImageFile, ImageProblem, read_image
 from pipeline_lib.prediction.model import Model, open_model
 
 COLUMNS = ("image", "class", "probability", "bin", "noise", "error")
@@ -36,7 +36,7 @@ def predict_paths(paths: Sequence[Path], model: Path, top: int) -> list[dict[str
     loaded = open_model(model)
     rows: list[dict[str, Any]] = []
     while batch := list(islice(files, loaded.batch)):
-        rows += _predict_batch(batch, loaded, top)
+        rows += predict_files(batch, loaded, top)
     return rows
 
 
@@ -48,8 +48,18 @@ def _files(paths: Sequence[Path]) -> Iterator[Path]:
             yield path
 
 
-def _predict_batch(files: Sequence[Path], model: Model, top: int) -> list[dict[str, Any]]:
-    read = [_read(file) for file in files]
+def predict_files(
+    files: Sequence[ImageFile], model: Model, top: int, max_megapixels: float = MAX_MEGAPIXELS
+) -> list[dict[str, Any]]:
+    """Classify at most ``model.batch`` images; return one row each, in order, as ``predict_paths`` does.
+
+    Args:
+        files: What to read; ``str(file)`` is its name.
+        model: What classifies.
+        top: How many of the likeliest classes a row has.
+        max_megapixels: Largest picture that is decoded.
+    """
+    read = [_read(file, max_megapixels) for file in files]
     images = [image for image in read if isinstance(image, Image.Image)]
     answers = zip(*model.answers(images), strict=True) if images else iter(())
     return [
@@ -60,16 +70,16 @@ def _predict_batch(files: Sequence[Path], model: Model, top: int) -> list[dict[s
     ]
 
 
-def _read(file: Path) -> Image.Image | str:
+def _read(file: ImageFile, max_megapixels: float) -> Image.Image | str:
     """Return the image, or why there is none."""
     try:
-        return read_image(file)
+        return read_image(file, max_megapixels)
     except ImageProblem as problem:
         return str(problem)
 
 
 def _row(
-    file: Path, probabilities: NDArray[np.float64], noise: float | None, classes: Sequence[str], top: int
+    file: ImageFile, probabilities: NDArray[np.float64], noise: float | None, classes: Sequence[str], top: int
 ) -> dict[str, Any]:
     ranking = np.argsort(-probabilities, kind="stable")[:top]
     listed = [[classes[number], round(float(probabilities[number]), 4)] for number in ranking]

@@ -1,0 +1,1 @@
+"""A model behind HTTP: photographs come in, answers go out."""

@@ -1,0 +1,150 @@
+"""The application that serves a model over HTTP."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import anyio
+from anyio.to_thread import run_sync
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from pipeline_lib.errors import PipelineError
+from pipeline_lib.prediction.predict import predict_files
+from pipeline_lib.serving.current import Current, Served
+from pipeline_lib.serving.uploads import Upload, uploads_of
+
+PAGE = Path(__file__).parent / "page.html"
+TOP = 5
+"""Classes of an answer, the likeliest first."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a server takes.
+
+    Attributes:
+        max_bytes: Most bytes of a request.
+        max_megapixels: Largest photograph that is decoded.
+        at_once: Requests that are computed at once.
+        waiting: Requests that may wait beside these; one more is told to come again.
+        seconds: Time after which a request is given up.
+    """
+
+    max_bytes: int = 32_000_000
+    max_megapixels: float = 50.0
+    at_once: int = 2
+    waiting: int = 32
+    seconds: float = 30.0
+
+
+class Service:
+    """What the routes do.
+
+    Args:
+        current: The model.
+        limits: What is taken.
+        sure: Least probability of an answer that counts as sure, 0..1.
+        token: What a request must bring as its bearer token; None lets everyone ask.
+    """
+
+    def __init__(self, current: Current, limits: Limits, sure: float, token: str | None) -> None:
+        self._current, self._limits, self._sure, self._token = current, limits, sure, token
+        self._threads, self._present = anyio.CapacityLimiter(limits.at_once), 0
+        self.registry = CollectorRegistry()
+        self._requests = Counter("garbage_requests", "Requests by status.", ["status"], registry=self.registry)
+        self._photographs = Counter("garbage_photographs", "Photographs by result.", ["result"], registry=self.registry)
+        self._seconds = Histogram("garbage_request_seconds", "Time of an answered request.", registry=self.registry)
+
+    async def predict(self, request: Request) -> Response:
+        """Classify the photographs of a request; one that cannot be read is an error in its row."""
+        try:
+            self._check_token(request)
+            if self._present >= self._limits.at_once + self._limits.waiting:
+                raise HTTPException(503, "Too many requests are waiting; try again in a second", {"Retry-After": "1"})
+            self._present += 1
+            try:
+                with self._seconds.time(), anyio.fail_after(self._limits.seconds):
+                    answer = await self._answer(await uploads_of(request, self._limits.max_bytes))
+            except TimeoutError:
+                raise HTTPException(503, f"It took longer than {self._limits.seconds:g} s", {"Retry-After": "5"}) from None
+            finally:
+                self._present -= 1
+        except HTTPException as refused:
+            self._requests.labels(refused.status_code).inc()
+            raise
+        self._requests.labels(200).inc()
+        return JSONResponse(answer)
+
+    async def _answer(self, uploads: list[Upload]) -> dict[str, Any]:
+        served = await self._run(self._current.get)
+        rows: list[dict[str, Any]] = []
+        for at in range(0, len(uploads), served.model.batch):
+            rows += await self._run(partial(self._classify, served, uploads[at : at + served.model.batch]))
+        for row in rows:
+            self._photographs.labels("error" if "error" in row else "sure" if row["sure"] else "unsure").inc()
+        return {"model": served.digest, "photographs": rows}
+
+    async def _run(self, compute: Callable[[], Any]) -> Any:
+        return await run_sync(compute, limiter=self._threads, abandon_on_cancel=True)
+
+    def _classify(self, served: Served, uploads: list[Upload]) -> list[dict[str, Any]]:
+        rows = predict_files(uploads, served.model, TOP, self._limits.max_megapixels)
+        return [row if "error" in row else {**row, "sure": row["probability"] >= self._sure} for row in rows]
+
+    def _check_token(self, request: Request) -> None:
+        given = request.headers.get("authorization", "").removeprefix("Bearer ")
+        if self._token and not secrets.compare_digest(given.encode(), self._token.encode()):
+            raise HTTPException(401, "Send the server's token: Authorization: Bearer TOKEN", {"WWW-Authenticate": "Bearer"})
+
+    async def ready(self, request: Request) -> Response:
+        """Say which model would answer now; 503 if it cannot be loaded."""
+        try:
+            served = await self._run(self._current.get)
+        except PipelineError as error:
+            raise HTTPException(503, str(error)) from error
+        return JSONResponse({"model": served.digest, "classes": list(served.model.classes)})
+
+    async def metrics(self, request: Request) -> Response:
+        """Return counts and times in the format of Prometheus."""
+        return Response(generate_latest(self.registry), media_type="text/plain; version=0.0.4")
+
+
+async def _live(request: Request) -> Response:
+    return PlainTextResponse("live")
+
+
+async def _page(request: Request) -> Response:
+    return FileResponse(PAGE, media_type="text/html")
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    """Answer in one sentence, in the same form whatever is wrong."""
+    refused = error if isinstance(error, HTTPException) else HTTPException(500, "The server failed; its log says why")
+    return JSONResponse({"error": refused.detail}, refused.status_code, refused.headers)
+
+
+def build_app(current: Current, limits: Limits, *, sure: float, token: str | None = None) -> Starlette:
+    """Return the application; see ``Service`` for the arguments.
+
+    ``POST /predict`` classifies, ``GET /`` is a page for people, ``/v2/health/live``, ``/v2/health/ready`` and ``/metrics`` are
+    for machines.
+    """
+    service = Service(current, limits, sure, token)
+    routes = [
+        Route("/", _page),
+        Route("/predict", service.predict, methods=["POST"]),
+        Route("/v2/health/live", _live),
+        Route("/v2/health/ready", service.ready),
+        Route("/metrics", service.metrics),
+    ]
+    return Starlette(routes=routes, exception_handlers={HTTPException: _refused, 500: _refused})
