@@ -8,6 +8,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import mindspore
 import numpy as np
@@ -74,3 +75,9 @@ def assign(
 def parameters_of(network: nn.Cell) -> Arrays:
     """Return copies of the parameters of a network under their names, as seen from it."""
     return {name: parameter.asnumpy().copy() for name, parameter in network.parameters_and_names()}
+
+
+def set_parameters(network: nn.Cell, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Set all parameters of a network to what ``parameters_of`` returned."""
+    for name, parameter in network.parameters_and_names():
+        parameter.set_data(Tensor(arrays[name]))

@@ -11,7 +11,7 @@ from mindspore import Parameter, ParameterTuple, Tensor, nn, ops
 from numpy.typing import NDArray
 
 from pipeline_lib.models.inference import PASS, Predictor
-from pipeline_lib.models.parameters import parameters_of
+from pipeline_lib.models.parameters import parameters_of, set_parameters
 from pipeline_lib.settings.sections import TrainingSettings
 from pipeline_lib.training.checkpoints import Arrays
 
@@ -87,7 +87,7 @@ class NetworkStep:
 
     def assign(self, parameters: Mapping[str, NDArray[Any]]) -> None:
         """Set the network's parameters."""
-        _set(self._network, parameters)
+        set_parameters(self._network, parameters)
 
     def state(self) -> Arrays:
         """Return copies of the parameters of network and optimiser."""
@@ -95,7 +95,7 @@ class NetworkStep:
 
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Set what ``state`` returned."""
-        _set(self._graph, state)
+        set_parameters(self._graph, state)
 
 
 class _Graph(nn.Cell):
@@ -127,8 +127,3 @@ class _Graph(nn.Cell):
 def _with_pull(strength: float, gradient: Tensor, value: Tensor, start: Tensor) -> Tensor:
     """Return the gradient of a loss to which strength / 2 |value - start|^2 is added."""
     return gradient + strength * (value - start)
-
-
-def _set(cell: nn.Cell, arrays: Mapping[str, NDArray[Any]]) -> None:
-    for name, parameter in cell.parameters_and_names():
-        parameter.set_data(Tensor(arrays[name]))

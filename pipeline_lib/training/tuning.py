@@ -31,7 +31,7 @@ from pipeline_lib.models.graph import graph_mode
 from pipeline_lib.models.heads import HeadSpec, write_head
 from pipeline_lib.models.layers import fold_batch_norms, unfolded_parameters
 from pipeline_lib.models.outputs import logits_of_rows
-from pipeline_lib.models.parameters import assign, parameters_of, write_parameters
+from pipeline_lib.models.parameters import assign, parameters_of, set_parameters, write_parameters
 from pipeline_lib.models.tuned import TunedNetwork
 from pipeline_lib.progress import Progress, ignore_progress
 from pipeline_lib.settings.sections import TrainSettings, TuneSettings
@@ -41,7 +41,7 @@ from pipeline_lib.training.cross_validation import cross_validated
 from pipeline_lib.training.folds import Fold, cut_folds
 from pipeline_lib.training.head import head_trainer, one_thread
 from pipeline_lib.training.loop import Step
-from pipeline_lib.training.rows import FeatureTable, Part, Rows, Subset
+from pipeline_lib.training.rows import FeatureTable, Part, Rows, Subset, TooFewSourcesError
 from pipeline_lib.training.steps import NetworkStep
 from pipeline_lib.training.trainer import (
     CHECKPOINTS,
@@ -52,6 +52,7 @@ from pipeline_lib.training.trainer import (
     summary_of,
     write_tables,
 )
+from pipeline_lib.views.view import CLEAN
 
 logger = logging.getLogger(__name__)
 
@@ -140,12 +141,16 @@ class Tuning:
         The last images of each class, by which a head's epochs are judged, may be of another kind than those before; they
         would call every step away from the start a loss.
         """
-        fold = cut_folds(table, self.sources, max(2, round(1 / self.tune.val_share)))[0]
-        held_out = set(table.images[fold.held_out].tolist())
+        folds = cut_folds(table, self.sources, max(2, round(1 / self.tune.val_share)))
+        if not folds:
+            raise TooFewSourcesError("No source of photographs can be held out for validation; add images that differ")
+        held_out = set(table.images[folds[0].held_out].tolist())
         part_of: dict[str, Part] = {
             image: "validation" if image in held_out else "train" for image in sorted(set(table.images.tolist()))
         }
-        return Rows(fold.train, fold.held_out, np.arange(len(table)), part_of, self.sources)
+        in_use = np.flatnonzero((table.views == CLEAN.name) | (self.train.views == "all"))
+        train, validation = (np.intersect1d(rows, in_use) for rows in folds[0])
+        return Rows(train, validation, in_use, part_of, self.sources)
 
     def network(self, head: Classifier) -> tuple[nn.Cell, TunedNetwork]:
         """Return a new backbone, its batch norms folded, and the network that is made of its tail and a copy of a head."""
@@ -167,11 +172,14 @@ class Tuning:
         step = partial(
             NetworkStep,
             classes=len(self.classes),
-            factor=_factor(self.tune.rate_decay, len(self.architecture.blocks)),
+            factor=_factor(self.tune.rate_decay, len(self.architecture.blocks) - position(self.architecture, self.tune.freeze)),
             to_start=self.tune.to_start,
             batch=self.tune.batch,
         )
-        build: Callable[[], nn.Cell] = lambda: self.network(head)[1]  # noqa: E731
+
+        def build() -> nn.Cell:
+            return self.network(head)[1]
+
         return Trainer(
             folder, table.activations, self.classes, rows, self.tune, self.seed, build, step, redraw=True, progress=progress
         )
@@ -252,12 +260,6 @@ def between(start: Arrays, end: Arrays, share: float) -> Arrays:
     return {name: np.float32(1 - share) * start[name] + np.float32(share) * end[name] for name in start}
 
 
-def set_parameters(network: nn.Cell, arrays: Arrays) -> None:
-    """Set the parameters of a network."""
-    for name, parameter in network.parameters_and_names():
-        parameter.set_data(Tensor(arrays[name]))
-
-
 def _shape(backbone: nn.Cell, architecture: Architecture, cut: int, size: int) -> tuple[int, int, int]:
     """Return the shape of the maps at a cut, (channels, height, width)."""
     maps, _ = Stretch(backbone, architecture, (), 0, cut).set_train(False)(Tensor(np.zeros((1, 3, size, size), np.float32)))
@@ -266,7 +268,7 @@ def _shape(backbone: nn.Cell, architecture: Architecture, cut: int, size: int) -
 
 
 def _factor(decay: float, parts: int) -> Callable[[str], float]:
-    """Return the factor on a learning rate: 1 in the head, less by ``decay`` from each part to the one before."""
+    """Return the factor on a parameter's learning rate: 1 in the head, ``decay`` in the last of the tail's parts, and so on."""
 
     def factor(name: str) -> float:
         if not name.startswith("tail."):

@@ -80,6 +80,12 @@ def logits(tuned: Tuned, table: Table) -> NDArray[np.float32]:
     return logits_of_rows(tuned.fitted.step.logits, table.activations.take, np.arange(len(table.activations)))
 
 
+def head_of(tuning: Tuning, table: Table) -> Any:
+    """The head that a tuning without a refit begins with."""
+    rows = tuning._rows(table.activations)
+    return head_trainer(None, Subset(table.features, rows.train), CLASSES, {}, HEAD, 1).fit().network
+
+
 def with_tune(tuning: Tuning, **changes: Any) -> Tuning:
     from dataclasses import replace
 
@@ -94,6 +100,22 @@ def test_head_and_tail_move_from_the_finished_head_and_the_loss_falls(tuning: Tu
     assert moved == set(start)
     before = logits_of_rows(head.step.logits, table.features.take, np.arange(len(labels)))
     assert cross_entropy(logits(whole, table), labels) < 0.8 * cross_entropy(before, labels)
+
+
+def test_learning_rates_fall_with_the_depth(tuning: Tuning, table: Table) -> None:
+    """A step of momentum from rest is the rate times the gradient, and the gradient is that of equal rates."""
+    moved = {}
+    for decay in (1.0, 0.5):
+        changed = {"rate_decay": decay, "optimizer": "momentum", "lr_max": 1e-5, "lr_end": 1e-5, "lr_start": 1e-5}
+        once = with_tune(tuning, **changed, epochs=1, warmup_epochs=0, batch=24, to_start=0.0, shares=(1.0,), refit=False)
+        start = once.network(head_of(once, table))[1]
+        after = parameters_of(once.run(table, None).fitted.network)
+        moved[decay] = {name: value - parameters_of(start)[name] for name, value in after.items()}
+    for name, step in moved[1.0].items():
+        parts_to_the_head = 2 - int(name.split(".")[3]) if name.startswith("tail.") else 0  # the tail is blocks.16 and last
+        factor = 0.5**parts_to_the_head
+        largest = np.abs(step).max()
+        np.testing.assert_allclose(moved[0.5][name], factor * step, atol=0.05 * largest + 1e-9)
 
 
 def test_nothing_of_the_tuning_leaves_what_the_head_says(tuning: Tuning, table: Table) -> None:
