@@ -28,7 +28,7 @@ from pipeline_lib.training.tuning import Table, Tuned, Tuning, predict_tuned_out
 from pipeline_lib.weights.export import export_onnx
 
 HEAD = SETTINGS.model_copy(update={"dropout": 0.0})
-TUNE = TuneSettings(freeze="blocks.15", epochs=4, optimizer="adam", lr_max=0.001, batch=8, shares=(0.0, 1.0))
+TUNE = TuneSettings(freeze="blocks.15", epochs=4, optimizer="adam", lr_max=0.0002, batch=8, shares=(0.0, 1.0))
 
 
 class Stored(MemoryTable):
