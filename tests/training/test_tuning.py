@@ -163,7 +163,7 @@ def test_the_model_that_is_written_answers_as_the_network_did(
     model = open_model(tmp_path)
     answers = np.concatenate([model.answers([picture]).probabilities for picture in sample_pictures(24)])
     expected = softmax(logits(tuned, table).astype(float) / tuned.calibration.temperature, axis=1)
-    np.testing.assert_allclose(answers, expected, atol=0.02)
+    np.testing.assert_allclose(answers, expected, atol=0.05)  # rows of half precision, pixels of single precision
 
 
 def test_what_is_held_out_of_a_fold_has_no_part_in_its_network(tuning: Tuning, table: Table, tmp_path: Path) -> None:
