@@ -270,7 +270,7 @@ class TuneSettings(TrainingSettings):
     epochs: Epochs = 4
     warmup_epochs: WarmupEpochs = 1
     lr_start: LrStart = 0.0
-    lr_max: LrMax = 0.003
+    lr_max: LrMax = 0.001
     weight_decay: WeightDecay = 0.0
     to_start: float = Field(0.001, ge=0, le=1, description="L2 penalty on the distance of all parameters from their start.")
     label_smoothing: LabelSmoothing = 0.0
