@@ -24,7 +24,7 @@ def export_frozen_part(folder: Path, backbone: Path, architecture: Architecture,
         cut: Number of the first part that is left out, see ``models.cut.position``.
 
     Returns:
-        ``width``, the values of a row, and its ``bytes``.
+        ``values_per_image`` and ``bytes_per_image``: how long a row is.
     """
     network, spec = load_backbone(backbone, architecture)
     fold_batch_norms(network)
@@ -32,4 +32,4 @@ def export_frozen_part(folder: Path, backbone: Path, architecture: Architecture,
     write_onnx(frozen, spec.image_size, folder / ONNX)
     (folder / SPEC).write_bytes((backbone / SPEC).read_bytes())
     made = Engine(folder, 1)
-    return {"width": made.width, "bytes": made.width * made.dtype.itemsize}
+    return {"values_per_image": made.width, "bytes_per_image": made.width * made.dtype.itemsize}

@@ -16,4 +16,4 @@ def cut_stage(folder: Path, *, backbone: Ref, architecture: Code, freeze: str) -
     from pipeline_lib.weights.frozen import export_frozen_part
 
     family = architecture.load()
-    return export_frozen_part(folder, backbone.folder, family, position(family, freeze))
+    return {"frozen": freeze, **export_frozen_part(folder, backbone.folder, family, position(family, freeze))}

@@ -56,7 +56,7 @@ def test_the_exported_frozen_part_gives_what_mindspore_gives(tmp_path: Path) -> 
     network, spec = load_backbone(tmp_path / "backbone", architecture)
     expected = FrozenPart(network, architecture, spec.depths, cut)(images()).asnumpy()
     rows = Engine(tmp_path / "cut", 2)(images().asnumpy())
-    assert (rows.dtype, rows.shape[1], 2 * rows.shape[1]) == (np.float16, made["width"], made["bytes"])
+    assert (rows.dtype, rows.shape[1], 2 * rows.shape[1]) == (np.float16, *made.values())
     np.testing.assert_allclose(rows.astype(np.float32), expected.astype(np.float32), atol=0.01)
 
 
