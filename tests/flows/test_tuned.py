@@ -44,7 +44,7 @@ def test_a_tuned_run_computes_what_differs_and_its_model_predicts_as_it_was_eval
         "report",
     }
 
-    slower = garbage.run(tiny_dataset, **TUNED, tune__lr_max=0.001)
+    slower = garbage.run(tiny_dataset, **TUNED, tune__lr_max=0.0005)
     again = {name for name, status in slower.statuses.items() if status == "computed"}
     assert again == {"train", "cross_validate", "tuned features", "evaluate", "labels", "report"}
 

@@ -244,9 +244,11 @@ def fill_by_copying(folder: Path) -> dict[str, object]:
 
 
 def fill_by_rows(folder: Path) -> dict[str, object]:
+    import numpy as np
+
     from pipeline_lib.features.shards import _table
 
-    _table(folder / "features.npy", 1000, 1000)[:] = 1
+    _table(folder / "features.npy", 1000, 1000, np.dtype(np.float32))[:] = 1
     return {}
 
 
