@@ -1,6 +1,6 @@
 """A backbone cut in two: a frozen part, which runs once, and a tail, which is trained together with the classifier.
 
-What the frozen part gives is one flat row an image: the maps at the cut, then what is pooled of the depths before it. So
+What the frozen part gives is one flat row per image: the maps at the cut, then what is pooled of the depths before it. So
 activations are kept and read like features, and a row of them is all that the tail needs. A cut before the first part leaves
 nothing frozen: the row is the prepared image itself.
 """

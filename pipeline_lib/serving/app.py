@@ -36,7 +36,7 @@ class Limits:
         max_bytes: Most bytes of a request.
         max_megapixels: Largest photograph that is decoded.
         at_once: Requests that are computed at once.
-        waiting: Requests that may wait beside these; one more is told to come again.
+        waiting: Requests that may wait beside these; one more is refused.
         seconds: Time after which a request is given up.
     """
 
