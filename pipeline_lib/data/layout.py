@@ -31,6 +31,8 @@ def unique_names(paths: Sequence[Path]) -> list[str]:
     for path in paths:
         suffix = printable(path.suffix) if len(path.suffix) <= _LONGEST_SUFFIX else ""
         stem = printable("-".join(path.parts)).removesuffix(suffix)
+        if not suffix:
+            stem = stem.replace(".", "-")  # what is behind a dot would not count as a part of the stem
         stem = stem.encode()[:_LONGEST_STEM].decode(errors="ignore")
         unique = next(name for name in _variants(stem) if name.casefold() not in taken)
         taken.add(unique.casefold())
