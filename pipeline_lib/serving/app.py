@@ -54,7 +54,7 @@ class Service:
         current: The model.
         limits: What is taken.
         sure: Least probability of an answer that counts as sure, 0..1.
-        token: What a request must bring as its bearer token; None lets everyone ask.
+        token: What a request must send as its bearer token; None lets everyone ask.
     """
 
     def __init__(self, current: Current, limits: Limits, sure: float, token: str | None) -> None:
@@ -86,13 +86,21 @@ class Service:
         return JSONResponse(answer)
 
     async def _answer(self, uploads: list[Upload]) -> dict[str, Any]:
-        served = await self._run(self._current.get)
+        served = await self._served()
         rows: list[dict[str, Any]] = []
         for at in range(0, len(uploads), served.model.batch):
             rows += await self._run(partial(self._classify, served, uploads[at : at + served.model.batch]))
         for row in rows:
             self._photographs.labels("error" if "error" in row else "sure" if row["sure"] else "unsure").inc()
         return {"model": served.digest, "photographs": rows}
+
+    async def _served(self) -> Served:
+        """Return the model to be used now; 503, with the reason, if what has replaced it cannot be loaded."""
+        try:
+            served: Served = await self._run(self._current.get)
+        except PipelineError as error:
+            raise HTTPException(503, str(error)) from error
+        return served
 
     async def _run(self, compute: Callable[[], Any]) -> Any:
         return await run_sync(compute, limiter=self._threads, abandon_on_cancel=True)
@@ -108,10 +116,7 @@ class Service:
 
     async def ready(self, request: Request) -> Response:
         """Say which model would answer now; 503 if it cannot be loaded."""
-        try:
-            served = await self._run(self._current.get)
-        except PipelineError as error:
-            raise HTTPException(503, str(error)) from error
+        served = await self._served()
         return JSONResponse({"model": served.digest, "classes": list(served.model.classes)})
 
     async def metrics(self, request: Request) -> Response:

@@ -44,7 +44,7 @@ async def uploads_of(request: Request, max_bytes: int) -> list[Upload]:
         max_bytes: Most bytes of the body; they are counted while they arrive.
 
     Raises:
-        HTTPException: It is too large (413), or there is no photograph in it that can be told apart (400).
+        HTTPException: It is too large (413), or there is no photograph in it (400).
     """
     body = await _read_body(request, max_bytes)
     if not request.headers.get("content-type", "").startswith("multipart/"):

@@ -162,6 +162,14 @@ def test_a_new_model_takes_over_and_no_request_fails(line: CommandLine, photogra
             fresh.replace(link)
             assert ask(0) == (200, digest if number % 2 else "f" * 64)
         assert {status for status, _ in asked} == {200}
+        empty = link.with_name("fresh")
+        empty.symlink_to(tmp_path)
+        empty.replace(link)
+        refused = httpx.post(f"{address}/predict", content=photographs[0].read_bytes(), timeout=PATIENCE)
+        assert (refused.status_code, "There is no trained head in" in refused.json()["error"]) == (503, True)
+        link.unlink()
+        link.symlink_to(first)
+        assert ask(0) == (200, digest)
 
 
 def test_a_server_with_a_token_answers_those_who_send_it(line: CommandLine, photographs: list[Path]) -> None:
