@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
+
+from pipeline_lib.errors import PipelineError
 
 MAX_DEPTH = 20
 """Maximum levels of nesting; settings have three."""
@@ -29,9 +32,24 @@ class Entry(NamedTuple):
     line: int
 
 
-def read_settings(text: str) -> dict[str, Any]:
-    """Return the values of a YAML file by dotted name; see `read_entries`."""
-    return {name: entry.value for name, entry in read_entries(text).items()}
+def read_file(path: Path, what: str) -> dict[str, Entry]:
+    """Return what a YAML file sets; see `read_entries`.
+
+    Args:
+        path: The file.
+        what: What a message calls it, such as ``settings file``.
+
+    Raises:
+        PipelineError: The file cannot be read or used; the sentence names it and, where there is one, the line.
+    """
+    try:
+        return read_entries(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise PipelineError(f"The {what} {path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise PipelineError(f"The {what} {path} is not YAML: it is not text in UTF-8") from None
+    except ValueError as error:
+        raise PipelineError(f"The {what} {path} cannot be used: {error}") from None
 
 
 def read_entries(text: str) -> dict[str, Entry]:
@@ -54,7 +72,7 @@ def read_entries(text: str) -> dict[str, Entry]:
 
 
 def settings_text(values: Mapping[str, Any]) -> str:
-    """Return the text of a file of settings, a line for each dotted name, in their order; ``read_settings`` reads it."""
+    """Return the text of a file of settings, a line for each dotted name, in their order; ``read_file`` reads it."""
     return yaml.safe_dump(dict(values), sort_keys=True, allow_unicode=True) if values else ""
 
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from pipeline_lib.errors import PipelineError, shortened
-from pipeline_lib.settings.file import read_settings, read_value
+from pipeline_lib.settings.file import read_file, read_value
 from pipeline_lib.settings.sections import Section, Settings
 
 AnySettings = TypeVar("AnySettings", bound=Section)
@@ -109,14 +109,7 @@ def _preset(name: str, fields: Mapping[str, FieldInfo]) -> dict[str, Any]:
 
 def _read(path: Path) -> dict[str, Any]:
     """Return the values of a settings file by dotted name."""
-    try:
-        return read_settings(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise PipelineError(f"The settings file {path} cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise PipelineError(f"The settings file {path} is not YAML: it is not text in UTF-8") from None
-    except ValueError as error:
-        raise PipelineError(f"The settings file {path} cannot be used: {error}") from None
+    return {name: entry.value for name, entry in read_file(path, "settings file").items()}
 
 
 def _pair(assignment: str, fields: Mapping[str, FieldInfo]) -> tuple[str, Any]:

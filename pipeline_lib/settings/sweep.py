@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeGuard, cast, get_args
 
 from pipeline_lib.errors import PipelineError, nearest, shortened
-from pipeline_lib.settings.file import Entry, read_entries
+from pipeline_lib.settings.file import Entry, read_file
 from pipeline_lib.settings.load import SettingError, checked, values_of
 from pipeline_lib.settings.sections import Section, Settings
 
@@ -87,15 +87,7 @@ def read_sweep(named: str, common: Section) -> Sweep:
             line.
     """
     path = _path(named)
-    try:
-        file = _File(path, read_entries(path.read_text(encoding="utf-8")))
-    except OSError as error:
-        raise PipelineError(f"The sweep {path} cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise PipelineError(f"The sweep {path} is not YAML: it is not text in UTF-8") from None
-    except ValueError as error:
-        raise PipelineError(f"The sweep {path} cannot be used: {error}") from None
-    return file.sweep(common)
+    return _File(path, read_file(path, "sweep")).sweep(common)
 
 
 def _path(named: str) -> Path:
