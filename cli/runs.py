@@ -22,10 +22,19 @@ if TYPE_CHECKING:
 
 
 class Evaluated(NamedTuple):
-    """An evaluation: the row of the run that has shown it first, when a run did so last, how many runs did, and the looks."""
+    """An evaluation that runs have shown.
+
+    Attributes:
+        entry: The row of the run that has shown it first.
+        last: When a run has shown it last.
+        run: Id of that run.
+        runs: How many runs have shown it.
+        looks: How often its test set was looked at.
+    """
 
     entry: Entry
     last: datetime
+    run: str
     runs: int
     looks: Looks
 
@@ -67,7 +76,8 @@ def evaluated(entries: Iterable[Entry]) -> list[Evaluated]:
     for entry in every:
         shown.setdefault((entry.flow, entry.dataset, entry.test, entry.evaluation), []).append(entry)
     found = [
-        Evaluated(rows[0], rows[-1].when, len({row.run for row in rows}), looks_of(rows[0], every)) for rows in shown.values()
+        Evaluated(rows[0], rows[-1].when, rows[-1].run, len({row.run for row in rows}), looks_of(rows[0], every))
+        for rows in shown.values()
     ]
     return sorted(found, key=lambda each: each.last, reverse=True)
 
@@ -90,6 +100,7 @@ def _table(runs: Sequence[Evaluated]) -> Table:
     caption = " ".join(filter(None, [looks_in_words(first.looks), best]))
     table = Table(title=Text(title), title_justify="left", title_style="bold", caption=caption, caption_justify="left")
     table.add_column("last run")
+    table.add_column("id")
     table.add_column("settings that differ", overflow="fold", ratio=1)
     table.add_column("top-1 without leaks", justify="right")
     unseen = any(each.entry.unseen_top1 is not None for each in runs)
@@ -101,7 +112,7 @@ def _table(runs: Sequence[Evaluated]) -> Table:
         figures = [_figure(entry.top1, entry.top1_low, entry.top1_high)]
         if unseen:
             figures.append(_figure(entry.unseen_top1, entry.unseen_top1_low, entry.unseen_top1_high))
-        table.add_row(when, Text(_settings(entry)), *figures, f"{each.runs:,}")
+        table.add_row(when, each.run[:8], Text(_settings(entry)), *figures, f"{each.runs:,}")
     return table
 
 
@@ -119,7 +130,7 @@ def _settings(entry: Entry) -> str:
 
 
 def _plain(each: Evaluated) -> dict[str, Any]:
-    entry = each.entry.model_copy(update={"when": each.last}).model_dump(mode="json")
+    entry = each.entry.model_copy(update={"when": each.last, "run": each.run}).model_dump(mode="json")
     return {**entry, "settings": json.loads(each.entry.settings), "runs": each.runs, "looks": each.looks.model_dump()}
 
 

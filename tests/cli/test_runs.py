@@ -57,8 +57,8 @@ def test_runs_are_listed_by_test_set_newest_first_with_how_often_each_was_looked
     ]
     places = [text.index(part) for part in order]
     assert places == sorted(places)
-    assert cells(lines, "none") == ["none", "90.0% (82.0–95.0%)", "2"]
-    assert cells(lines, "train.epochs=5") == ["train.epochs=5", "–", "1"]
+    assert cells(lines, "none") == ["2", "none", "90.0% (82.0–95.0%)", "2"]
+    assert cells(lines, "train.epochs=5") == ["3", "train.epochs=5", "–", "1"]
     assert "95.0% is the highest of 2 models on this test set" in " ".join(text.split())
 
 
@@ -72,8 +72,8 @@ def test_figures_on_sources_never_seen_stand_beside_those_on_test(root: Path) ->
     show(root, 4, "fourth", {"seed": 2}, unseen_top1=0.86, unseen_top1_low=0.84, unseen_top1_high=0.88)
     lines = runs(root, "--dataset", "pictures").splitlines()
     assert all(len(line) <= 100 for line in lines)
-    assert cells(lines, "seed=2") == ["seed=2", "90.0% (82.0–95.0%)", "86.0% (84.0–88.0%)", "1"]
-    assert cells(lines, "none") == ["none", "90.0% (82.0–95.0%)", "–", "2"]
+    assert cells(lines, "seed=2") == ["4", "seed=2", "90.0% (82.0–95.0%)", "86.0% (84.0–88.0%)", "1"]
+    assert cells(lines, "none") == ["2", "none", "90.0% (82.0–95.0%)", "–", "2"]
 
 
 def test_the_same_as_json_for_programs(root: Path) -> None:
