@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import os
+import signal
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -20,6 +22,8 @@ from pipeline_lib.errors import PipelineError
 from pipeline_lib.settings.load import PRESETS, load_settings
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from pipeline_lib.stages.run import Run
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -72,7 +76,8 @@ def execute(
     if not planning:
         run.listener = lambda row: _announce(told, row)
         run.say = lambda line: told.print(f"         {line}", style="dim", markup=False, highlight=False)
-    with explained(told, lambda error: {"stages": run.stages, "error": error} if as_json else None), watching(run):
+    failed = explained(told, lambda error: {"stages": run.stages, "error": error} if as_json else None)
+    with _stoppable(told), failed, watching(run):
         settings = load_settings(config, assignments, FLOWS[flow].settings, preset)
         function = FLOWS[flow].load()
         if not planning:
@@ -110,6 +115,31 @@ def _start_server() -> None:
             "Run again when the machine is less busy, set PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS to wait longer, "
             "or let PREFECT_API_URL name a server that runs."
         ) from error
+
+
+@contextmanager
+def _stoppable(console: Console) -> Iterator[None]:
+    """End at once when somebody interrupts or terminates the command, and take the temporary server along.
+
+    Python would wait for the threads that compute shards, which may crash while it ends, and a terminated process would leave
+    the server behind. Prefect has marked the run as crashed by then. Results are as safe as when a process is killed.
+    """
+
+    def stop(number: int, frame: FrameType | None = None) -> None:
+        console.print("[bold]stopped[/]; finished stages are kept, and the next run goes on from there", highlight=False)
+        if "prefect.server.api.server" in sys.modules:
+            from prefect.server.api.server import SubprocessASGIServer
+
+            SubprocessASGIServer().stop()
+        os._exit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    except KeyboardInterrupt:
+        stop(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager
