@@ -14,6 +14,7 @@ from flows.garbage_split import backbone_of, parts, sources_of
 from pipeline_lib.data.corrections import CORRECTIONS, DECIDED, FOLDER
 from pipeline_lib.data.source import Source
 from pipeline_lib.data.sources import resolve
+from pipeline_lib.errors import PipelineError
 from pipeline_lib.models.architectures import find_architecture
 from pipeline_lib.models.files import BACKBONE
 from pipeline_lib.settings.sections import DataSettings, PhotographSettings, Settings, TestViewSettings, TrainViewSettings
@@ -174,6 +175,10 @@ def _check_cut(settings: Settings) -> None:
     """Raise PipelineError if the backbone cannot be cut there; MindSpore, which takes two seconds, comes with it."""
     from pipeline_lib.models.cut import position
 
+    if settings.backbone.mirrored:
+        raise PipelineError(
+            f"backbone.mirrored goes with tune.freeze={BACKBONE} alone, not with {settings.tune.freeze}: set it to false"
+        )
     position(find_architecture(settings.backbone.architecture).load(), settings.tune.freeze)
 
 

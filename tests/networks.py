@@ -31,7 +31,7 @@ def build(folder: Path, weights: str | Path = "random", architecture: str = "mob
     folder.mkdir(exist_ok=True)
     entry = find_architecture(architecture)
     chosen = {"width": 0.35, "image_size": 64, "seed": 1, "cache": folder / "cache"} | options
-    settings = BackboneSettings(**{name: chosen.pop(name) for name in ("width", "depths", "noise_aware") if name in chosen})
+    settings = BackboneSettings(**{name: chosen.pop(name) for name in BackboneSettings.model_fields if name in chosen})
     return build_backbone(folder, entry.load(), choose_weights(str(weights), entry.weights), settings, **chosen)
 
 

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from pipeline_lib.errors import PipelineError
 from pipeline_lib.files.description import first_fault
 from pipeline_lib.models.architecture import Architecture
-from pipeline_lib.models.depths import PooledBackbone
+from pipeline_lib.models.depths import Mirrored, PooledBackbone
 from pipeline_lib.models.files import CHECKPOINT, SPEC
 from pipeline_lib.models.layers import fold_batch_norms
 from pipeline_lib.models.parameters import assign, read_parameters
@@ -36,7 +36,7 @@ def load_backbone(folder: Path, architecture: Architecture) -> tuple[nn.Cell, Ba
     return network, spec
 
 
-def pooled_backbone(folder: Path, architecture: Architecture) -> tuple[PooledBackbone, BackboneSpec]:
+def pooled_backbone(folder: Path, architecture: Architecture) -> tuple[nn.Cell, BackboneSpec]:
     """Return the network that maps prepared images (n, 3, size, size) to features (n, width), and its specification.
 
     Batch norms are folded, so the network can be run but not trained.
@@ -44,8 +44,7 @@ def pooled_backbone(folder: Path, architecture: Architecture) -> tuple[PooledBac
     network, spec = load_backbone(folder, architecture)
     fold_batch_norms(network)
     pooled = PooledBackbone(network, architecture, spec.depths)
-    pooled.set_train(False)
-    return pooled, spec
+    return (Mirrored(pooled, spec.image_size) if spec.mirrored else pooled).set_train(False), spec
 
 
 def new_backbone(architecture: Architecture, convention: Convention, width: float, seed: int = 0) -> nn.Cell:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 from mindspore import Tensor, nn, ops
 
 from pipeline_lib.models.architecture import Architecture
@@ -70,3 +71,27 @@ class PooledBackbone(nn.Cell):
         """Map prepared images (n, 3, h, w) to features (n, width): those of the last maps, then those of the depths."""
         x, pooled = self.stretch(x)
         return self.concatenate((self.pool(x), *pooled))
+
+
+class Mirrored(nn.Cell):
+    """A backbone whose features of an image are the mean of those of the image and of its mirror image.
+
+    Attributes:
+        width: Features of an image.
+
+    Args:
+        backbone: What is asked twice.
+        size: Side of the square images in pixels.
+    """
+
+    def __init__(self, backbone: PooledBackbone, size: int) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.width = backbone.width
+        self.concatenate, self.gather = ops.Concat(axis=0), ops.Gather()
+        self._backwards = Tensor(np.arange(size - 1, -1, -1, dtype=np.int32))
+
+    def construct(self, x: Tensor) -> Tensor:
+        """Map prepared images (n, 3, size, size) to features (n, width)."""
+        both = self.backbone(self.concatenate((x, self.gather(x, self._backwards, 3))))
+        return both.reshape((2, -1, self.width)).mean(axis=0)

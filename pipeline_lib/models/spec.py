@@ -35,6 +35,7 @@ class BackboneSpec(Description):
     padding: Padding = Field(description="Padding convention of the weights.")
     bn_eps: float = Field(gt=0, le=1, description="Batch norm's epsilon of the weights.")
     depths: tuple[str, ...] = Field(description="Blocks whose expanded activations are pooled beside the last maps.")
+    mirrored: bool = Field(description="Whether features are the mean over an image and its mirror image.")
     parameters: int = Field(ge=1, description="Values in the checkpoint, batch norm's moving statistics included.")
     preprocessing: Preprocessing
 

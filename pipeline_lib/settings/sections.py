@@ -182,6 +182,13 @@ class BackboneSettings(Section):
             "fold, 10 on noisy ones; a noisy image takes 5 ms longer."
         ),
     )
+    mirrored: bool = Field(
+        False,
+        description=(
+            "Features of an image are the mean of those of the image and of its mirror image, in training and in use: about 1 "
+            "point more out of fold, for twice the time."
+        ),
+    )
 
 
 class FeaturesSettings(Section):

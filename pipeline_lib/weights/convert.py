@@ -131,6 +131,7 @@ def build_backbone(
         padding=origin.convention.padding,
         bn_eps=origin.convention.bn_eps,
         depths=architecture.depths if settings.depths == "several" else (),
+        mirrored=settings.mirrored,
         parameters=sum(parameter.size for parameter in network.get_parameters()),
         preprocessing=origin.convention.preprocessing(image_size, noise_aware=settings.noise_aware),
     )

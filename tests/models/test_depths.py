@@ -9,8 +9,10 @@ import pytest
 from mindspore import Tensor
 from networks import build
 
+from pipeline_lib.features.engine import Engine
 from pipeline_lib.models.architectures import ENTRIES, Entry
 from pipeline_lib.models.backbone import load_backbone, pooled_backbone
+from pipeline_lib.weights.export import export_onnx
 
 every_architecture = pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
 
@@ -46,3 +48,23 @@ def test_the_last_depth_alone_comes_first_among_several(entry: Entry, tmp_path: 
     assert spec.depths == ()
     assert few.width == 1280
     np.testing.assert_allclose(many(images()).asnumpy()[:, :1280], few(images()).asnumpy(), rtol=1e-5, atol=1e-6)
+
+
+@every_architecture
+def test_mirrored_features_are_the_mean_over_an_image_and_its_mirror_image(entry: Entry, tmp_path: Path) -> None:
+    architecture = entry.load()
+    plain, mirrored = tmp_path / "plain", tmp_path / "mirrored"
+    build(plain, architecture=entry.name)
+    build(mirrored, architecture=entry.name, mirrored=True)
+    x = images().asnumpy()
+    backwards = np.ascontiguousarray(x[..., ::-1])
+    (once, _), (both, spec) = (pooled_backbone(folder, architecture) for folder in (plain, mirrored))
+    assert spec.mirrored
+    expected = (once(Tensor(x)).asnumpy() + once(Tensor(backwards)).asnumpy()) / 2
+    np.testing.assert_allclose(both(Tensor(x)).asnumpy(), expected, rtol=1e-4, atol=1e-5)
+
+    export_onnx(mirrored, architecture)
+    shipped = Engine(mirrored, 2)
+    assert shipped.width == both.width
+    np.testing.assert_allclose(shipped(x), expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(shipped(backwards[:1]), expected[:1], rtol=1e-4, atol=1e-5)

@@ -65,6 +65,7 @@ def own_checkpoint(folder: Path) -> Path:
         padding="pytorch",
         bn_eps=1e-5,
         depths=(),
+        mirrored=False,
         parameters=1,
         preprocessing=MINDCV.preprocessing(96),
     )
