@@ -31,7 +31,8 @@ def sweep_command(sweep: str, assignments: tuple[str, ...], **options: Any) -> N
       random: {draws: 8, train.lr_max: {low: 0.001, high: 0.1, scale: log}, train.hidden: [0, 128]}
       trials: {plain: {train.label_smoothing: 0}, smooth: {train.label_smoothing: 0.1}}
 
-    NAME is a sweep that comes with the package: optimizers, noise, freeze. --preset, --config and --set say what all trials
-    have in common; what the file says comes on top. The best trial's settings are in best.yaml, for garbage run --config.
+    NAME is a sweep that comes with the package: optimizers, noise, freeze, ladder. --preset, --config and --set say what all
+    trials have in common; what the file says comes on top. The best trial's settings are in best.yaml, for garbage run
+    --config.
     """  # noqa: D301  # \b is click's own mark
     execute(flow="garbage-sweep", assignments=(*assignments, f"sweep={sweep}"), **options)

@@ -370,7 +370,7 @@ class SweepSettings(Settings):
     sweep: str = Field(
         "optimizers",
         min_length=1,
-        description="Which sweep: optimizers, noise or freeze, which come with the package, or the path of a file of your own.",
+        description="Which sweep: optimizers, noise, freeze or ladder (of the package), or the path of a file of your own.",
     )
 
 

@@ -135,7 +135,7 @@ def test_a_grid_of_millions_is_refused_at_once(tmp_path: Path) -> None:
 
 
 def test_a_sweep_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(PipelineError, match="There is no sweep optimiser; name a file, or one of freeze, noise, optimizers"):
+    with pytest.raises(PipelineError, match="There is no sweep optimiser; name a file, or one of freeze, ladder, "):
         read_sweep("optimiser", SweepSettings())
     with pytest.raises(PipelineError, match="cannot be read: No such file"):
         read_sweep(str(tmp_path / "none.yaml"), SweepSettings())
