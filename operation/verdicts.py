@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from operation.notify import Notice
 from operation.sight import RunSeen, Seen, TaskSeen
 from pipeline_lib.errors import PipelineError
+from tasks.contract.endings import UNCHANGED
 
 AGAIN = "make sure that a worker is running, then start the run again; its finished stages are reused"
 WORKER = "`make ui` starts a worker that died; elsewhere: `prefect worker start --pool garbage --limit 1`"
@@ -97,8 +98,8 @@ def orphaned(seen: Seen, limits: Limits) -> list[TaskSeen]:
 
 
 def endings(seen: Seen) -> list[Notice]:
-    """Return a notice for each run that failed or crashed, and for each completed one of a deployment with a schedule."""
-    told = [run for run in seen.ended if run.type != "COMPLETED" or run.deployment.scheduled]
+    """Return a notice for each run that failed or crashed, and for each scheduled one that completed and computed something."""
+    told = [run for run in seen.ended if run.type != "COMPLETED" or (run.deployment.scheduled and UNCHANGED not in run.message)]
     return [
         Notice(
             f"ended/{run.state_id}",

@@ -21,6 +21,9 @@ from tasks.contract.stopping import stop_within
 Arguments = ParamSpec("Arguments")
 Results = dict[str, Any]
 
+UNCHANGED = "nothing computed, every stage reused"
+"""What the last message of a run says that has found everything as it was."""
+
 NAME_LENGTH = 80
 """Characters of a run's name, settings included: what a list of runs has room for."""
 
@@ -72,5 +75,5 @@ def top1(metrics: Mapping[str, Any]) -> str:
 def _computed(stages: list[Row]) -> str:
     names = [row["name"] for row in stages if row["status"] == "computed"]
     if not names:
-        return "nothing computed, every stage reused"
+        return UNCHANGED
     return "every stage computed" if len(names) == len(stages) else f"computed: {', '.join(names)}"

@@ -91,15 +91,18 @@ def test_what_nobody_works_on_is_given_up(run: RunSeen, state: str | None) -> No
     assert given_up(seen(runs=[run], answering=ago(30)), LIMITS) == []  # nobody could be heard while the server was down
 
 
-def test_endings_are_told_of_failures_and_of_what_has_a_schedule() -> None:
+def test_endings_are_told_of_failures_and_of_nights_that_changed_something() -> None:
     ended = [
         a_run("FAILED", message="There is no dataset", link="http://here/run"),
         a_run("COMPLETED"),
         a_run("COMPLETED", deployment=nightly()),
+        a_run("COMPLETED", deployment=nightly(), message="top-1 81.8%; nothing computed, every stage reused; report here"),
+        a_run("FAILED", deployment=nightly(), message="No space left; nothing computed, every stage reused"),
     ]
     assert [(notice.subject, notice.body) for notice in endings(seen(ended=ended))] == [
         ("garbage-finetune/garbage-finetune: quick-owl Failed", "There is no dataset\nhttp://here/run"),
         ("garbage-finetune/nightly: quick-owl Completed", "all stages are done\n"),
+        ("garbage-finetune/nightly: quick-owl Failed", "No space left; nothing computed, every stage reused\n"),
     ]
 
 
