@@ -57,7 +57,9 @@ def watching(operated: Operated, memory: Path, **limits: float) -> Iterator[None
         process.wait()
 
 
-def test_failures_and_finished_nightlies_are_told_to_who_asked(operated: Operated, pictures: Path, receiver: Receiver) -> None:
+def test_failures_and_nightlies_that_changed_something_are_told_to_who_asked(
+    operated: Operated, pictures: Path, receiver: Receiver
+) -> None:
     deploy(operated)  # without the option nothing about notices changes
     assert operated.ends(operated.ask(pictures))["state_name"] == "Completed"
     failed = operated.ends(operated.ask("/nowhere"))
@@ -65,11 +67,14 @@ def test_failures_and_finished_nightlies_are_told_to_who_asked(operated: Operate
     assert of_failure.startswith(f"garbage-finetune/garbage-finetune: {failed['name']} Failed\n")
     assert "There is no dataset '/nowhere'" in of_failure
     assert of_failure.endswith(f"/flow-run/{failed['id']}")
-    nightly = operated.ends(operated.ask(pictures, "nightly"))
+    unchanged = operated.ends(operated.ask(pictures, "nightly"))
+    assert "every stage reused" in unchanged["state"]["message"]
+    nightly = operated.ends(operated.ask(pictures, "nightly", evaluate__mistakes=1))
     of_nightly = receiver.first(lambda message: nightly["id"] in message)
     assert of_nightly.startswith(f"garbage-finetune/nightly: {nightly['name']} Completed\n")
     for run in (failed["id"], nightly["id"]):
         assert len([message for message in receiver.seen if run in message]) == 1
+    assert not [message for message in receiver.seen if unchanged["id"] in message]
 
 
 def test_a_notice_that_is_not_taken_is_sent_again(operated: Operated, receiver: Receiver) -> None:
