@@ -24,6 +24,7 @@ from cli.command import (
     set_option,
     use_artifacts,
 )
+from cli.models import compare_command, models_command, promote_command, rollback_command
 from cli.prune import prune_command
 from cli.running import execute, run_options
 from cli.runs import runs_command
@@ -201,7 +202,11 @@ def settings(flow: str, preset: str, config: Path | None, assignments: tuple[str
 
 
 main.add_command(backbones_command)
+main.add_command(compare_command)
+main.add_command(models_command)
+main.add_command(promote_command)
 main.add_command(prune_command)
+main.add_command(rollback_command)
 main.add_command(runs_command)
 main.add_command(serve_command)
 main.add_command(split_command)

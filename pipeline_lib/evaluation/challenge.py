@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from pipeline_lib.evaluation.decided import BROKEN, CHANGED, CLASSES, DECISION, FIXED
 from pipeline_lib.evaluation.out_of_fold import OutOfFold
 from pipeline_lib.evaluation.pairs import (
     Photographs,
@@ -28,12 +29,6 @@ from pipeline_lib.files.table import write_table
 from pipeline_lib.images.thumbnail import write_thumbnail
 from pipeline_lib.settings.sections import PromoteSettings
 
-DECISION = "decision.json"
-CLASSES = "classes.csv"
-CHANGED = "changed.csv"
-"""Photographs about which one model alone is right: part, change (`FIXED`, `BROKEN`), image, class, what each one said."""
-
-FIXED, BROKEN = "fixed", "newly_wrong"
 SHOWN = 12
 """Pictures of each change, one for each source: whoever has seen one crop has seen them all."""
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline_lib.evaluation.challenge import BROKEN, CHANGED, CLASSES, FIXED
+from pipeline_lib.evaluation.decided import BROKEN, CHANGED, CLASSES, FIXED
 from pipeline_lib.files.table import read_table
 from pipeline_lib.reporting.blocks import Block, Cell, Facts, Images, Results, Shown, Table, settings_of
 from pipeline_lib.reporting.formats import NOTHING, percent
