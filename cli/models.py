@@ -46,8 +46,10 @@ def models_command(flow: str | None, dataset: str | None, as_json: bool, artifac
             if flow in (None, model.slot.partition("/")[0]) and (names is None or model.slot.partition("/")[2] in names)
         ]
     shown = [_table(listed, slot) for slot in dict.fromkeys(model.slot for model in listed)]
-    for table in shown or ["There is no such model; `garbage run` trains one."]:
+    for table in shown:
         (told if as_json else Console()).print(table)
+    if not shown:
+        told.print("There is no such model; garbage run trains one.", highlight=False)
     if as_json:
         click.echo(json.dumps({"models": [_plain(model) for model in listed]}, ensure_ascii=False))
 

@@ -185,7 +185,8 @@ def decide_first(said: Said, labels: NDArray[np.int64], terms: PromoteSettings) 
 
 
 def _decision(pair: Pair, compared: Compared, vetoes: Sequence[str], terms: PromoteSettings) -> tuple[Outcome, str]:
-    figure = f"{in_points(compared.difference)} out of fold ({in_points(compared.low)} to {in_points(compared.high)})"
+    between = f"{100 * compared.low:+.1f} to {100 * compared.high:+.1f}"
+    figure = f"{100 * compared.difference:+.1f} points out of fold ({between})"
     apart = difference(pair.challenger.hits, pair.champion.hits).shares
     if not any(share.any() for share in apart.values()):
         return "kept", "both models are right about the same photographs"
@@ -196,11 +197,6 @@ def _decision(pair: Pair, compared: Compared, vetoes: Sequence[str], terms: Prom
     if vetoes:
         return "needs a person", f"{figure}, but {vetoes[0]}"
     return "promoted", figure
-
-
-def in_points(share: float) -> str:
-    """Return a difference of shares with its sign, such as ``+1.2 points``."""
-    return f"{100 * share:+.1f} points"
 
 
 def compare(pair: Pair, measure: str) -> Compared:
