@@ -66,7 +66,7 @@ def settle(run: Run, model: Ref, cross_validated: Ref, decision: Ref, facing: Fa
         return f"the champion since {stack[-1].when:%Y-%m-%d}"
     candidate = Candidate(model=model, cross_validated=cross_validated, decision=decision)
     if told["decision"] == "promoted" and not appoint(run.store, slot, candidate, facing.expected, "rule", run.id):
-        return "kept: another run has appointed a champion meanwhile; run again, and this model meets it"
+        return "kept: another run has appointed a champion meanwhile, which this model meets when it is run again"
     return f"{told['decision']}: {told['because']}"
 
 
