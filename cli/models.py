@@ -13,12 +13,11 @@ from rich.text import Text
 
 from cli.command import artifacts_option, explained, flow_option, json_option, use_artifacts
 from flows.table import FLOWS
-from pipeline_lib.errors import PipelineError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pipeline_lib.stages.models import KeptModel
+    from pipeline_lib.stages.models import Change, KeptModel
 
 _dataset_option = click.option(
     "--dataset", metavar="NAME|PATH", help="Name or PATH of the dataset, where the key alone is not enough."
@@ -63,19 +62,11 @@ def models_command(flow: str | None, dataset: str | None, as_json: bool, artifac
 def promote_command(key: str, flow: str, dataset: str | None, as_json: bool, artifacts: Path | None) -> None:
     """Make the model whose key begins with KEY the champion of its dataset, whatever was decided about it."""
     use_artifacts(artifacts)
-    from pipeline_lib.stages.champion import appoint, champion_of
-    from pipeline_lib.stages.models import find_model
+    from pipeline_lib.stages.models import appoint_by_hand
     from pipeline_lib.stages.store import Store
 
     with explained(Console(stderr=True)):
-        store = Store()
-        model, candidate = find_model(store.root, key, flow, dataset)
-        before = champion_of(store.root, model.slot)
-        if before and before.candidate.model.digest == candidate.model.digest:
-            raise PipelineError(f"The model {model.key} is the champion of {model.slot} already, since {before.when:%Y-%m-%d}")
-        if not appoint(store, model.slot, candidate, before.candidate.model.digest if before else "", "promote"):
-            raise PipelineError(f"A run has appointed another champion of {model.slot} at this moment; look at garbage models")
-    _tell(model.slot, model.key, before.candidate.model.key if before else "", as_json)
+        _tell(appoint_by_hand(Store(), key, flow, dataset), as_json)
 
 
 @click.command("rollback")
@@ -86,16 +77,11 @@ def promote_command(key: str, flow: str, dataset: str | None, as_json: bool, art
 def rollback_command(flow: str, dataset: str | None, as_json: bool, artifacts: Path | None) -> None:
     """Make the champion's predecessor the champion again. The model that is taken back is not promoted again by a run."""
     use_artifacts(artifacts)
-    from pipeline_lib.stages.champion import champion_of, roll_back
-    from pipeline_lib.stages.models import slot_with_champion
+    from pipeline_lib.stages.models import go_back
     from pipeline_lib.stages.store import Store
 
     with explained(Console(stderr=True)):
-        store = Store()
-        slot = slot_with_champion(store.root, flow, dataset)
-        before = champion_of(store.root, slot)
-        back = roll_back(store, slot)
-    _tell(slot, back.candidate.model.key, before.candidate.model.key if before else "", as_json)
+        _tell(go_back(Store(), flow, dataset), as_json)
 
 
 @click.command("compare")
@@ -126,14 +112,10 @@ def compare_command(first: str, second: str, flow: str, dataset: str | None, as_
         click.echo(json.dumps(result, ensure_ascii=False))
 
 
-def _tell(slot: str, key: str, replaced: str, as_json: bool) -> None:
-    flow, _, dataset = slot.partition("/")
-    if as_json:
-        click.echo(json.dumps({"flow": flow, "dataset": dataset, "champion": key, "replaced": replaced}, ensure_ascii=False))
-    else:
-        click.echo(
-            f"{key} is the champion of {dataset} ({flow}) now; {f'it replaced {replaced}' if replaced else 'the first one'}"
-        )
+def _tell(change: Change, as_json: bool) -> None:
+    flow, _, dataset = change.slot.partition("/")
+    told = {"flow": flow, "dataset": dataset, "champion": change.champion, "replaced": change.replaced}
+    click.echo(json.dumps(told, ensure_ascii=False) if as_json else change.in_words)
 
 
 def _table(models: Sequence[KeptModel], slot: str) -> Table:

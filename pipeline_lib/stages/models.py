@@ -1,4 +1,4 @@
-"""Which trained models there are, by the records of runs and the ledgers of champions; a model is named by its key."""
+"""Which trained models there are, and which one is in use: what a person asks and decides. A model is named by its key."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pipeline_lib.errors import PipelineError
-from pipeline_lib.stages.champion import Candidate, read_ledger, slots, standing
+from pipeline_lib.stages.champion import Candidate, appoint, champion_of, read_ledger, roll_back, slots, standing
 from pipeline_lib.stages.history import read_history
 from pipeline_lib.stages.latest import names_of, slot_of
 from pipeline_lib.stages.publishing import MANIFEST
 from pipeline_lib.stages.result import Ref, read_manifest
+from pipeline_lib.stages.store import Store
 
 CHAMPION, PREDECESSOR = "champion", "predecessor"
 
@@ -42,6 +43,21 @@ class KeptModel(NamedTuple):
     def key(self) -> str:
         """What names it."""
         return self.folder.name
+
+
+class Change(NamedTuple):
+    """Another champion: its slot, its key, and the key of the model that it replaced, "" for none."""
+
+    slot: str
+    champion: str
+    replaced: str
+
+    @property
+    def in_words(self) -> str:
+        """What a person is told."""
+        flow, _, dataset = self.slot.partition("/")
+        before = f"it replaced {self.replaced}" if self.replaced else "it is the first one"
+        return f"{self.champion} is the champion of {dataset} ({flow}) now; {before}"
 
 
 def kept_models(root: Path) -> list[KeptModel]:
@@ -106,6 +122,32 @@ def slot_with_champion(root: Path, flow: str, dataset: str | None) -> str:
     if not there:
         raise PipelineError(f"The flow {flow} has no champion yet; garbage run appoints the first one")
     raise PipelineError(f"Name one of the datasets that have a champion with --dataset: {datasets}")
+
+
+def appoint_by_hand(store: Store, key: str, flow: str, dataset: str | None = None) -> Change:
+    """Make the model whose key begins like that the champion, whatever was decided about it.
+
+    Raises:
+        PipelineError: See `find_model`; or it is the champion already, or another one was appointed at this moment.
+    """
+    model, candidate = find_model(store.root, key, flow, dataset)
+    before = champion_of(store.root, model.slot)
+    if before and before.candidate.model.digest == candidate.model.digest:
+        raise PipelineError(f"The model {model.key} is the champion of {model.slot} already, since {before.when:%Y-%m-%d}")
+    if not appoint(store, model.slot, candidate, before.candidate.model.digest if before else "", "promote"):
+        raise PipelineError(f"A run has appointed another champion of {model.slot} at this moment; look at garbage models")
+    return Change(model.slot, model.key, before.candidate.model.key if before else "")
+
+
+def go_back(store: Store, flow: str, dataset: str | None = None) -> Change:
+    """Make the champion's predecessor the champion again.
+
+    Raises:
+        PipelineError: See `slot_with_champion`; or there is no predecessor.
+    """
+    slot = slot_with_champion(store.root, flow, dataset)
+    before, back = champion_of(store.root, slot), roll_back(store, slot)
+    return Change(slot, back.candidate.model.key, before.candidate.model.key if before else "")
 
 
 def _aliases(root: Path) -> dict[tuple[str, str], str]:
