@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
     from pipeline_lib.stages.models import Change, KeptModel
 
+_SHOWN = 8
+"""Letters of a key in a table: enough to tell models apart, and to name one."""
+
 _dataset_option = click.option(
     "--dataset", metavar="NAME|PATH", help="Name or PATH of the dataset, where the key alone is not enough."
 )
@@ -130,7 +133,7 @@ def _table(models: Sequence[KeptModel], slot: str) -> Table:
     for model in models:
         if model.slot == slot:
             figures = (percent(model.figures.get(name)) for name in ("unseen", "test"))
-            table.add_row(model.alias, f"{model.trained:%Y-%m-%d %H:%M}", *figures, model.decision, model.key)
+            table.add_row(model.alias, f"{model.trained:%Y-%m-%d %H:%M}", *figures, model.decision, model.key[:_SHOWN])
     return table
 
 
@@ -148,7 +151,7 @@ def _comparison(result: dict[str, Any]) -> list[Table]:
 
     title = f"{result['photographs']:,} photographs of train, {result['sources']:,} sources, out of fold"
     figures = Table(
-        "", f"A {result['a'][:8]}", f"B {result['b'][:8]}", "B less A", "interval", title=title, title_justify="left"
+        "", f"A {result['a'][:_SHOWN]}", f"B {result['b'][:_SHOWN]}", "B less A", "interval", title=title, title_justify="left"
     )
     for name, row in result["figures"].items():
         ends = f"{signed(row['low'])} to {signed(row['high'])}"

@@ -193,7 +193,8 @@ def _decision(pair: Pair, compared: Compared, vetoes: Sequence[str], terms: Prom
     if compared.high < 0:
         return "kept", f"the challenger is worse: {figure}"
     if compared.low <= -terms.margin:
-        return "needs a person", f"a loss of {100 * terms.margin:g} points cannot be ruled out: {figure}"
+        loss = "1 point" if terms.margin == 0.01 else f"{100 * terms.margin:g} points"
+        return "needs a person", f"{figure}: a loss of {loss} cannot be ruled out"
     if vetoes:
         return "needs a person", f"{figure}, but {vetoes[0]}"
     return "promoted", figure
