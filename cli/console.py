@@ -69,7 +69,8 @@ def tell_model(console: Console, model: TrainedModel) -> None:
     """Print which model predicts: the dataset it was trained on, when, where it is, and what else there is."""
     when = f"trained {model.trained:%Y-%m-%d %H:%M}, " if model.trained else ""
     dataset = f"dataset {model.dataset}, " if model.dataset else ""
-    lines = [f"model   {dataset}{when}{model.folder}"]
+    champion = f"champion since {model.since:%Y-%m-%d}, " if model.since else ""
+    lines = [f"model   {dataset}{champion}{when}{model.folder}"]
     if model.embedded:
         lines.append("        trained on what comes with the project to try it out; train on photographs of your own")
     if model.others:

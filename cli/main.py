@@ -25,6 +25,7 @@ from cli.command import (
     use_artifacts,
 )
 from cli.history import diff_command, lineage_command, show_command
+from cli.models import compare_command, models_command, promote_command, rollback_command
 from cli.prune import prune_command
 from cli.running import execute, run_options
 from cli.runs import runs_command
@@ -201,15 +202,22 @@ def settings(flow: str, preset: str, config: Path | None, assignments: tuple[str
     Console().print(settings_table(loaded))
 
 
-main.add_command(backbones_command)
-main.add_command(diff_command)
-main.add_command(lineage_command)
-main.add_command(prune_command)
-main.add_command(runs_command)
-main.add_command(serve_command)
-main.add_command(show_command)
-main.add_command(split_command)
-main.add_command(sweep_command)
+for _command in (
+    backbones_command,
+    compare_command,
+    diff_command,
+    lineage_command,
+    models_command,
+    promote_command,
+    prune_command,
+    rollback_command,
+    runs_command,
+    serve_command,
+    show_command,
+    split_command,
+    sweep_command,
+):
+    main.add_command(_command)
 
 if __name__ == "__main__":
     main()

@@ -24,8 +24,9 @@ from pipeline_lib.stages.result import Ref
 from pipeline_lib.stages.run import Run, running
 from pipeline_lib.views.shard import Shard, ShardView
 from pipeline_lib.views.view import CLEAN, views_of
+from tasks.contract.champion import Facing, face_champion, settle
 from tasks.contract.endings import ends_in_words, run_name, top1
-from tasks.contract.looks import count_look, looked_at
+from tasks.contract.looks import count_look, looked_at, models_judged_on
 from tasks.contract.source import find_source
 from tasks.contract.stage import Stage
 from tasks.finetune.audit import audit_stage
@@ -39,6 +40,7 @@ from tasks.finetune.dataset import dataset_stage
 from tasks.finetune.evaluate import evaluate_stage
 from tasks.finetune.features import activations_stage, features_stage
 from tasks.finetune.labels import labels_stage
+from tasks.finetune.promote import promote_stage
 from tasks.finetune.report import report_stage
 from tasks.finetune.sources import sources_stage
 from tasks.finetune.split import split_stage
@@ -76,15 +78,21 @@ def garbage_finetune(dataset: str = "sample", settings: Settings = Settings()) -
         unseen = cross_validate(prepared, settings)
         corrected = {**_base(prepared, settings), "corrections": found.part(CORRECTIONS)}
         judging = {"cross_validated": unseen, "augment_test": settings.augment_test, "evaluate": settings.evaluate}
-        scores = evaluate_stage(
-            **corrected, model=model, features=features_of_test(run, prepared, model, images, settings), **judging
-        )
+        of_test = features_of_test(run, prepared, model, images, settings)
+        scores = evaluate_stage(**corrected, model=model, features=list(of_test.values()), **judging)
         looks = count_look(run, data.part("test/"), scores, settings)
+        facing = face_champion(run, model, models_judged_on(run, data.part("test/")))
+        decision = promote_stage(
+            **_on_today(prepared, model, unseen, _clean(of_test), settings), **_champion(run, facing, images, settings)
+        )
+        became = settle(run, model, unseen, decision, facing)
         labels = labels_stage(
             dataset=data, decided=found.part(DECIDED), cross_validated=unseen, features=_clean(prepared.features)
         )
         report = report_stage(**run.shown, name=source.name, looks=looks)
-        return conclude(run, top1, scores, looks=looked_at(looks), model=model, evaluation=scores, labels=labels, report=report)
+        words = {"champion": became, "looks": looked_at(looks)}
+        kept = {"model": model, "evaluation": scores, "decision": decision, "labels": labels, "report": report}
+        return conclude(run, top1, scores, words, **kept)
 
 
 class Drawn(NamedTuple):
@@ -205,13 +213,40 @@ def cross_validate(prepared: Prepared, settings: Settings) -> Ref:
     return cross_validate_tuned_stage(**arguments, backbone=prepared.backbone, **tuning)
 
 
-def features_of_test(run: Run, prepared: Prepared, model: Ref, views: Mapping[ShardView, Ref], settings: Settings) -> list[Ref]:
+def features_of_test(
+    run: Run, prepared: Prepared, model: Ref, views: Mapping[ShardView, Ref], settings: Settings
+) -> dict[ShardView, Ref]:
     """Return the features of test that belong to a model: a tuned backbone gives other ones."""
     if not tunes(settings):
-        return _of("test", prepared.features)
+        return {each: ref for each, ref in prepared.features.items() if each.split == "test"}
     of_test = {each: images for each, images in views.items() if each.split == "test"}
     with run.working_on("tuned"):
-        return list(_mapped(features_stage, of_test, model.part(f"{BACKBONE}/"), settings).values())
+        return _mapped(features_stage, of_test, model.part(f"{BACKBONE}/"), settings)
+
+
+def _on_today(prepared: Prepared, model: Ref, unseen: Ref, clean: Sequence[Ref], settings: Settings) -> dict[str, Any]:
+    """Return a model with the photographs of today, and what is asked of it."""
+    return {
+        "dataset": prepared.data,
+        "sources": prepared.sources,
+        "corrections": prepared.found.part(CORRECTIONS),
+        "model": model,
+        "cross_validated": unseen,
+        "features": clean,
+        "augment_train": settings.augment_train,
+        "promote": settings.promote,
+    }
+
+
+def _champion(run: Run, facing: Facing, views: Mapping[ShardView, Ref], settings: Settings) -> dict[str, Any]:
+    """Return what a model is measured by, and the features of the clean test photographs by the champion's own backbone."""
+    features: list[Ref] = []
+    if facing.champion:
+        clean = {each: images for each, images in views.items() if each.split == "test" and each.view == CLEAN}
+        with run.working_on("champion"):
+            features = list(_mapped(features_stage, clean, facing.champion[0].part(f"{BACKBONE}/"), settings).values())
+    measured = {"champion": list(facing.champion), "champion_features": features}
+    return {**measured, "looks": facing.looks, "obstacle": facing.obstacle}
 
 
 def _mapped(stage: Stage, views: Mapping[ShardView, Ref], backbone: Ref, settings: Settings) -> dict[ShardView, Ref]:

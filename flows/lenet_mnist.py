@@ -45,4 +45,4 @@ def lenet_mnist(dataset: str | None = None, settings: LenetSettings = LenetSetti
         looks = count_look(run, data.part("test"), scores, settings)
         report = report_stage(**run.shown, name=source.title, looks=looks)
         kept = {"model": model, "evaluation": scores, "report": report}
-        return conclude(run, top1, scores, data=source.what, looks=looked_at(looks), **kept)
+        return conclude(run, top1, scores, {"data": source.what, "looks": looked_at(looks)}, **kept)

@@ -184,6 +184,21 @@ REACHED: dict[str, tuple[dict[str, str], str]] = {
         },
         "cleanlab faiss-cpu numpy pillow pillow_heif scipy",
     ),
+    "finetune.promote": (
+        {
+            "": "__init__",
+            "audit": "findings",
+            "data": "corrections",
+            "evaluation": "calibration challenge comparison decided metrics out_of_fold pairs predictions promotion "
+            "reliability",
+            "features": "table",
+            "files": "description table",
+            "images": "noise read thumbnail",
+            "models": "arrays heads outputs",
+            "views": "view",
+        },
+        "numpy pillow pillow_heif scikit-learn scipy threadpoolctl",
+    ),
     "finetune.report": (
         {
             "": "__init__",

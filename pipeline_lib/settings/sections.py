@@ -323,6 +323,38 @@ class EvaluateSettings(Section):
     mistakes: int = Field(12, ge=0, le=100, description="Number of most confident mistakes that are shown as pictures.")
 
 
+class PromoteSettings(Section):
+    """What is asked of a new model before it takes the place of the champion, the model in use."""
+
+    margin: float = Field(
+        0.01,
+        gt=0,
+        le=0.5,
+        description=(
+            "Loss of out-of-fold top-1 that is not accepted, 0..1: a model that is truly worse by as much is promoted in at "
+            "most 2 % of cases. Half of it asks for four times as many photographs."
+        ),
+    )
+    class_margin: float = Field(
+        0.1,
+        gt=0,
+        le=1,
+        description="Loss of a single class that a person is to see, 0..1, unless chance explains it: 2 of 20 photographs.",
+    )
+    calibration_margin: float = Field(
+        0.03,
+        gt=0,
+        le=1,
+        description="Rise of the calibration error that a person is to see, 0..1; chance alone gives 0.02 on 2,000 images.",
+    )
+    floor: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="What the first model of a dataset must exceed out of fold, 0..1; at least the share of the largest class.",
+    )
+
+
 class SourceSettings(Section):
     """What it takes to find the sources of photographs, in every flow that does."""
 
@@ -362,6 +394,7 @@ class Settings(SourceSettings):
         CrossValidateSettings(), description="How figures on sources never seen are measured."
     )
     evaluate: EvaluateSettings = Field(EvaluateSettings(), description="How a model is evaluated.")
+    promote: PromoteSettings = Field(PromoteSettings(), description="What is asked of a new model before it is used.")
 
 
 class SweepSettings(Settings):

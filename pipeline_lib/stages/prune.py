@@ -11,6 +11,7 @@ from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
+from pipeline_lib.stages.champion import needed_by_champions
 from pipeline_lib.stages.history import Used, forget, out_of_use, read_history
 from pipeline_lib.stages.publishing import MANIFEST
 from pipeline_lib.stages.result import read_manifest
@@ -51,7 +52,8 @@ class Pruning(NamedTuple):
 def plan_pruning(store: Store, keep: int, budget: int | None = None) -> Pruning:
     """Return what goes when the last ``keep`` runs of each flow and dataset are kept, and what ``latest/`` leads to.
 
-    What was computed within the last day stays in any case: a run that failed goes on from it.
+    Champions and their last predecessors stay too, with what they are compared by. What was computed within the last day stays
+    in any case: a run that failed goes on from it.
 
     Args:
         store: Where the results are.
@@ -60,10 +62,14 @@ def plan_pruning(store: Store, keep: int, budget: int | None = None) -> Pruning:
             keeps one on each dataset.
 
     Raises:
-        PipelineError: The record of a run is damaged.
+        PipelineError: The record of a run, or a ledger of champions, is damaged.
     """
     history, sizes = read_history(store.root), _Sizes(store.root)
-    always = {*_latest(store.root), *(path for path in sizes.results if _is_fresh(store.root / path))}
+    always = {
+        *_latest(store.root),
+        *needed_by_champions(store.root),
+        *(path for path in sizes.results if _is_fresh(store.root / path)),
+    }
     runs, spare = _last_runs(history, keep)
     while spare and budget is not None and sizes.of(_needed(always, runs)) > budget:
         runs.remove(spare.pop())

@@ -62,9 +62,10 @@ def ends_in_words(function: Callable[Arguments, Results]) -> Callable[Arguments,
 
 
 def _completed(results: Mapping[str, Any]) -> str:
-    """Return what came of a run: its headline, what was computed, and where the report is, if there is one."""
+    """Return what came of a run: its headline, what became of its model, what was computed, and where its report is."""
     report = [f"report {results['report']}"] if "report" in results else []
-    return "; ".join([results["headline"], _computed(results["stages"]), *report])
+    champion = [results["champion"]] if "champion" in results else []
+    return "; ".join([results["headline"], *champion, _computed(results["stages"]), *report])
 
 
 def top1(metrics: Mapping[str, Any]) -> str:

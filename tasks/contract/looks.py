@@ -42,6 +42,12 @@ def count_look(run: Run, test: Ref, evaluation: Ref, settings: Section) -> Looks
     return looks_of(entry, entries)
 
 
+def models_judged_on(run: Run, test: Ref) -> int:
+    """Return how many models a test set has judged in all runs so far, at least 1; those that say the same are one."""
+    entries = read_ledger(run.store.root / LEDGER)
+    return max(1, len({entry.predictions for entry in entries if entry.test == test.digest}))
+
+
 def _entry(run: Run, test: Ref, evaluation: Ref, settings: Section) -> Entry:
     manifest = evaluation.manifest()
     changed = changed_settings(settings)

@@ -27,6 +27,7 @@ STAGES = [
     "train",
     "cross_validate",
     "evaluate",
+    "promote",
     "labels",
     "report",
 ]

@@ -16,9 +16,10 @@ def test_a_deployed_run_completes_and_the_next_reuses_every_stage(operated: Oper
     for expected, computed in (({"Completed"}, "every stage computed"), ({"Cached"}, "nothing computed, every stage reused")):
         run = operated.ends(operated.ask(pictures, seed=77))
         assert run["state_name"] == "Completed"
-        *figures, what, report = run["state"]["message"].split("; ")
+        *figures, champion, what, report = run["state"]["message"].split("; ")
         unseen = r"top-1 [\d.]+ % \([\d.]+ to [\d.]+\) on sources never seen"
         assert re.fullmatch(rf"{unseen}; [\d.]+ % on test( as delivered)?", "; ".join(figures))
+        assert champion.startswith(("promoted: ", "needs a person: ", "the champion since "))
         assert what == computed
         assert Path(report.removeprefix("report ")).is_file()
         assert run["name"].startswith("pictures seed=77 ")
@@ -32,18 +33,41 @@ def test_a_deployed_run_completes_and_the_next_reuses_every_stage(operated: Oper
         assert [line for line in log if "Finished in state" in line] == [
             f"Finished in state Completed({run['state']['message']!r})"
         ]
-        assert len(log) < 23  # a line for each of twelve stages, and few more
+        assert len(log) < 24  # a line for each of thirteen stages, and few more
     assert (operated.artifacts / "latest" / "garbage-finetune" / pictures.name / "report" / "report.html").is_file()
 
 
 def test_the_form_of_every_deployment_tells_ranges(operated: Operated) -> None:
     deployments = {each["id"]: each for each in operated.post("/deployments/filter", {})}
     names = {"garbage-finetune", "garbage-split", "garbage-sweep", "nightly", "lenet-mnist"}
-    assert {each["name"] for each in deployments.values()} == names
-    for deployment in deployments.values():
+    assert {each["name"] for each in deployments.values()} == {*names, "promote"}
+    for deployment in (each for each in deployments.values() if each["name"] in names):
         sections = deployment["parameter_openapi_schema"]["definitions"].values()
         (limit,) = (field for each in sections for name, field in each["properties"].items() if name == "stage_minutes")
         assert limit["description"].endswith("Allowed: above 0, at most 10,080.")
+
+
+def decide(operated: Operated, **parameters: str) -> tuple[str, str]:
+    """Fill in the form of the deployment ``promote``; how its run ended, and what it said."""
+    deployment = operated.get("/deployments/name/garbage-champion/promote")["id"]
+    run = operated.ends(operated.post(f"/deployments/{deployment}/create_flow_run", {"parameters": parameters})["id"])
+    return run["state_name"], run["state"]["message"]
+
+
+def test_a_person_appoints_a_champion_in_a_form_and_takes_it_back(operated: Operated, tmp_path: Path) -> None:
+    pictures = write_tiny_dataset(tmp_path / "decided")
+    latest, keys = operated.artifacts / "latest/garbage-finetune/decided", []
+    for seed in (1, 2):
+        operated.ends(operated.ask(pictures, seed=seed))
+        keys.append((latest / "model").resolve().name)
+        ended, said = decide(operated, key=keys[-1], dataset="decided")
+        assert (ended, said.partition(";")[0]) == ("Completed", f"{keys[-1]} is the champion of decided (garbage-finetune) now")
+        assert (latest / "champion").resolve().name == keys[-1]
+    ended, said = decide(operated, action="rollback", dataset="decided")
+    assert (ended, said) == ("Completed", f"{keys[0]} is the champion of decided (garbage-finetune) now; it replaced {keys[1]}")
+    ended, said = decide(operated, key="nothing", dataset="decided")
+    assert ended == "Failed"
+    assert said.startswith("There is no kept model of the flow garbage-finetune whose key begins with nothing")
 
 
 def test_the_nightly_has_its_schedule_and_both_deployments_their_limits(operated: Operated) -> None:

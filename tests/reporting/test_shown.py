@@ -52,7 +52,9 @@ def test_what_a_stage_shows_depends_on_no_other_stage_and_no_page(module: str) -
     files = list(reach(f"pipeline_lib.reporting.shown.{module}").files)
     assert [file for file in files if "/shown/" in file] == [f"pipeline_lib/reporting/shown/{module}.py"]
     assert not [file for file in files if "templates" in file or file.endswith("reporting/pages/report.py")]
-    assert any("evaluation/" in file for file in files if "figures" not in file) == (module in ("cross_validate", "evaluate"))
+    assert any("evaluation/" in file for file in files if "figures" not in file) == (
+        module in ("cross_validate", "evaluate", "promote")
+    )
 
 
 def test_a_figure_is_there_once_and_figures_of_one_table_are_side_by_side() -> None:
