@@ -6,9 +6,8 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 from rich.console import Console
@@ -33,8 +32,6 @@ from cli.serve import serve_command
 from cli.split import split_command
 from cli.sweep import sweep_command
 from flows.table import FLOWS
-
-Command = TypeVar("Command", bound=Callable[..., Any])
 
 # Prefect and MindSpore read these when they are imported. What the user has set stays.
 QUIET = {
