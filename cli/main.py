@@ -24,6 +24,7 @@ from cli.command import (
     set_option,
     use_artifacts,
 )
+from cli.export import export_command
 from cli.prune import prune_command
 from cli.running import execute, run_options
 from cli.runs import runs_command
@@ -201,6 +202,7 @@ def settings(flow: str, preset: str, config: Path | None, assignments: tuple[str
 
 
 main.add_command(backbones_command)
+main.add_command(export_command)
 main.add_command(prune_command)
 main.add_command(runs_command)
 main.add_command(serve_command)
