@@ -7,7 +7,7 @@ from pipeline_lib.data.classes import Bin
 BINS: dict[Bin, str] = {"recyclable": "可回收物", "residual": "其他垃圾", "hazardous": "有害垃圾", "food": "厨余垃圾"}
 """As the national standard GB/T 19095-2019 has them."""
 
-_CLASSES = {
+CLASSES = {
     "Banana Peel": "香蕉皮",
     "Basketball": "篮球",
     "Battery": "电池",
@@ -35,7 +35,7 @@ _CLASSES = {
     "Toothbrush": "牙刷",
     "Vegetable Leaf": "菜叶",
 }
-_OF_CLASS = {name.casefold(): chinese for name, chinese in _CLASSES.items()}
+_OF_CLASS = {name.casefold(): chinese for name, chinese in CLASSES.items()}
 
 
 def chinese(class_name: str) -> str | None:
