@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -58,6 +58,27 @@ class Nodes:
         return helper.make_model(
             self.graph(inputs, outputs), opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION
         )
+
+
+def either(
+    add: Nodes, condition: str, then: Callable[[Nodes], str], otherwise: Callable[[Nodes], str], shape: Sequence[int], name: str
+) -> str:
+    """Add a choice of which one side is computed, and return the name of its float32 value.
+
+    Args:
+        add: The graph.
+        condition: Name of the condition, bool (1,).
+        then: Adds what is computed where it holds, and returns the name of that.
+        otherwise: The same for where it does not.
+        shape: Shape of either value.
+        name: What the names of both sides begin with.
+    """
+    branches = {}
+    for side, compute in (("then", then), ("else", otherwise)):
+        nodes, output = Nodes(f"{name}/{side}/"), f"{name}/{side}"
+        nodes.named(compute(nodes), output)
+        branches[f"{side}_branch"] = nodes.graph([], [(output, TensorProto.FLOAT, shape)])
+    return add("If", add("Squeeze", condition), **branches)
 
 
 def _described(values: Sequence[Value]) -> list[ValueInfoProto]:

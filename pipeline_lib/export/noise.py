@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from onnx import TensorProto
 
-from pipeline_lib.export.nodes import Nodes, integers, number
+from pipeline_lib.export.nodes import Nodes, either, integers, number
 from pipeline_lib.images.denoise import BLOCK, SHIFTS, THRESHOLD, cosines
 from pipeline_lib.images.noise import BRIGHT, DARK, LEVEL, MOST, NOISY, noise_of
 
@@ -60,15 +60,9 @@ def cleaned(add: Nodes, planes: str, noise: str, size: int) -> str:
         noise: Name of its estimate.
         size: A multiple of 8.
     """
-    image = [("image", TensorProto.FLOAT, [1, 3, size, size])]
-    then, otherwise = Nodes("denoised/"), Nodes("as-it-is/")
-    then.named(_denoised(then, planes, noise, size), "denoised/image")
-    otherwise.named(planes, "as-it-is/image")
-    branches = {
-        "then_branch": then.graph([], [(f"denoised/{name}", type_, shape) for name, type_, shape in image]),
-        "else_branch": otherwise.graph([], [(f"as-it-is/{name}", type_, shape) for name, type_, shape in image]),
-    }
-    return add("If", add("Squeeze", add("GreaterOrEqual", noise, number(NOISY))), **branches)
+    noisy = add("GreaterOrEqual", noise, number(NOISY))
+    shape = [1, 3, size, size]
+    return either(add, noisy, lambda nodes: _denoised(nodes, planes, noise, size), lambda nodes: planes, shape, "denoised")
 
 
 def _denoised(add: Nodes, planes: str, noise: str, size: int) -> str:

@@ -44,8 +44,9 @@ class Bars:
     loss: float = 0.01
 
 
-EXACT = Bars(agreement=0.995, difference=0.01)
-"""For the same sums in another order. Measured: 1e-6 at the model's size, 4e-4 where a picture is scaled."""
+EXACT = Bars(agreement=0.995, difference=0.03)
+"""For the same sums in another order. Measured: 1e-6 at the model's size, 7e-3 where a picture is scaled: a value that is
+rounded the other way can move an estimate of the noise across the limit from which on noise is removed."""
 
 ROUNDED = Bars(agreement=0.9, difference=1.0)
 """For int8: probabilities differ, so what counts is which class is the likeliest, and how often it is right."""

@@ -22,7 +22,7 @@ from pipeline_lib.data.chinese import BINS, CLASSES
 from pipeline_lib.errors import PipelineError
 from pipeline_lib.prediction.predict import predict_files
 from pipeline_lib.serving.current import Current, Served
-from pipeline_lib.serving.inference import answered, described, pictures_of
+from pipeline_lib.serving.inference import Picture, Probabilities, answered, described, pictures_of
 from pipeline_lib.serving.uncertain import Uncertain
 from pipeline_lib.serving.uploads import Upload, body_of, uploads_of
 
@@ -117,7 +117,7 @@ class Service:
         asked, pictures = await self._run(partial(pictures_of, body, self._limits.max_megapixels))
         served = await self._served()
         batches = [pictures[at : at + served.model.batch] for at in range(0, len(pictures), served.model.batch)]
-        answers = [(await self._run(partial(served.model.answers, batch))).probabilities for batch in batches]
+        answers = [await self._run(partial(_probabilities, served, batch)) for batch in batches]
         self._photographs.labels("tensor").inc(len(pictures))
         return answered(asked, self._name, served.digest, served.model.classes, answers)
 
@@ -173,6 +173,10 @@ class Service:
     async def metrics(self, request: Request) -> Response:
         """Return counts and times in the format of Prometheus."""
         return Response(generate_latest(self.registry), media_type="text/plain; version=0.0.4")
+
+
+def _probabilities(served: Served, pictures: list[Picture]) -> Probabilities:
+    return served.model.answers([picture() for picture in pictures]).probabilities
 
 
 async def _live(request: Request) -> Response:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,9 @@ from pipeline_lib.images.read import ImageProblem, read_image
 from pipeline_lib.serving.uploads import MAX_FILES, Upload
 
 Probabilities = NDArray[np.float64]
+
+Picture = Callable[[], Image.Image]
+"""Returns an RGB image."""
 
 INPUT = "images"
 
@@ -46,11 +50,11 @@ class Asked(BaseModel):
     outputs: list[dict[str, Any]] = Field(default_factory=list)
 
 
-def pictures_of(body: bytes, max_megapixels: float) -> tuple[Asked, list[Image.Image]]:
-    """Return a request and its RGB pictures.
+def pictures_of(body: bytes, max_megapixels: float) -> tuple[Asked, list[Picture]]:
+    """Return a request and its pictures, which are decoded when they are asked for: all at once could fill the memory.
 
     Raises:
-        HTTPException: The body is no such request, or a picture cannot be read or is too large (400).
+        HTTPException: The body is no such request, or a picture is too large (400); a picture raises it if it cannot be read.
     """
     try:
         asked = Asked.model_validate_json(body)
@@ -66,7 +70,7 @@ def pictures_of(body: bytes, max_megapixels: float) -> tuple[Asked, list[Image.I
     raise HTTPException(400, f"{tensor.datatype} of shape {tensor.shape} is no picture; {_EXPECTED}")
 
 
-def _pixels(tensor: Tensor, max_megapixels: float) -> list[Image.Image]:
+def _pixels(tensor: Tensor, max_megapixels: float) -> list[Picture]:
     count, height, width, _ = tensor.shape
     if min(height, width) < 1 or height * width > max_megapixels * 1e6:
         raise HTTPException(400, f"A picture has 1 pixel to {max_megapixels:g} megapixels, not {height} x {width} pixels")
@@ -76,22 +80,22 @@ def _pixels(tensor: Tensor, max_megapixels: float) -> list[Image.Image]:
         raise HTTPException(400, "The rows of the data differ in length") from error
     if values.size != count * height * width * 3 or values.dtype.kind not in "iu" or values.min() < 0 or values.max() > 255:
         raise HTTPException(400, f"The data must be {count * height * width * 3} whole numbers of 0 to 255, as the shape says")
-    return [Image.fromarray(each) for each in values.astype(np.uint8).reshape(tensor.shape)]
+    return [partial(Image.fromarray, each) for each in values.astype(np.uint8).reshape(tensor.shape)]
 
 
-def _decoded(tensor: Tensor, max_megapixels: float) -> list[Image.Image]:
+def _decoded(tensor: Tensor, max_megapixels: float) -> list[Picture]:
     if len(tensor.data) != tensor.shape[0]:
         raise HTTPException(400, f"The shape says {tensor.shape[0]} pictures, the data has {len(tensor.data)}")
-    pictures = []
-    for number, text in enumerate(tensor.data):
-        try:
-            content = base64.b64decode(text, validate=True)
-            pictures.append(read_image(Upload(f"{number}", content), max_megapixels))
-        except (binascii.Error, TypeError, ValueError) as error:
-            raise HTTPException(400, f"Picture {number} is not in base64") from error
-        except ImageProblem as problem:
-            raise HTTPException(400, f"Picture {number} cannot be read: {problem}") from problem
-    return pictures
+    return [partial(_decode, number, text, max_megapixels) for number, text in enumerate(tensor.data)]
+
+
+def _decode(number: int, text: Any, max_megapixels: float) -> Image.Image:
+    try:
+        return read_image(Upload(f"{number}", base64.b64decode(text, validate=True)), max_megapixels)
+    except (binascii.Error, TypeError, ValueError) as error:
+        raise HTTPException(400, f"Picture {number} is not in base64") from error
+    except ImageProblem as problem:
+        raise HTTPException(400, f"Picture {number} cannot be read: {problem}") from problem
 
 
 def answered(asked: Asked, name: str, digest: str, classes: Sequence[str], answers: Sequence[Probabilities]) -> dict[str, Any]:

@@ -70,7 +70,7 @@ def test_an_export_is_what_was_compared(source: Source, photographs: Photographs
     assert labels.validation is None
     views = {view.view: view for view in made.validation.views}
     assert set(views) == {"clean", "noisy", "scaled"}
-    assert all(view.photographs == 8 and view.agreement == 1 and view.difference < 0.01 for view in views.values())
+    assert all(view.photographs == 8 and view.agreement == 1 and view.difference < 0.03 for view in views.values())
     read = json.loads((tmp_path / "out" / "validation.json").read_text(encoding="utf-8"))
     assert read["model"] == source.digest
     assert [file["sha256"] for file in read["files"]] == [made.sha256, labels.sha256]
@@ -203,7 +203,7 @@ def compared(agreement: float = 1.0, difference: float = 0.0, gain: Estimate | N
     [
         (compared(), EXACT, ""),
         (compared(agreement=0.99), EXACT, "on noisy photographs 99.0% have the same class, at least 99.5% must"),
-        (compared(difference=0.011), EXACT, "a probability differs by 0.011, at most 0.01 is allowed"),
+        (compared(difference=0.031), EXACT, "a probability differs by 0.031, at most 0.03 is allowed"),
         (compared(difference=float("nan")), EXACT, "a probability differs by nan"),
         (compared(agreement=0.93, difference=0.9), ROUNDED, ""),
         (compared(gain=Estimate(-0.02, -0.03, -0.01)), ROUNDED, "it is right 2.0 points less often, at most 1 is allowed"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,14 @@ def test_a_request_that_is_none_is_refused_in_one_sentence(server: str, sent: di
     assert answer.status_code == 400
     assert set(answer.json()) == {"error"}
     assert sentence in answer.json()["error"]
+
+
+def test_a_picture_that_is_too_large_is_refused_by_its_header(server: str) -> None:
+    bomb = io.BytesIO()
+    Image.new("L", (12_000, 12_000)).save(bomb, "PNG")  # 144 megapixels in few bytes
+    sent = tensor(datatype="BYTES", shape=[1], data=[base64.b64encode(bomb.getvalue()).decode()])
+    answer = httpx.post(f"{server}{PLACE}/infer", json=sent, timeout=PATIENCE)
+    assert (answer.status_code, answer.json()) == (400, {"error": "Picture 0 cannot be read: 144.0 megapixels, limit 50"})
 
 
 def test_another_model_is_not_there(server: str) -> None:
