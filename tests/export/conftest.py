@@ -10,7 +10,9 @@ import pytest
 from networks import build, operators_one_by_one  # noqa: F401  # a fixture
 from support import kept
 
+from pipeline_lib.data.embedded import sample_pictures
 from pipeline_lib.export.source import Source, read_source
+from pipeline_lib.features.engine import Engine
 from pipeline_lib.models.architectures import find_architecture
 from pipeline_lib.models.files import BACKBONE, SPEC
 from pipeline_lib.models.heads import HeadSpec, write_head
@@ -24,16 +26,23 @@ SIZE = 64
 MakeModel = Callable[..., Source]
 
 
-def _write_head(folder: Path, features: int, hidden: int, noise_aware: bool) -> None:
-    """A head whose logits differ by a few units from picture to picture."""
-    rng, inputs = np.random.default_rng(5), 2 * features + 1 if noise_aware else features
-    shapes = {"hidden.0": (hidden, inputs)} if hidden else {}
-    shapes["output"] = (len(CLASSES), hidden or inputs)
-    arrays = {f"{layer}.weight": rng.normal(0, 40 / shape[1] ** 0.5, shape) for layer, shape in shapes.items()}
-    arrays |= {f"{layer}.bias": rng.normal(0, 1, shape[0]) for layer, shape in shapes.items()}
+def _write_head(folder: Path, hidden: int) -> None:
+    """A head whose logits differ by a few units from picture to picture, and most of all with what a picture shows."""
+    engine = Engine(folder / BACKBONE, 1)
+    noise_aware = engine.preprocessing.noise_aware
+    seen = np.concatenate([engine(engine.preprocessing.prepare(each).array[None]) for each in sample_pictures(12)])
+    mean, spread = seen.mean(axis=0), seen.std(axis=0) + 0.01
+    if noise_aware:
+        mean, spread = np.concatenate([mean, 0 * mean, [0]]), np.concatenate([spread, spread, [1]])
+    rng, outputs = np.random.default_rng(5), hidden or len(CLASSES)
+    weight = rng.normal(0, 4 / engine.width**0.5, (outputs, len(mean))) / spread
+    arrays = {"output.weight": weight, "output.bias": -weight @ mean}
+    if hidden:
+        arrays = {name.replace("output", "hidden.0"): array for name, array in arrays.items()}
+        arrays |= {"output.weight": rng.normal(0, 1, (len(CLASSES), hidden)), "output.bias": np.zeros(len(CLASSES))}
     spec = HeadSpec(
         classes=CLASSES,
-        in_features=features,
+        in_features=engine.width,
         hidden=hidden,
         noise_aware=noise_aware,
         temperature=1.7,
@@ -61,10 +70,7 @@ def make_model(tmp_path_factory: pytest.TempPathFactory) -> MakeModel:
         preprocessing = spec.preprocessing.model_copy(update={"channels": channels})
         path.unlink()
         path.write_text(spec.model_copy(update={"preprocessing": preprocessing}).model_dump_json(), encoding="utf-8")
-        import onnxruntime
-
-        session = onnxruntime.InferenceSession(str(folder / BACKBONE / "backbone.onnx"), providers=["CPUExecutionProvider"])
-        _write_head(folder, session.get_outputs()[0].shape[1], hidden, noise_aware)
+        _write_head(folder, hidden)
         return read_source(folder, "pictures")
 
     return make
