@@ -10,12 +10,16 @@ export GLOG_v ?= 3
 BIN := .venv/bin
 UV_LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --group build
 
-.PHONY: run ui down deploy test acceptance format lock bench clean
+.PHONY: run serve ui down deploy test acceptance format lock bench clean
 
 run: ## Run the main job on the embedded sample dataset
 	@operation/setup requirements.lock
 	@mkdir -p -m 700 '$(PREFECT_HOME)'
 	@$(BIN)/garbage run
+
+serve: ## Serve the model that was trained last, with a page for photographs; PORT=8000
+	@operation/setup requirements.lock
+	@$(BIN)/garbage serve $(if $(PORT),--port $(PORT))
 
 ui: ## Start a Prefect server and a worker in the background, and deploy; PORT=4200
 	@operation/setup requirements.lock

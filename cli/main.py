@@ -23,6 +23,7 @@ from cli.command import (
     set_option,
     use_artifacts,
 )
+from cli.export import export_command
 from cli.history import diff_command, lineage_command, show_command
 from cli.models import compare_command, models_command, promote_command, rollback_command
 from cli.prune import prune_command
@@ -200,6 +201,7 @@ for _command in (
     backbones_command,
     compare_command,
     diff_command,
+    export_command,
     lineage_command,
     models_command,
     promote_command,

@@ -34,14 +34,27 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
     type=click.FloatRange(0, 1),
     help="Least calibrated probability of an answer that is not marked as unsure.",
 )
+@click.option(
+    "--keep-uncertain",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Keep photographs whose answer is not sure in a folder, for labelling.  [default: none is kept]",
+)
 @artifacts_option
 def serve_command(
-    model: Path | None, dataset: str | None, flow: str, host: str, port: int, sure: float, artifacts: Path | None
+    model: Path | None,
+    dataset: str | None,
+    flow: str,
+    host: str,
+    port: int,
+    sure: float,
+    keep_uncertain: Path | None,
+    artifacts: Path | None,
 ) -> None:
     """Serve a model: a page where one drops a photograph, and POST /predict for programs.
 
-    The model is the one that predict uses. When a run replaces it, the server goes on with the new one. No photograph is kept.
-    Where GARBAGE_TOKEN is set, requests need it as a bearer token.
+    The model is the one that predict uses. When a run replaces it, the server goes on with the new one. No photograph is kept
+    unless --keep-uncertain says so. Where GARBAGE_TOKEN is set, requests need it as a bearer token.
     """
     if model and dataset:
         raise click.UsageError("--model names a folder and --dataset a dataset's model: give one of them.")
@@ -51,6 +64,7 @@ def serve_command(
         from cli.console import tell_model
         from pipeline_lib.serving.app import Limits, build_app
         from pipeline_lib.serving.current import Current
+        from pipeline_lib.serving.uncertain import Uncertain
         from pipeline_lib.stages.latest import latest_model, named_model
         from pipeline_lib.stages.store import Store
 
@@ -59,7 +73,10 @@ def serve_command(
             raise PipelineError(f"Whoever reaches {host} could use the server; set {TOKEN} to a secret, or listen on 127.0.0.1")
         chosen = named_model(model) if model else latest_model(Store().root, flow, dataset, embedded=FLOWS[flow].embedded)
         tell_model(said, chosen)
-        app = build_app(Current(chosen.folder), Limits(at_once=os.cpu_count() or 1), sure=sure, token=token)
+        limits = Limits(at_once=os.cpu_count() or 1)
+        uncertain = Uncertain(keep_uncertain) if keep_uncertain else None
+        name = chosen.dataset or chosen.folder.name
+        app = build_app(Current(chosen.folder), limits, sure=sure, name=name, token=token, uncertain=uncertain)
         _listen(app, host, port, said)
 
 
@@ -72,6 +89,7 @@ def _listen(app: Starlette, host: str, port: int, said: Console) -> None:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
+        listener.listen()  # whoever reads the address below may connect at once
     except OSError as error:
         listener.close()
         raise PipelineError(f"Port {port} on {host} cannot be used: {error.strerror}; give another --port") from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,10 +18,13 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from pipeline_lib.data.chinese import BINS, CLASSES
 from pipeline_lib.errors import PipelineError
 from pipeline_lib.prediction.predict import predict_files
 from pipeline_lib.serving.current import Current, Served
-from pipeline_lib.serving.uploads import Upload, uploads_of
+from pipeline_lib.serving.inference import Picture, Probabilities, answered, described, pictures_of
+from pipeline_lib.serving.uncertain import Uncertain
+from pipeline_lib.serving.uploads import Upload, body_of, uploads_of
 
 PAGE = Path(__file__).parent / "page.html"
 TOP = 5
@@ -54,11 +57,16 @@ class Service:
         current: The model.
         limits: What is taken.
         sure: Least probability of an answer that counts as sure, 0..1.
+        name: What the model is called by programs.
         token: What a request must send as its bearer token; None lets everyone ask.
+        uncertain: Keeps photographs whose answer is not sure; None keeps none.
     """
 
-    def __init__(self, current: Current, limits: Limits, sure: float, token: str | None) -> None:
-        self._current, self._limits, self._sure, self._token = current, limits, sure, token
+    def __init__(
+        self, current: Current, limits: Limits, sure: float, name: str, token: str | None, uncertain: Uncertain | None
+    ) -> None:
+        self._current, self._limits, self._sure, self._name, self._token = current, limits, sure, name, token
+        self._uncertain = uncertain
         self._threads, self._present = anyio.CapacityLimiter(limits.at_once), 0
         self.registry = CollectorRegistry()
         self._requests = Counter("garbage_requests", "Requests by status.", ["status"], registry=self.registry)
@@ -67,6 +75,14 @@ class Service:
 
     async def predict(self, request: Request) -> Response:
         """Classify the photographs of a request; one that cannot be read is an error in its row."""
+        return await self._limited(request, self._answer)
+
+    async def infer(self, request: Request) -> Response:
+        """Answer a request of the Open Inference Protocol."""
+        return await self._limited(request, self._infer)
+
+    async def _limited(self, request: Request, answer: Callable[[Request], Awaitable[dict[str, Any]]]) -> Response:
+        """Answer a request if there is room for it, and count it."""
         try:
             self._check_token(request)
             if self._present >= self._limits.at_once + self._limits.waiting:
@@ -74,7 +90,7 @@ class Service:
             self._present += 1
             try:
                 with self._seconds.time(), anyio.fail_after(self._limits.seconds):
-                    answer = await self._answer(await uploads_of(request, self._limits.max_bytes))
+                    answered = await answer(request)
             except TimeoutError:
                 raise HTTPException(503, f"It took longer than {self._limits.seconds:g} s", {"Retry-After": "5"}) from None
             finally:
@@ -83,9 +99,10 @@ class Service:
             self._requests.labels(refused.status_code).inc()
             raise
         self._requests.labels(200).inc()
-        return JSONResponse(answer)
+        return JSONResponse(answered)
 
-    async def _answer(self, uploads: list[Upload]) -> dict[str, Any]:
+    async def _answer(self, request: Request) -> dict[str, Any]:
+        uploads = await uploads_of(request, self._limits.max_bytes)
         served = await self._served()
         rows: list[dict[str, Any]] = []
         for at in range(0, len(uploads), served.model.batch):
@@ -93,6 +110,16 @@ class Service:
         for row in rows:
             self._photographs.labels("error" if "error" in row else "sure" if row["sure"] else "unsure").inc()
         return {"model": served.digest, "photographs": rows}
+
+    async def _infer(self, request: Request) -> dict[str, Any]:
+        self._check_name(request)
+        body = await body_of(request, self._limits.max_bytes)
+        asked, pictures = await self._run(partial(pictures_of, body, self._limits.max_megapixels))
+        served = await self._served()
+        batches = [pictures[at : at + served.model.batch] for at in range(0, len(pictures), served.model.batch)]
+        answers = [await self._run(partial(_probabilities, served, batch)) for batch in batches]
+        self._photographs.labels("tensor").inc(len(pictures))
+        return answered(asked, self._name, served.digest, served.model.classes, answers)
 
     async def _served(self) -> Served:
         """Return the model to be used now; 503, with the reason, if what has replaced it cannot be loaded."""
@@ -107,7 +134,10 @@ class Service:
 
     def _classify(self, served: Served, uploads: list[Upload]) -> list[dict[str, Any]]:
         rows = predict_files(uploads, served.model, TOP, self._limits.max_megapixels)
-        return [row if "error" in row else {**row, "sure": row["probability"] >= self._sure} for row in rows]
+        judged = [row if "error" in row else {**row, "sure": row["probability"] >= self._sure} for row in rows]
+        if self._uncertain:
+            self._uncertain.keep(uploads, judged, served.digest)
+        return judged
 
     def _check_token(self, request: Request) -> None:
         given = request.headers.get("authorization", "").removeprefix("Bearer ")
@@ -119,9 +149,34 @@ class Service:
         served = await self._served()
         return JSONResponse({"model": served.digest, "classes": list(served.model.classes)})
 
+    async def model(self, request: Request) -> Response:
+        """Describe the model's inputs and outputs, as the Open Inference Protocol does."""
+        self._check_name(request)
+        served = await self._served()
+        return JSONResponse(described(self._name, served.digest, served.model.classes))
+
+    async def model_ready(self, request: Request) -> Response:
+        """Say whether the model would answer now; 503 if it cannot be loaded."""
+        self._check_name(request)
+        await self._served()
+        return JSONResponse({"name": self._name, "ready": True})
+
+    def _check_name(self, request: Request) -> None:
+        if request.path_params["name"] != self._name:
+            raise HTTPException(404, f"There is no model of this name; the one that is served is {self._name}")
+
+    async def page_texts(self, request: Request) -> Response:
+        """Return what the page needs to know: the Chinese names, and whether photographs are kept."""
+        classes = {name.casefold(): chinese for name, chinese in CLASSES.items()}
+        return JSONResponse({"classes": classes, "bins": BINS, "keeps": self._uncertain is not None})
+
     async def metrics(self, request: Request) -> Response:
         """Return counts and times in the format of Prometheus."""
         return Response(generate_latest(self.registry), media_type="text/plain; version=0.0.4")
+
+
+def _probabilities(served: Served, pictures: list[Picture]) -> Probabilities:
+    return served.model.answers([picture() for picture in pictures]).probabilities
 
 
 async def _live(request: Request) -> Response:
@@ -138,18 +193,30 @@ async def _refused(request: Request, error: Exception) -> Response:
     return JSONResponse({"error": refused.detail}, refused.status_code, refused.headers)
 
 
-def build_app(current: Current, limits: Limits, *, sure: float, token: str | None = None) -> Starlette:
+def build_app(
+    current: Current,
+    limits: Limits,
+    *,
+    sure: float,
+    name: str = "model",
+    token: str | None = None,
+    uncertain: Uncertain | None = None,
+) -> Starlette:
     """Return the application; see ``Service`` for the arguments.
 
-    ``POST /predict`` classifies, ``GET /`` is a page for people, ``/v2/health/live``, ``/v2/health/ready`` and ``/metrics`` are
-    for machines.
+    ``POST /predict`` classifies, ``GET /`` is a page for people, ``/v2/...`` is the Open Inference Protocol, and ``/metrics``
+    is for Prometheus.
     """
-    service = Service(current, limits, sure, token)
+    service = Service(current, limits, sure, name, token, uncertain)
     routes = [
         Route("/", _page),
+        Route("/page.json", service.page_texts),
         Route("/predict", service.predict, methods=["POST"]),
         Route("/v2/health/live", _live),
         Route("/v2/health/ready", service.ready),
+        Route("/v2/models/{name}", service.model),
+        Route("/v2/models/{name}/ready", service.model_ready),
+        Route("/v2/models/{name}/infer", service.infer, methods=["POST"]),
         Route("/metrics", service.metrics),
     ]
     return Starlette(routes=routes, exception_handlers={HTTPException: _refused, 500: _refused})

@@ -1,4 +1,4 @@
-"""Photographs that were uploaded: read within limits, and never written to a disk."""
+"""Photographs that were uploaded, read within limits; nothing here writes them to a disk."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ async def uploads_of(request: Request, max_bytes: int) -> list[Upload]:
     Raises:
         HTTPException: It is too large (413), or there is no photograph in it (400).
     """
-    body = await _read_body(request, max_bytes)
+    body = await body_of(request, max_bytes)
     if not request.headers.get("content-type", "").startswith("multipart/"):
         found = [Upload("photograph", body)]
     else:
@@ -56,7 +56,12 @@ async def uploads_of(request: Request, max_bytes: int) -> list[Upload]:
     return found
 
 
-async def _read_body(request: Request, max_bytes: int) -> bytes:
+async def body_of(request: Request, max_bytes: int) -> bytes:
+    """Return the body of a request, which has not been read; its bytes are counted while they arrive.
+
+    Raises:
+        HTTPException: It is too large (413).
+    """
     chunks, size = [], 0
     async for chunk in request.stream():
         size += len(chunk)

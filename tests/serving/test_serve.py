@@ -5,11 +5,10 @@ from __future__ import annotations
 import io
 import os
 import shutil
-import signal
-import threading
-from collections.abc import Iterator
+import socket
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -18,59 +17,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from playwright.sync_api import expect, sync_playwright
-from support import CommandLine, Finished, link_results
-from waiting import PATIENCE
+from served import serving
+from support import CommandLine
+from waiting import PATIENCE, eventually
+
+from pipeline_lib.data.chinese import BINS, chinese
+from pipeline_lib.serving.app import Limits
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-
-
-@contextmanager
-def serving(line: CommandLine, *options: str) -> Iterator[str]:
-    """A server in a process of its own, and its address."""
-    process = line.start("serve", "--port", "0", *options)
-    assert process.stderr is not None
-    address = ""
-    for text in process.stderr:
-        if "serving on " in text:
-            address = text.split()[2]
-            break
-    drained = threading.Thread(target=process.stderr.read)
-    drained.start()
-    try:
-        assert address, "the server did not start"
-        yield address
-        os.killpg(process.pid, signal.SIGINT)
-        assert process.wait(PATIENCE) in (0, -signal.SIGINT)
-    finally:
-        process.kill()
-        process.wait()
-        drained.join()
-        for pipe in (process.stdout, process.stderr):
-            assert pipe is not None
-            pipe.close()
-
-
-@pytest.fixture(scope="module")
-def line(
-    tmp_path_factory: pytest.TempPathFactory, finished: tuple[Path, Finished], request: pytest.FixtureRequest
-) -> CommandLine:
-    """The command line on the results of a run on the tiny dataset."""
-    from support import command_line
-
-    made = command_line(tmp_path_factory.mktemp("serving"), request.getfixturevalue("prefect_api"))
-    link_results(finished[0], made.artifacts)
-    return made
-
-
-@pytest.fixture(scope="module")
-def server(line: CommandLine) -> Iterator[str]:
-    with serving(line) as address:
-        yield address
-
-
-@pytest.fixture(scope="module")
-def photographs(finished: tuple[Path, Finished]) -> list[Path]:
-    return sorted((finished[0].parent / "pictures" / "test").glob("*/*.png"))
 
 
 def test_answers_are_those_of_predict(line: CommandLine, server: str, photographs: list[Path]) -> None:
@@ -132,6 +86,31 @@ def test_whatever_is_sent_is_answered_and_the_server_lives_on(server: str, conte
     if answer.status_code == 200:
         assert len(answer.json()["photographs"]) == 1
     assert httpx.get(f"{server}/v2/health/live", timeout=PATIENCE).text == "live"
+
+
+def test_more_requests_than_can_wait_are_refused_and_told_when_to_come_back(server: str, photographs: list[Path]) -> None:
+    """A request whose body is still being sent takes its place: the places are filled with such requests."""
+    content, url = photographs[0].read_bytes(), httpx.URL(server)
+    head = f"POST /predict HTTP/1.1\r\nHost: {url.host}\r\nConnection: close\r\nContent-Length: {len(content)}\r\n\r\n"
+    assert url.port is not None
+
+    def ask() -> httpx.Response:
+        return httpx.post(f"{server}/predict", content=content, timeout=PATIENCE)
+
+    with ExitStack() as stack:
+        places = (os.cpu_count() or 1) + Limits().waiting
+        waiting = [stack.enter_context(socket.create_connection((url.host, url.port), PATIENCE)) for _ in range(places)]
+        for each in waiting:
+            each.sendall(head.encode() + content[:10])
+        refused = eventually(ask, lambda answer: answer.status_code == 503)
+        assert refused.headers["retry-after"] == "1"
+        assert "Too many requests are waiting" in refused.json()["error"]
+        assert httpx.get(f"{server}/v2/health/live", timeout=PATIENCE).text == "live"
+        for each in waiting:
+            each.sendall(content[10:])
+        answered = [b"".join(iter(partial(each.recv, 65536), b"")) for each in waiting]
+        assert {answer.split(b"\r\n")[0] for answer in answered} == {b"HTTP/1.1 200 OK"}
+    assert ask().status_code == 200
 
 
 def test_another_path_or_method_is_an_error_in_the_same_form(server: str) -> None:
@@ -225,5 +204,32 @@ def test_the_page_shows_what_was_chosen_and_what_the_model_says(
             wide = tab.evaluate("document.documentElement.scrollWidth")
             assert wide <= 390
             assert failures == []
+        finally:
+            browser.close()
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+def test_the_page_speaks_chinese_and_remembers_it(line: CommandLine, server: str, photographs: list[Path]) -> None:
+    predicted = line("predict", "--json", photographs[0]).json[0]
+    name, bin_ = chinese(predicted["class"]), BINS[predicted["bin"]]
+    assert name
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        try:
+            tab = browser.new_page(viewport={"width": 390, "height": 844}, locale="en-GB")
+            tab.goto(server)
+            expect(tab.locator("#kept")).to_have_text("Nothing that you show here is kept.", timeout=1000 * PATIENCE)
+            tab.set_input_files("#files", photographs[0])
+            expect(tab.locator("article h2")).to_have_text(predicted["class"], timeout=1000 * PATIENCE)
+            tab.get_by_role("button", name="中文").click()
+            expect(tab.locator("article h2")).to_have_text(name)
+            expect(tab.locator("article .bin")).to_have_text(bin_)
+            expect(tab.get_by_role("status")).to_contain_text(name)
+            expect(tab.locator("#kept")).to_have_text("您上传的照片不会被保存。")
+            tab.reload()
+            expect(tab.locator("h1")).to_have_text("这是什么垃圾？")
+            assert tab.locator("html").get_attribute("lang") == "zh-Hans"
+            tab.get_by_role("button", name="EN").click()
+            expect(tab.locator("h1")).to_have_text("What is it?")
         finally:
             browser.close()

@@ -1,0 +1,1 @@
+"""A model as files for other runtimes, each compared with the model before anybody gets it."""
