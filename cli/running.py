@@ -119,10 +119,10 @@ def _start_server() -> None:
 
 @contextmanager
 def _stoppable(console: Console) -> Iterator[None]:
-    """End at once when somebody interrupts or terminates the command, and take the temporary server along.
+    """End soon when somebody interrupts or terminates the command, and take the temporary server along.
 
-    Python would wait for the threads that compute shards, which may crash while it ends, and a terminated process would leave
-    the server behind. Prefect has marked the run as crashed by then. Results are as safe as when a process is killed.
+    Prefect marks the run as crashed and waits for the shards in progress, seconds each. Then Python would wait for threads that
+    may crash while it ends, and a terminated process would leave the server behind. Results are as safe as in a killed process.
     """
 
     def stop(number: int, frame: FrameType | None = None) -> None:

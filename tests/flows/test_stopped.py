@@ -1,4 +1,4 @@
-"""Whoever interrupts or terminates a run at a terminal gets the prompt back at once, and no server is left behind."""
+"""Whoever interrupts or terminates a run at a terminal gets the prompt back, and no server is left behind."""
 
 from __future__ import annotations
 
