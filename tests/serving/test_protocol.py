@@ -119,7 +119,9 @@ def test_another_model_is_not_there(server: str) -> None:
         assert answer.json() == {"error": "There is no model of this name; the one that is served is pictures"}
 
 
-scalars = st.none() | st.booleans() | st.integers(-300, 300) | st.floats(allow_nan=False) | st.text(max_size=5)
+scalars = (
+    st.none() | st.booleans() | st.integers(-300, 300) | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5)
+)
 json_values = scalars | st.lists(scalars | st.lists(scalars, max_size=3), max_size=4)
 
 
