@@ -7,6 +7,8 @@ import logging
 import os
 import signal
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Result = dict[str, Any]
+
+GRACE = 10.0
+"""Seconds that an interrupted run has for its end."""
 
 HEARTBEAT = "PREFECT_FLOWS_HEARTBEAT_FREQUENCY"
 
@@ -121,9 +126,12 @@ def _start_server() -> None:
 def _stoppable(console: Console) -> Iterator[None]:
     """End soon when somebody interrupts or terminates the command, and take the temporary server along.
 
-    Prefect marks the run as crashed and waits for the shards in progress, seconds each. Then Python would wait for threads that
-    may crash while it ends, and a terminated process would leave the server behind. Results are as safe as in a killed process.
+    Prefect marks the run as crashed and waits for the shards in progress. An interrupt gives it `GRACE` seconds for that, or
+    until it is repeated; it is an exception that arises anywhere, and may be lost there. Then Python would wait for threads
+    that may crash while it ends, and a terminated process would leave the server behind. Results are as safe as when a process
+    is killed.
     """
+    interrupted = threading.Event()
 
     def stop(number: int, frame: FrameType | None = None) -> None:
         console.print("[bold]stopped[/]; finished stages are kept, and the next run goes on from there", highlight=False)
@@ -133,13 +141,27 @@ def _stoppable(console: Console) -> Iterator[None]:
             SubprocessASGIServer().stop()
         os._exit(128 + number)
 
-    before = signal.signal(signal.SIGTERM, stop)
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        if interrupted.is_set():
+            stop(number)
+        interrupted.set()
+        raise KeyboardInterrupt
+
+    def insist() -> None:
+        interrupted.wait()
+        time.sleep(GRACE)
+        stop(signal.SIGINT)
+
+    # A thread that the handler had to start could wait for a lock that the interrupted code holds.
+    threading.Thread(target=insist, daemon=True).start()
+    before = {number: signal.signal(number, does) for number, does in ((signal.SIGTERM, stop), (signal.SIGINT, interrupt))}
     try:
         yield
-    except KeyboardInterrupt:
-        stop(signal.SIGINT)
     finally:
-        signal.signal(signal.SIGTERM, before)
+        if interrupted.is_set():
+            stop(signal.SIGINT)
+        for number, did in before.items():
+            signal.signal(number, did)
 
 
 @contextmanager
