@@ -97,11 +97,17 @@ def test_a_run_says_what_was_asked_for_and_what_came_of_it_and_its_log_is_short(
     interval = f"({100 * unseen['top1_low']:.1f} to {100 * unseen['top1_high']:.1f})"
     beside = f"{100 * metrics['test']['top1']:.1f} % on {which}"
     figure = f"{100 * unseen['top1']:.1f} % {interval} on sources never seen; {beside}"
-    assert run["state"]["message"] == f"top-1 {figure}; every stage computed; report {first.json['report']}"
+    assert (
+        run["state"]["message"]
+        == f"top-1 {figure}; {first.json['champion']}; every stage computed; report {first.json['report']}"
+    )
 
     again = garbage.run(tiny_dataset, evaluate__mistakes=1)
     run = last_run(api)
-    assert run["state"]["message"] == f"top-1 {figure}; computed: evaluate, report; report {again.json['report']}"
+    assert (
+        run["state"]["message"]
+        == f"top-1 {figure}; {again.json['champion']}; computed: evaluate, report; report {again.json['report']}"
+    )
     artifacts = ask(api, "artifacts", artifacts={"flow_run_id": {"any_": [run["id"]]}})
     told = {artifact["key"].removeprefix("garbage-finetune-"): artifact["description"] for artifact in artifacts}
     assert told["dataset"] == "24 train and 9 test images in 3 classes, reused"
