@@ -23,7 +23,7 @@ MOST = 500
 """Photographs that an export is compared on; of more an even choice is taken, so that it takes minutes at most."""
 
 EMBEDDED = 26
-"""Pictures of the embedded sample that stand in where there are no photographs."""
+"""Pictures of the embedded sample, used where there are no photographs."""
 
 
 @dataclass(frozen=True)

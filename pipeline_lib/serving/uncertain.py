@@ -45,7 +45,7 @@ class Uncertain:
             raise PipelineError(f"{folder} cannot be written: {error.strerror}; name another folder") from error
 
     def keep(self, uploads: Sequence[Upload], rows: Sequence[Mapping[str, Any]], model: str) -> None:
-        """Keep those photographs whose row is not sure; a disk that is full is told in the log, and costs no answer.
+        """Keep those photographs whose row is not sure; a full disk is reported in the log, and costs no answer.
 
         Args:
             uploads: The photographs.

@@ -54,7 +54,7 @@ class Change(NamedTuple):
 
     @property
     def in_words(self) -> str:
-        """What a person is told."""
+        """The message for a person."""
         flow, _, dataset = self.slot.partition("/")
         before = f"it replaced {self.replaced}" if self.replaced else "it is the first one"
         return f"{self.champion} is the champion of {dataset} ({flow}) now; {before}"
