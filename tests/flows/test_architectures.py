@@ -40,7 +40,7 @@ def test_another_architecture_goes_all_the_way_to_predictions_and_leaves_the_fir
 def test_an_edit_of_one_architecture_or_a_new_row_makes_nothing_of_another_one_stale(
     garbage: CommandLine, tiny_dataset: Path, first: Finished
 ) -> None:
-    garbage.edit("pipeline_lib/models/efficientnet_lite0.py", "LAST_CHANNELS = 32, 1280", "LAST_CHANNELS = 32, 1288")
+    garbage.edit("pipeline_lib/models/efficientnet_lite.py", "LAST_CHANNELS = 32, 1280", "LAST_CHANNELS = 32, 1288")
     row = 'ENTRIES = (\n    Entry("third", Code("pipeline_lib.models.third", "ARCHITECTURE")),'
     garbage.edit("pipeline_lib/models/architectures.py", "ENTRIES = (", row)
     assert set(garbage("status", "--json", "--dataset", tiny_dataset).statuses.values()) == {"reused"}

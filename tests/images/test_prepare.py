@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from pipeline_lib.images.prepare import fit
 from pipeline_lib.images.preprocessing import Preprocessing
-from pipeline_lib.models.efficientnet_lite0 import LITE
+from pipeline_lib.models.efficientnet_lite import CONVENTION as LITE
 from pipeline_lib.models.mobilenetv2 import KERAS, MINDCV
 
 

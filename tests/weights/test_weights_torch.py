@@ -2,50 +2,58 @@ import pickle
 import zipfile
 from pathlib import Path
 
-import lite0_reference
+import lite_reference
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mindspore import Tensor
-from networks import build
+from networks import build, fetched
 from torch_files import WRITERS, call, program, sequence, tensor, text, write_legacy
 
 from pipeline_lib.errors import PipelineError
+from pipeline_lib.models.architectures import find_architecture
 from pipeline_lib.models.backbone import load_backbone
-from pipeline_lib.models.efficientnet_lite0 import ARCHITECTURE, LITE, EfficientNetLite0Backbone, torch_name
+from pipeline_lib.models.efficientnet_lite import CONVENTION, LITE0, EfficientNetLiteBackbone, torch_name
 from pipeline_lib.models.layers import GlobalAveragePooling
 from pipeline_lib.weights.torch import is_torch, read_torch
 
-LITE0 = "efficientnet_lite0"
+NAME = "efficientnet_lite0"
 EXTRA = {"_fc.weight": np.ones((5, 1280), np.float32), "_bn0.num_batches_tracked": np.array(7)}
 
 
-def narrow(path: Path, form: str = "zip", **changed: np.ndarray | None) -> EfficientNetLite0Backbone:
+def narrow(path: Path, form: str = "zip", **changed: np.ndarray | None) -> EfficientNetLiteBackbone:
     """Write a narrow backbone as PyTorch would, arrays changed or left out (None), and return it."""
-    backbone = EfficientNetLite0Backbone(0.35, seed=9)
+    backbone = EfficientNetLiteBackbone(0.35, seed=9)
     arrays = {torch_name(name): parameter.asnumpy() for name, parameter in backbone.parameters_and_names()}
     arrays |= {name.replace("__", "."): array for name, array in changed.items()}
     WRITERS[form](path, {name: array for name, array in (arrays | EXTRA).items() if array is not None})
     return backbone
 
 
-def test_features_are_those_of_the_network_as_its_authors_describe_it(lite0_file: Path, tmp_path: Path):
-    build(tmp_path / "backbone", lite0_file, LITE0, width=1.0)
-    network, spec = load_backbone(tmp_path / "backbone", ARCHITECTURE)
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [("efficientnet_lite0", 3_413_024), ("efficientnet_lite1", 4_189_344), ("efficientnet_lite2", 4_869_168)],
+)
+def test_features_are_those_of_the_network_as_its_authors_describe_it(
+    name: str, parameters: int, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+):
+    file, architecture = fetched(name, "imagenet", tmp_path_factory), find_architecture(name).load()
+    build(tmp_path / "backbone", file, name, width=1.0)
+    network, spec = load_backbone(tmp_path / "backbone", architecture)
     x = np.random.default_rng(7).uniform(-1, 1, (1, 3, 64, 96)).astype(np.float32)
     ours = GlobalAveragePooling()(network(Tensor(x))).asnumpy()
-    theirs = lite0_reference.pooled_features(lite0_file, x.transpose(0, 2, 3, 1))
+    theirs = lite_reference.pooled_features(file, x.transpose(0, 2, 3, 1), name)
     assert theirs.shape == (1, 1280)
     assert theirs.std() > 0.1
     assert np.abs(ours - theirs).max() < 1e-4 * np.abs(theirs).max()
-    assert spec.convention == LITE
-    assert spec.parameters == 3_413_024
+    assert spec.convention == CONVENTION
+    assert spec.parameters == parameters
 
 
 def test_every_float_of_the_file_but_the_classifiers_is_used(lite0_file: Path):
-    theirs = {name: array.shape for name, array in lite0_reference.read(lite0_file).items()}
-    ours = {torch_name(name): parameter.shape for name, parameter in EfficientNetLite0Backbone().parameters_and_names()}
+    theirs = {name: array.shape for name, array in lite_reference.read(lite0_file).items()}
+    ours = {torch_name(name): parameter.shape for name, parameter in EfficientNetLiteBackbone().parameters_and_names()}
     assert ours.items() <= theirs.items()
     assert all(name.startswith("_fc.") or name.endswith(".num_batches_tracked") for name in theirs.keys() - ours.keys())
 
@@ -53,8 +61,8 @@ def test_every_float_of_the_file_but_the_classifiers_is_used(lite0_file: Path):
 @pytest.mark.parametrize("form", WRITERS)
 def test_both_forms_are_read_and_the_classifier_is_left_out(tmp_path: Path, form: str):
     written = narrow(tmp_path / "weights.pth", form)
-    summary = build(tmp_path / "backbone", tmp_path / "weights.pth", LITE0)
-    network, _ = load_backbone(tmp_path / "backbone", ARCHITECTURE)
+    summary = build(tmp_path / "backbone", tmp_path / "weights.pth", NAME)
+    network, _ = load_backbone(tmp_path / "backbone", LITE0)
     assert summary["source"] == "torch file"
     for (name, expected), (_, found) in zip(written.parameters_and_names(), network.parameters_and_names(), strict=True):
         np.testing.assert_array_equal(found.asnumpy(), expected.asnumpy(), err_msg=name)
@@ -73,7 +81,7 @@ def test_both_forms_are_read_and_the_classifier_is_left_out(tmp_path: Path, form
 def test_a_file_that_is_not_quite_the_network_is_refused_by_name(tmp_path: Path, changed: dict, complaint: str):
     narrow(tmp_path / "weights.pth", **changed)
     with pytest.raises(PipelineError, match=complaint):
-        build(tmp_path / "backbone", tmp_path / "weights.pth", LITE0)
+        build(tmp_path / "backbone", tmp_path / "weights.pth", NAME)
     assert not list((tmp_path / "backbone").iterdir())
 
 

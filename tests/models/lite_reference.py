@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0 run by NumPy from the weight file alone: an independent computation of its pooled features.
+"""An EfficientNet-Lite run by NumPy from the weight file alone: an independent computation of its pooled features.
 
 It shares nothing with the product: its own reader of the file, the network as its authors write it down (their strings of
 blocks), the padding of ``Conv2dDynamicSamePadding`` in the package efficientnet-lite-pytorch, channels last, float64.
@@ -21,7 +21,10 @@ BLOCKS = (
     "r4_k5_s22_e6_i112_o192",
     "r1_k3_s11_e6_i192_o320",
 )
-"""From efficientnet_lite_builder.py: repeats, kernel, strides, expansion, input and output channels."""
+"""From efficientnet_lite_builder.py: repeats, kernel, strides, expansion, input and output channels of Lite0."""
+
+DEPTHS = {"efficientnet_lite0": 1.0, "efficientnet_lite1": 1.1, "efficientnet_lite2": 1.2}
+"""From the same file: the factor on the repeats of all rows but the first and the last. The file has the widths."""
 
 EPSILON = 1e-3
 
@@ -53,14 +56,15 @@ def read(path: Path) -> dict[str, np.ndarray]:
     return arrays
 
 
-def pooled_features(path: Path, images: np.ndarray) -> np.ndarray:
+def pooled_features(path: Path, images: np.ndarray, name: str) -> np.ndarray:
     """Run the network on prepared images (n, h, w, 3) and average each channel of its last maps."""
     weights = read(path)
     x = relu6(batch_norm(convolution(images.astype(np.float64), weights["_conv_stem.weight"], 2), weights, "_bn0"))
     number = 0
-    for row in BLOCKS:
+    for place, row in enumerate(BLOCKS):
         repeats, kernel, strides, expansion, _, _ = re.findall(r"[a-z](\d+)", row)
-        for repeat in range(int(repeats)):
+        factor = DEPTHS[name] if 0 < place < len(BLOCKS) - 1 else 1.0
+        for repeat in range(-int(-int(repeats) * factor // 1)):
             assert weights[f"_blocks.{number}._depthwise_conv.weight"].shape[2:] == (int(kernel), int(kernel))
             x = block(x, weights, f"_blocks.{number}.", int(strides[0]) if repeat == 0 else 1, int(expansion))
             number += 1
