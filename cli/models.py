@@ -17,6 +17,7 @@ from flows.table import FLOWS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pipeline_lib.evaluation.side_by_side import SideBySide
     from pipeline_lib.stages.models import Change, KeptModel
 
 _SHOWN = 8
@@ -92,27 +93,55 @@ def rollback_command(flow: str, dataset: str | None, as_json: bool, artifacts: P
 @click.argument("second", metavar="B")
 @flow_option
 @_dataset_option
+@click.option("--html", "page", metavar="FOLDER", type=click.Path(path_type=Path), help="Write a page with pictures there.")
 @json_option
 @artifacts_option
-def compare_command(first: str, second: str, flow: str, dataset: str | None, as_json: bool, artifacts: Path | None) -> None:
+def compare_command(
+    first: str, second: str, flow: str, dataset: str | None, page: Path | None, as_json: bool, artifacts: Path | None
+) -> None:
     """Compare two kept models out of fold, on the photographs of train that both know: B less A, with intervals by source.
 
-    A and B are keys, or their beginnings, as garbage models lists them; labels and sources are those of B.
+    A and B are keys of models as garbage models lists them, ids of runs as garbage runs lists them, or beginnings of either; or
+    folders of models. Labels and sources are those of B.
     """
     use_artifacts(artifacts)
     from pipeline_lib.evaluation.side_by_side import compare_candidates
-    from pipeline_lib.stages.models import find_model
+    from pipeline_lib.stages.models import find_model, key_of
     from pipeline_lib.stages.store import Store
 
     told = Console(stderr=True)
     with explained(told):
         root = Store().root
-        (one, a), (other, b) = (find_model(root, key, flow, dataset) for key in (first, second))
-        result = {"a": one.key, "b": other.key, **compare_candidates(a, b)}
+        (one, a), (other, b) = (find_model(root, key_of(root, name), flow, dataset) for name in (first, second))
+        compared = compare_candidates(a, b)
+        result = {"a": one.key, "b": other.key, **compared.plain()}
+        if page:
+            result["html"] = str(_page(page, one, other, compared))
     for table in _comparison(result):
         (told if as_json else Console()).print(table)
+    if page:
+        told.print(f"The page is {result['html']}", highlight=False, soft_wrap=True)
     if as_json:
         click.echo(json.dumps(result, ensure_ascii=False))
+
+
+def _page(folder: Path, first: KeptModel, second: KeptModel, compared: SideBySide) -> Path:
+    """Write the page of a comparison; PipelineError if the folder is in use, or the photographs are gone."""
+    from pipeline_lib.errors import PipelineError
+    from pipeline_lib.images.read import read_image
+    from pipeline_lib.reporting.pages.compared import write_comparison
+    from pipeline_lib.stages.models import dataset_of
+    from pipeline_lib.stages.store import Store
+
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise PipelineError(f"{folder} is already in use; name a folder that is not there yet")
+    photographs = dataset_of(Store().root, second)
+    about = {
+        name: f"{model.key[:_SHOWN]}, trained on {model.trained:%Y-%m-%d %H:%M}"
+        for name, model in (("A", first), ("B", second))
+    }
+    title = f"Two models of {second.slot.partition('/')[2]}"
+    return write_comparison(folder, title, about, compared, lambda image: read_image(photographs / image))
 
 
 def _tell(change: Change, as_json: bool) -> None:
@@ -144,14 +173,16 @@ def _plain(model: KeptModel) -> dict[str, Any]:
 
 
 def _comparison(result: dict[str, Any]) -> list[Table]:
-    from pipeline_lib.reporting.formats import percent
-
-    def signed(share: float) -> str:
-        return f"{100 * share:+.1f}"
+    from pipeline_lib.reporting.formats import percent, signed
 
     title = f"{result['photographs']:,} photographs of train, {result['sources']:,} sources, out of fold"
+    tested = result["tested"]
+    caption = (
+        f"B is better about {tested['better']:,} sources, worse about {tested['worse']:,}, clean views: p = {tested['p']:.2g}"
+    )
+    names = (f"A {result['a'][:_SHOWN]}", f"B {result['b'][:_SHOWN]}")
     figures = Table(
-        "", f"A {result['a'][:_SHOWN]}", f"B {result['b'][:_SHOWN]}", "B less A", "interval", title=title, title_justify="left"
+        "", *names, "B less A", "interval", title=title, title_justify="left", caption=caption, caption_justify="left"
     )
     for name, row in result["figures"].items():
         ends = f"{signed(row['low'])} to {signed(row['high'])}"

@@ -18,6 +18,11 @@ def interval(low: float | None, high: float | None) -> str:
     return NOTHING if low is None or high is None else f"{100 * low:.1f}–{percent(high)}"
 
 
+def signed(difference: float) -> str:
+    """Return a difference of shares, -1..1, in points with its sign, such as ``+1.3``."""
+    return f"{100 * difference:+.1f}"
+
+
 def value(item: Any) -> str:
     """Return a fact or setting as text: ``yes``/``no``, no more digits than it has, lists with commas, a dash for none."""
     if item is None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pipeline_lib.errors import PipelineError
+from pipeline_lib.stages.asking import users_of
 from pipeline_lib.stages.champion import Candidate, appoint, champion_of, read_ledger, roll_back, slots, standing
 from pipeline_lib.stages.history import read_history
 from pipeline_lib.stages.latest import names_of, slot_of
@@ -106,6 +107,32 @@ def find_model(root: Path, key: str, flow: str, dataset: str | None = None) -> t
             f"The model {found[0].key} was not judged beside a champion: run its settings again, then appoint it"
         )
     return found[0], found[0].candidate
+
+
+def key_of(root: Path, name: str) -> str:
+    """Return the key of the model that somebody has named by its folder, or by the beginning of the id of a run.
+
+    Whatever is neither is returned as it is: it may be the beginning of a key.
+    """
+    if (folder := Path(name)).is_dir():
+        return folder.resolve().name
+    runs = [used for used in read_history(root) if used.run.startswith(name)]
+    model = _only(root, "train", runs[0].results) if len(runs) == 1 else None
+    return model.name if model else name
+
+
+def dataset_of(root: Path, model: KeptModel) -> Path:
+    """Return the folder of the photographs that a model was trained on, as the last run that has used it has laid them out.
+
+    Raises:
+        PipelineError: There is no record of such a run, or its photographs are gone.
+    """
+    path = model.folder.relative_to(root).as_posix()
+    for used in users_of(read_history(root), path):
+        for stage in ("split", "dataset"):  # a run that has divided its dataset anew was trained on that
+            if folder := _only(root, stage, used.results):
+                return folder
+    raise PipelineError(f"The photographs that {model.key} was trained on are gone; run its settings again to see them")
 
 
 def slot_with_champion(root: Path, flow: str, dataset: str | None) -> str:

@@ -77,8 +77,18 @@ def test_a_worse_model_does_not_take_over_unless_a_person_says_so(garbage: Comma
 
 def test_two_models_are_compared_on_the_same_photographs(garbage: CommandLine, tiny_dataset: Path, first: Finished) -> None:
     worse = garbage.run(tiny_dataset, **WORSE)
-    compared = garbage("compare", "--json", key(first), key(worse)).json
+    page = tiny_dataset.parent / "compared"
+    compared = garbage("compare", "--json", key(first), worse.json["model"], "--html", page).json
     assert compared["photographs"] == 24
+    counted = compared["tested"]
+    assert 0 < counted["better"] + counted["worse"] <= compared["sources"]
+    written = Path(compared["html"]).read_text(encoding="utf-8")
+    shown = [name for name, each in (("Fixed", counted["better"]), ("Newly wrong", counted["worse"])) if each]
+    assert all(f">{name}</h3>" in written for name in shown)
+    assert "data:image/jpeg;base64," in written
+    again = garbage("compare", key(first), key(worse), "--html", page)
+    assert again.code == 1
+    assert f"{page} is already in use" in again.err
     turned = garbage("compare", "--json", key(worse), key(first)).json
     for name, figure in compared["figures"].items():
         assert turned["figures"][name]["difference"] == pytest.approx(-figure["difference"])

@@ -9,7 +9,7 @@ from typing import Any
 from pipeline_lib.evaluation.decided import BROKEN, CHANGED, CLASSES, FIXED
 from pipeline_lib.files.table import read_table
 from pipeline_lib.reporting.blocks import Block, Cell, Facts, Images, Results, Shown, Table, settings_of
-from pipeline_lib.reporting.formats import NOTHING, percent
+from pipeline_lib.reporting.formats import NOTHING, percent, signed
 from pipeline_lib.reporting.pictures import photograph
 
 Told = Mapping[str, Any]
@@ -18,6 +18,7 @@ Row = dict[str, str]
 _TITLES = {FIXED: "Fixed", BROKEN: "Newly wrong"}
 _PARTS = {"test": "test", "train": "out of fold"}
 _VIEWS = {"clean": "clean views", "mean": "mean of clean and noisy views"}
+_NAMES = ("champion", "this model")
 _MOST_CLASSES = 8
 
 
@@ -28,7 +29,7 @@ def show(results: Results) -> Shown:
     decided = f"{told['decision']}: {told['because']}"
     blocks: list[Block] = [Facts([*_facts(told)])]
     if told["out_of_fold"]:
-        blocks += [_figures(told), *_classes(ref.folder), *_galleries(ref.folder)]
+        blocks += [_figures(told), *_classes(ref.folder), *galleries(ref.folder, _NAMES)]
     return Shown("Champion", decided, findings=[_finding(told)], blocks=blocks, settings=settings_of(results))
 
 
@@ -65,13 +66,9 @@ def _figures(told: Told) -> Table:
 
 
 def _row(name: str, compared: Told) -> list[Cell]:
-    interval = f"{_signed(compared['low'])} to {_signed(compared['high'])}" if "low" in compared else ""
+    interval = f"{signed(compared['low'])} to {signed(compared['high'])}" if "low" in compared else ""
     figures = (Cell(percent(compared[who])) for who in ("champion", "challenger"))
-    return [Cell(name), *figures, Cell(_signed(compared["difference"]), interval=interval)]
-
-
-def _signed(share: float) -> str:
-    return f"{100 * share:+.1f}"
+    return [Cell(name), *figures, Cell(signed(compared["difference"]), interval=interval)]
 
 
 def _classes(folder: Path) -> Iterator[Table]:
@@ -82,7 +79,7 @@ def _classes(folder: Path) -> Iterator[Table]:
             [
                 Cell(row["name"]),
                 *(Cell(percent(float(row[who]))) for who in ("champion", "challenger")),
-                Cell(_signed(float(row["difference"]))),
+                Cell(signed(float(row["difference"]))),
                 Cell(f"{float(row['p']):.2g}"),
                 Cell(row["images"]),
             ]
@@ -92,14 +89,20 @@ def _classes(folder: Path) -> Iterator[Table]:
         yield Table(columns, cells, "Classes that lose most", "Out of fold, clean views; p by source, after Holm.")
 
 
-def _galleries(folder: Path) -> Iterator[Images]:
+def galleries(folder: Path, names: tuple[str, str]) -> Iterator[Images]:
+    """Yield the photographs about which one of two models alone is right, as pictures.
+
+    Args:
+        folder: Where `evaluation.challenge.write_changes` has written them.
+        names: What the two models are called.
+    """
     rows = read_table(folder / CHANGED)
     for change, title in _TITLES.items():
         changed = [row for row in rows if row["change"] == change]
         shown = [row for row in changed if row["picture"]]
         if shown:
             note = f"{_counted(changed)}; one for each source is shown, the surest first."
-            yield Images([_picture(folder, row) for row in shown], "gallery", title, note)
+            yield Images([_picture(folder, row, names) for row in shown], "gallery", title, note)
 
 
 def _counted(changed: Sequence[Row]) -> str:
@@ -107,7 +110,7 @@ def _counted(changed: Sequence[Row]) -> str:
     return " and ".join(f"{count:,} {words}" for words, count in counts.items() if count) or NOTHING
 
 
-def _picture(folder: Path, row: Row) -> Any:
-    said = f"champion: {row['champion']}; this model: {row['challenger']}, {float(row['confidence']):.0%}"
+def _picture(folder: Path, row: Row, names: tuple[str, str]) -> Any:
+    said = f"{names[0]}: {row['champion']}; {names[1]}: {row['challenger']}, {float(row['confidence']):.0%}"
     name = row["picture"].removesuffix(".jpg").replace("/", "-")
     return photograph(name, folder / row["picture"], row["image"], heading=row["class"], caption=said, tag=_PARTS[row["part"]])
