@@ -155,6 +155,12 @@ def roll_back(store: Store, slot: str) -> Appointment:
     return stack[-2]
 
 
+def keep_appointments(store: Store, slot: str, kept: Sequence[Appointment]) -> None:
+    """Replace a ledger by some of the appointments that were not taken back; what leads to the champion stays as it is."""
+    with _locked(store.root, slot):
+        write_atomically(_path(store.root, slot), _LEDGER.dump_json(list(kept), indent=1) + b"\n")
+
+
 def lead_to_champion(store: Store, slot: str) -> None:
     """Let ``latest/`` lead to the champion, which a process that was killed between ledger and link has left undone."""
     with _locked(store.root, slot):

@@ -19,6 +19,8 @@ from pipeline_lib.stages.store import Store
 from pipeline_lib.stages.verification import CHECKED, DAY
 
 _REMOVED, _REPLACED = ".removed", ".old"
+LEFTOVERS = (_REMOVED, _REPLACED, ".partial", ".taken")
+"""How the names of folders end that are no results: being removed, replaced, unfinished, about to be continued."""
 
 
 class Unneeded(NamedTuple):
@@ -64,7 +66,7 @@ def plan_pruning(store: Store, keep: int, budget: int | None = None) -> Pruning:
     Raises:
         PipelineError: The record of a run, or a ledger of champions, is damaged.
     """
-    history, sizes = read_history(store.root), _Sizes(store.root)
+    history, sizes = read_history(store.root), Sizes(store.root)
     always = {
         *_latest(store.root),
         *needed_by_champions(store.root),
@@ -96,9 +98,8 @@ def prune(store: Store, keep: int, budget: int | None = None) -> Pruning:
         for used in pruning.runs:
             forget(store.root, used)
         for unneeded in pruning.results:
-            _remove(store.root / unneeded.path)
-        for left in chain.from_iterable((store.root / "stages").glob(f"*/*{suffix}") for suffix in (_REMOVED, _REPLACED)):
-            shutil.rmtree(left)
+            remove_result(store.root / unneeded.path)
+        remove_leftovers(store.root, (_REMOVED, _REPLACED))
     return pruning
 
 
@@ -139,7 +140,8 @@ def _seconds(folder: Path) -> float | None:
         return None
 
 
-def _remove(folder: Path) -> None:
+def remove_result(folder: Path) -> None:
+    """Remove a result with the notes on it: all of it, or nothing if the process is killed before its folder is renamed."""
     removed = folder.with_name(f"{folder.name}{_REMOVED}")
     folder.rename(removed)
     shutil.rmtree(removed)
@@ -150,7 +152,13 @@ def _remove(folder: Path) -> None:
         note.unlink(missing_ok=True)
 
 
-class _Sizes:
+def remove_leftovers(root: Path, suffixes: Iterable[str] = LEFTOVERS) -> None:
+    """Remove what killed runs and prunings have left, by how the names of the folders end. Nobody else may use the root."""
+    for left in chain.from_iterable((root / "stages").glob(f"*/*{suffix}") for suffix in suffixes):
+        shutil.rmtree(left)
+
+
+class Sizes:
     """What results take on disk, each file once, however many of them have a name for it.
 
     Attributes:
