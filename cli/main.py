@@ -33,6 +33,7 @@ from cli.runs import runs_command
 from cli.serve import serve_command
 from cli.split import split_command
 from cli.sweep import sweep_command
+from cli.why import why_command
 from flows.table import FLOWS
 
 # Prefect and MindSpore read these when they are imported. What the user has set stays.
@@ -214,6 +215,7 @@ for _command in (
     show_command,
     split_command,
     sweep_command,
+    why_command,
 ):
     main.add_command(_command)
 
