@@ -180,6 +180,17 @@ def needed_by_champions(root: Path) -> Iterator[str]:
             yield from (ref.path for ref in (candidate.model, candidate.cross_validated, candidate.decision))
 
 
+def champions_in_use(root: Path) -> Iterator[Candidate]:
+    """Yield the present champion of each slot.
+
+    Raises:
+        PipelineError: A ledger is damaged.
+    """
+    for slot in slots(root):
+        if appointment := champion_of(root, slot):
+            yield appointment.candidate
+
+
 def slots(root: Path) -> list[str]:
     """Return the slots that have a ledger."""
     folder = root / CHAMPIONS

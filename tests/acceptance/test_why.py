@@ -55,7 +55,7 @@ def test_planted_causes_are_named(garbage: CommandLine, folder: Path, record: Ca
     told = answers(garbage, base, folder)
     rows: list[dict[str, Any]] = []
 
-    setting = garbage.run(folder, train__epochs=1)
+    setting = garbage.run(folder, train__epochs=3)
     weights = garbage.run(folder, backbone__architecture="efficientnet_lite0")
     for number, image in enumerate(sorted((folder / "test/Eggshell").glob("*")) + others):
         if number < BATCH:  # Eggshells under Cardboard, as a person might file them; and harmless news
