@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -36,13 +35,12 @@ def test_a_store_of_thirty_runs(garbage: CommandLine, tiny_dataset: Path, record
     before = {number: statuses(garbage, tiny_dataset, number) for number in (CHOSEN, PINNED, RUNS - 1)}
     planned = garbage("prune", "--keep", str(KEEP), "--dry-run", "--json").json
 
-    kills, rng = 0, random.Random(1)
-    while kills < KILLS:
+    rng, gone = random.Random(1), len(planned["results"])
+    there = results(garbage)
+    for left in sorted((there - rng.randrange(gone) for _ in range(KILLS)), reverse=True):
         pruning = garbage.start("prune", "--keep", str(KEEP))
-        try:
-            pruning.wait(rng.uniform(0.2, 1.5))
-        except subprocess.TimeoutExpired:
-            kills += 1
+        while pruning.poll() is None and results(garbage) > left:
+            pass
         pruning.kill()
         pruning.communicate()
         assert garbage("verify").code == 0
@@ -53,10 +51,15 @@ def test_a_store_of_thirty_runs(garbage: CommandLine, tiny_dataset: Path, record
     for number, was in before.items():
         assert statuses(garbage, tiny_dataset, number) == was
         assert {status for name, status in was.items() if name != "report"} == {"reused"}  # it counts the looks since then
-    there = {path for path in kept.values() if Path(path).exists()}
-    record({"bytes before": planned["bytes"] + planned["kept"], "after": last["kept"], "models": [len(kept), len(there)]})
+    models = {path for path in kept.values() if Path(path).exists()}
+    sizes = {"bytes before": planned["bytes"] + planned["kept"], "bytes after": last["kept"]}
+    record({**sizes, "results before": there, "results after": results(garbage), "models": [len(kept), len(models)]})
     assert Path(kept[champion]).exists()
-    assert len(there) == KEEP + 2
+    assert len(models) == KEEP + 2
+
+
+def results(garbage: CommandLine) -> int:
+    return sum("." not in path.name for path in garbage.artifacts.glob("stages/*/*"))
 
 
 def statuses(garbage: CommandLine, dataset: Path, number: int) -> dict[str, str]:
