@@ -27,6 +27,7 @@ from cli.export import export_command
 from cli.forget import forget_command
 from cli.history import diff_command, lineage_command, show_command
 from cli.models import compare_command, models_command, promote_command, rollback_command
+from cli.prices import prices_command
 from cli.prune import pin_command, prune_command, unpin_command
 from cli.running import drawn, execute, run_options
 from cli.runs import runs_command
@@ -215,6 +216,7 @@ for _command in (
     lineage_command,
     models_command,
     pin_command,
+    prices_command,
     promote_command,
     prune_command,
     rollback_command,

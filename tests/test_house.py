@@ -33,6 +33,7 @@ ROOMS = (
     "pipeline_lib.training",
     "pipeline_lib.prediction",
     "pipeline_lib.causes",
+    "pipeline_lib.prices",
     "pipeline_lib.export",
     "pipeline_lib.serving",
     "pipeline_lib.reporting",

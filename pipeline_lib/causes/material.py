@@ -36,6 +36,7 @@ class Material:
         settings: How the head was trained.
         seed: Seed of that training.
         model: The folder of the model.
+        epochs: For how many epochs its head was trained.
     """
 
     classes: tuple[str, ...]
@@ -47,6 +48,7 @@ class Material:
     settings: TrainSettings
     seed: int
     model: Path
+    epochs: int
 
 
 def read_material(root: Path, used: Used) -> Material:
@@ -55,7 +57,7 @@ def read_material(root: Path, used: Used) -> Material:
     Raises:
         PipelineError: The run has no model or several, trained more than a head, or some of its results are gone.
     """
-    results = _results(root, used)
+    results = results_of(root, used)
     model, manifest = _model(results, used)
     data, found = _dataset(results, used)
     digests = {path: digest for path, digest in found.digests.items() if path.startswith((TRAIN, "test/"))}
@@ -81,10 +83,11 @@ def read_material(root: Path, used: Used) -> Material:
         TrainSettings.model_validate(settings),
         int(values["seed"]),
         model,
+        int(manifest.summary["best_epoch"]),
     )
 
 
-def _results(root: Path, used: Used) -> dict[str, dict[Path, Manifest]]:
+def results_of(root: Path, used: Used) -> dict[str, dict[Path, Manifest]]:
     """Return the folders and manifests of a run's results by stage, those computed last at the end."""
     results: dict[str, dict[Path, Manifest]] = defaultdict(dict)
     folders = [root / path for path in used.results if (root / path / MANIFEST).exists()]

@@ -60,7 +60,7 @@ def make(tmp_path: Path) -> Make:
         by_key = {image: np.array([at], np.int64) for at, image in enumerate(table.images.tolist())}
         sources = {key: number for number, key in enumerate(sorted(by_key))}
         named = {digest: (key,) for digest, key in keys.items()}
-        return Material(CLASSES, named, {}, table, by_key, sources, settings, seed, folder)
+        return Material(CLASSES, named, {}, table, by_key, sources, settings, seed, folder, 6)
 
     return material
 
@@ -126,7 +126,7 @@ def test_a_photograph_of_the_same_name_as_another_one_is_not_lost(make: Make) ->
     rows = {key.replace("other ", ""): row for key, row in after.rows.items()}
     sources = {key.replace("other ", ""): source for key, source in after.sources.items()}
     after.table.images = np.array([image.replace("other ", "") for image in after.table.images.tolist()])
-    after = Material(CLASSES, keys, {}, after.table, rows, sources, SETTINGS, 1, after.model)
+    after = Material(CLASSES, keys, {}, after.table, rows, sources, SETTINGS, 1, after.model, 6)
     changes = changes_of(before, after)
     removed = [change for change in changes if change.kind == "removed"]
     given = between(before, after, changes, removed)
