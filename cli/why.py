@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -115,8 +113,8 @@ def _sentence(cause: Cause, photograph: str, features: str) -> str:
     from pipeline_lib.causes.changes import in_words
 
     old, new = next(iter(cause.before)), next(iter(cause.after))
-    few = len(cause.suffice)
-    some = f" ({few:,} of these changes suffice)" if few < len(cause.members) else ""
+    few = sum(change.files for change in cause.suffice)
+    some = f" ({few:,} of them suffice)" if len(cause.suffice) < len(cause.members) else ""
     joint = "" if cause.alone else ", together with other changes"
     back = f"{cause.after[new]:.2f} -> {cause.without.get(new, 0):.2f}"
     return (
@@ -137,7 +135,8 @@ def _table(cause: Cause, runs: Sequence[Used]) -> Table:
         ("second run without the cause", cause.without),
     ]
     if len(cause.suffice) < len(cause.members):
-        rows.append((f"second run without {len(cause.suffice):,} of these changes", cause.without_few))
+        few = sum(change.files for change in cause.suffice)
+        rows.append((f"second run without {few:,} of them", cause.without_few))
     for name, answer in rows:
         table.add_row(name, f"{answer.get(old, 0):.2f}", f"{answer.get(new, 0):.2f}")
     return table
@@ -151,9 +150,9 @@ def _plain(cause: Cause, sentence: str, path: Path) -> dict[str, Any]:
 
 
 def _grouped(members: Sequence[Change], suffice: Sequence[Change]) -> Iterator[dict[str, Any]]:
-    """Yield the cause by kind: how many changes, how many of them suffice, and of which photographs."""
-    enough = Counter(replace(change, photograph="") for change in suffice)
-    for group, count in Counter(replace(change, photograph="") for change in members).items():
+    """Yield the cause by kind: of how many files, how many of them suffice, and the digests of the photographs that do."""
+    for group in dict.fromkeys(change.group for change in members):
+        own, enough = ([change for change in every if change.group == group] for every in (members, suffice))
         about = {name: getattr(group, name) for name in ("kind", "what", "before", "after")}
-        photographs = [change.photograph for change in suffice if change.photograph and replace(change, photograph="") == group]
-        yield {**about, "changes": count, "suffice": enough[group], "photographs": photographs}
+        counts = {name: sum(change.files for change in every) for name, every in (("files", own), ("suffice", enough))}
+        yield {**about, **counts, "photographs": [change.photograph for change in enough if change.photograph]}

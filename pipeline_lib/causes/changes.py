@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -28,6 +28,7 @@ class Change:
         photograph: Digest of a photograph; "" else.
         before: Value of a setting in the first run.
         after: Value in the second run.
+        files: How many files of the photograph it is about.
     """
 
     kind: Kind
@@ -35,6 +36,12 @@ class Change:
     photograph: str = ""
     before: str = ""
     after: str = ""
+    files: int = 1
+
+    @property
+    def group(self) -> Change:
+        """What it is tried with first: photographs of one kind and class are one."""
+        return replace(self, photograph="", files=1)
 
 
 def changes_of(before: Material, after: Material) -> list[Change]:
@@ -56,11 +63,12 @@ def changes_of(before: Material, after: Material) -> list[Change]:
 
 
 def _of_photograph(digest: str, before: tuple[str, ...], after: tuple[str, ...]) -> Change:
-    if not before:
-        return Change("added", after[0], digest)
-    if not after:
-        return Change("removed", before[0], digest)
-    return Change("relabelled", f"{before[0]} -> {after[0]}", digest)
+    gone, come = (sorted((Counter(one) - Counter(other)).elements()) for one, other in ((before, after), (after, before)))
+    if not gone:
+        return Change("added", come[0], digest, files=len(come))
+    if not come:
+        return Change("removed", gone[0], digest, files=len(gone))
+    return Change("relabelled", f"{gone[0]} -> {come[0]}", digest, files=len(gone))
 
 
 def _classes(keys: Collection[str]) -> tuple[str, ...]:
@@ -144,16 +152,18 @@ def _settings(before: Material, after: Material, taken_back: Collection[Change])
 
 
 def in_groups(changes: Collection[Change]) -> dict[Change, tuple[Change, ...]]:
-    """Return changes by the group that they are tried in first: photographs of one kind and class are one."""
+    """Return changes by the group that they are tried in first."""
     groups: dict[Change, list[Change]] = {}
     for change in changes:
-        groups.setdefault(Change(change.kind, change.what, "", change.before, change.after), []).append(change)
+        groups.setdefault(change.group, []).append(change)
     return {group: tuple(members) for group, members in groups.items()}
 
 
 def in_words(changes: Collection[Change], features: str) -> str:
     """Say what changes are, such as ``14 photographs added to Eggshell``; ``features`` says what these come from."""
-    counts = Counter(Change(each.kind, each.what, "", each.before, each.after) for each in changes)
+    counts: Counter[Change] = Counter()
+    for change in changes:
+        counts[change.group] += change.files
     return " and ".join(_phrase(change, count, features) for change, count in sorted(counts.items()))
 
 

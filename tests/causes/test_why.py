@@ -106,6 +106,25 @@ def test_features_that_come_from_other_weights_are_named(make: Make) -> None:
     assert in_words(cause.members, "other weights") == "other weights"
 
 
+def test_a_copy_under_another_class_counts_as_added_there(make: Make) -> None:
+    before, after = make("before", BASE), make("after", BASE)
+    digest, (key,) = next(iter(after.keys.items()))
+    twice = Material(
+        CLASSES,
+        {**after.keys, digest: (key, "train/Paper/x.jpg")},
+        {},
+        after.table,
+        after.rows,
+        {},
+        SETTINGS,
+        1,
+        after.model,
+        6,
+    )
+    assert changes_of(before, twice) == [Change("added", "Paper", digest)]
+    assert changes_of(twice, before) == [Change("removed", "Paper", digest)]
+
+
 def test_all_changes_taken_back_are_the_first_training_and_none_the_second(make: Make) -> None:
     before, after = make("before", BASE), make("after", {**BASE, **BAD, "Cans 000": ("Paper", BASE["Cans 000"][1])}, seed=2)
     changes = changes_of(before, after)
