@@ -24,14 +24,17 @@ from cli.command import (
     use_artifacts,
 )
 from cli.export import export_command
+from cli.forget import forget_command
 from cli.history import diff_command, lineage_command, show_command
 from cli.models import compare_command, models_command, promote_command, rollback_command
-from cli.prune import prune_command
-from cli.running import execute, run_options
+from cli.prices import prices_command
+from cli.prune import pin_command, prune_command, unpin_command
+from cli.running import drawn, execute, run_options
 from cli.runs import runs_command
 from cli.serve import serve_command
 from cli.split import split_command
 from cli.sweep import sweep_command
+from cli.why import why_command
 from flows.table import FLOWS
 
 # Prefect and MindSpore read these when they are imported. What the user has set stays.
@@ -68,10 +71,17 @@ def run_command(**options: Any) -> None:
 @flow_option
 @_dataset_option
 @preset_option
+@click.option(
+    "--graph",
+    is_flag=False,
+    flag_value="",
+    metavar="[FILE.svg]",
+    help="Show what each stage is given, as text, or as a picture in a file.",
+)
 @run_options
-def status_command(**options: Any) -> None:
+def status_command(graph: str | None, **options: Any) -> None:
     """Say for each stage whether a run would reuse it, and if not why. Runs nothing."""
-    execute(planning=True, **options)
+    execute(planning=True, finish=lambda result: drawn(result, graph, options["as_json"]), **options)
 
 
 @main.command("verify")
@@ -202,8 +212,11 @@ for _command in (
     compare_command,
     diff_command,
     export_command,
+    forget_command,
     lineage_command,
     models_command,
+    pin_command,
+    prices_command,
     promote_command,
     prune_command,
     rollback_command,
@@ -212,6 +225,8 @@ for _command in (
     show_command,
     split_command,
     sweep_command,
+    unpin_command,
+    why_command,
 ):
     main.add_command(_command)
 

@@ -40,9 +40,10 @@ class Size(click.ParamType[int]):
 @json_option
 @artifacts_option
 def prune_command(dry_run: bool, keep: int, budget: int | None, as_json: bool, artifacts: Path | None) -> None:
-    """Remove results that the last runs do not use. What latest/ leads to, and what is younger than a day, stays.
+    """Remove results that the last runs do not use.
 
-    A later run computes what is missing again; nothing that people wrote (labels.csv, looks.csv) is touched.
+    What latest/ leads to, champions with their runs, runs that are pinned, and what is younger than a day, stays. A later run
+    computes what is missing again; nothing that people wrote (labels.csv, looks.csv) is touched.
     """
     use_artifacts(artifacts)
     from pipeline_lib.stages.prune import plan_pruning, prune
@@ -55,6 +56,36 @@ def prune_command(dry_run: bool, keep: int, budget: int | None, as_json: bool, a
     if as_json:
         named = [unneeded._asdict() for unneeded in pruning.results]
         click.echo(json.dumps({"results": named, "bytes": pruning.bytes, "kept": pruning.kept, "removed": not dry_run}))
+
+
+@click.command("pin")
+@click.argument("run")
+@artifacts_option
+def pin_command(run: str, artifacts: Path | None) -> None:
+    """Keep what a run has used, whatever is pruned. RUN is how its id begins, as garbage runs has it."""
+    _pin(run, artifacts, pinned=True)
+
+
+@click.command("unpin")
+@click.argument("run")
+@artifacts_option
+def unpin_command(run: str, artifacts: Path | None) -> None:
+    """Let a run that was pinned be pruned like any other."""
+    _pin(run, artifacts, pinned=False)
+
+
+def _pin(run: str, artifacts: Path | None, *, pinned: bool) -> None:
+    use_artifacts(artifacts)
+    from pipeline_lib.stages.asking import find_run
+    from pipeline_lib.stages.history import pin, read_history, unpin
+    from pipeline_lib.stages.store import Store
+
+    with explained(Console(stderr=True)):
+        root = Store().root
+        used = find_run(read_history(root), run)
+        (pin if pinned else unpin)(root, used)
+    now = "is pinned: pruning keeps its results" if pinned else "is not pinned"
+    click.echo(f"{used.run[:8]} ({used.slot}, {used.when.astimezone():%Y-%m-%d %H:%M}) {now}")
 
 
 def _table(pruning: Pruning, dry_run: bool) -> Table | str:

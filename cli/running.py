@@ -95,6 +95,31 @@ def execute(
         click.echo(json.dumps(result))
 
 
+def drawn(result: Result, graph: str | None, as_json: bool) -> Result:
+    """Draw the stages of a plan as a graph where that is asked for, and return what is printed.
+
+    Args:
+        result: What the flow has returned.
+        graph: None for no graph, "" for one in text, else the file of a picture.
+        as_json: Whether standard output is for one JSON object.
+
+    Raises:
+        PipelineError: The file is no ``.svg``, or its folder is not there.
+    """
+    if graph is None:
+        return result
+    from pipeline_lib.reporting.graph import as_svg, as_text
+
+    if not graph:
+        click.echo("\n".join(as_text(result["stages"])), err=as_json)
+        return result
+    file = Path(graph)
+    if file.suffix != ".svg" or not file.parent.is_dir():
+        raise PipelineError(f"The graph cannot be written to {graph}: name a file that ends in .svg, in a folder that is there")
+    file.write_text(as_svg(result["stages"]), encoding="utf-8")
+    return {**result, "graph": str(file)}
+
+
 def _start_server() -> None:
     """Start the temporary Prefect server, unless Prefect is configured to use another one.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -30,6 +30,7 @@ class Evaluated(NamedTuple):
         run: Id of that run.
         runs: How many runs have shown it.
         looks: How often its test set was looked at.
+        pinned: Id of a run that has shown it and is pinned; "" for none.
     """
 
     entry: Entry
@@ -37,6 +38,7 @@ class Evaluated(NamedTuple):
     run: str
     runs: int
     looks: Looks
+    pinned: str = ""
 
 
 @click.command("runs")
@@ -48,6 +50,7 @@ def runs_command(flow: str | None, dataset: str | None, as_json: bool, artifacts
     """List what runs have shown of their test sets, newest first, and how often each test set was looked at."""
     use_artifacts(artifacts)
     from pipeline_lib.evaluation.looks import LEDGER, read_ledger
+    from pipeline_lib.stages.history import pinned
     from pipeline_lib.stages.latest import file_name, names_of
     from pipeline_lib.stages.store import Store
 
@@ -55,7 +58,7 @@ def runs_command(flow: str | None, dataset: str | None, as_json: bool, artifacts
         entries = read_ledger(Store().root / LEDGER)
     wanted = [
         each
-        for each in evaluated(entries)
+        for each in evaluated(entries, pinned(Store().root))
         if (flow is None or each.entry.flow == flow) and (dataset is None or file_name(each.entry.dataset) in names_of(dataset))
     ]
     if as_json:
@@ -67,7 +70,7 @@ def runs_command(flow: str | None, dataset: str | None, as_json: bool, artifacts
         click.echo(_nothing(entries))
 
 
-def evaluated(entries: Iterable[Entry]) -> list[Evaluated]:
+def evaluated(entries: Iterable[Entry], pinned: Collection[str] = ()) -> list[Evaluated]:
     """Return every evaluation of a flow on a dataset, the one that was shown last first."""
     from pipeline_lib.evaluation.looks import looks_of
 
@@ -76,10 +79,21 @@ def evaluated(entries: Iterable[Entry]) -> list[Evaluated]:
     for entry in every:
         shown.setdefault((entry.flow, entry.dataset, entry.test, entry.evaluation), []).append(entry)
     found = [
-        Evaluated(rows[0], rows[-1].when, rows[-1].run, len({row.run for row in rows}), looks_of(rows[0], every))
+        Evaluated(
+            rows[0],
+            rows[-1].when,
+            rows[-1].run,
+            len({row.run for row in rows}),
+            looks_of(rows[0], every),
+            _pinned(rows, pinned),
+        )
         for rows in shown.values()
     ]
     return sorted(found, key=lambda each: each.last, reverse=True)
+
+
+def _pinned(rows: Iterable[Entry], pinned: Collection[str]) -> str:
+    return next((row.run for row in rows if row.run in pinned), "")
 
 
 def runs_tables(runs: Iterable[Evaluated]) -> Iterator[Table]:
@@ -112,7 +126,8 @@ def _table(runs: Sequence[Evaluated]) -> Table:
         figures = [_figure(entry.top1, entry.top1_low, entry.top1_high)]
         if unseen:
             figures.append(_figure(entry.unseen_top1, entry.unseen_top1_low, entry.unseen_top1_high))
-        table.add_row(when, each.run[:8], Text(_settings(entry)), *figures, f"{each.runs:,}")
+        pin = f", pinned {each.pinned[:8]}" if each.pinned not in ("", each.run) else ", pinned" if each.pinned else ""
+        table.add_row(when, each.run[:8] + pin, Text(_settings(entry)), *figures, f"{each.runs:,}")
     return table
 
 
@@ -131,7 +146,13 @@ def _settings(entry: Entry) -> str:
 
 def _plain(each: Evaluated) -> dict[str, Any]:
     entry = each.entry.model_copy(update={"when": each.last, "run": each.run}).model_dump(mode="json")
-    return {**entry, "settings": json.loads(each.entry.settings), "runs": each.runs, "looks": each.looks.model_dump()}
+    return {
+        **entry,
+        "settings": json.loads(each.entry.settings),
+        "runs": each.runs,
+        "pinned": each.pinned,
+        "looks": each.looks.model_dump(),
+    }
 
 
 def _nothing(entries: Iterable[Entry]) -> str:

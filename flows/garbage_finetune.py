@@ -27,6 +27,7 @@ from pipeline_lib.views.view import CLEAN, views_of
 from tasks.contract.champion import Facing, face_champion, settle
 from tasks.contract.endings import ends_in_words, run_name, top1
 from tasks.contract.looks import count_look, looked_at, models_judged_on
+from tasks.contract.retention import keep_last
 from tasks.contract.source import find_source
 from tasks.contract.stage import Stage
 from tasks.finetune.audit import audit_stage
@@ -92,7 +93,9 @@ def garbage_finetune(dataset: str = "sample", settings: Settings = Settings()) -
         report = report_stage(**run.shown, name=source.name, looks=looks)
         words = {"champion": became, "looks": looked_at(looks)}
         kept = {"model": model, "evaluation": scores, "decision": decision, "labels": labels, "report": report}
-        return conclude(run, top1, scores, words, **kept)
+        results = conclude(run, top1, scores, words, **kept)
+    keep_last(run, settings.retention.keep)
+    return results
 
 
 class Drawn(NamedTuple):

@@ -26,6 +26,7 @@ from pipeline_lib.stages.latest import conclude
 from pipeline_lib.stages.result import Ref, Summary
 from pipeline_lib.stages.run import Run, running
 from tasks.contract.endings import ends_in_words, run_name
+from tasks.contract.retention import keep_last
 from tasks.contract.source import find_source
 from tasks.sweep.leaderboard import leaderboard_stage
 from tasks.sweep.report import report_stage
@@ -78,7 +79,8 @@ def garbage_sweep(dataset: str | None = None, settings: SweepSettings = SweepSet
         )
         report = report_stage(name=source.name, sweep=sweep.name, leaderboard=run.shown["leaderboard"])
         results = conclude(run, _headline, board, leaderboard=board, report=report)
-        return results if run.planning else {**results, "best": str(board.folder / "best.yaml")}
+    keep_last(run, settings.retention.keep)
+    return results if run.planning else {**results, "best": str(board.folder / "best.yaml")}
 
 
 def _without_training(settings: Settings) -> Settings:

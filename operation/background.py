@@ -12,6 +12,9 @@ from pathlib import Path
 
 import psutil
 
+LONGEST_LOG = 10_000_000
+"""Bytes after which a log is put aside at the next start."""
+
 
 @dataclass(frozen=True)
 class Background:
@@ -26,7 +29,7 @@ class Background:
 
     @property
     def log(self) -> Path:
-        """The file of the process's output; a new start appends to it."""
+        """The file of the process's output; a new start appends to it, or puts it aside as ``<name>.log.old`` if it is long."""
         return self.folder / f"{self.name}.log"
 
     @property
@@ -54,6 +57,8 @@ class Background:
         What it writes is for its user alone, unless ``umask`` says otherwise; -1 leaves that as this process has it.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
+        if self.log.exists() and self.log.stat().st_size > LONGEST_LOG:
+            self.log.replace(self.log.with_suffix(".log.old"))
         with self.log.open("ab") as log:
             started = subprocess.Popen(  # noqa: S603  # commands of this project, no shell
                 command,

@@ -37,6 +37,8 @@ STOPPED = "Stopped by `make down`; start the run again, its finished stages are 
 SERVER = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "DO_NOT_TRACK": "1",
+    # Runs that ended 90 days ago go (Prefect's own time), with their logs and artifacts; by default only events do.
+    "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs,orphans",
     # Kept in memory, as is the default, leases die with the server, and a run that outlives it is ended at its next renewal.
     "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
 }

@@ -32,6 +32,8 @@ ROOMS = (
     "pipeline_lib.labels",
     "pipeline_lib.training",
     "pipeline_lib.prediction",
+    "pipeline_lib.causes",
+    "pipeline_lib.prices",
     "pipeline_lib.export",
     "pipeline_lib.serving",
     "pipeline_lib.reporting",

@@ -15,7 +15,16 @@ from pipeline_lib.data.decisions import LABELS, Decisions
 from pipeline_lib.data.imagefolder import ImageFolder, scan, set_test_aside
 from pipeline_lib.data.layout import COLUMNS, IMAGES, SET_ASIDE, printable, unique_names
 from pipeline_lib.data.source import Reader, Source
-from pipeline_lib.data.usable import Image, Splits, arranged, counted, images_of, marked, write_decided
+from pipeline_lib.data.usable import (
+    Image,
+    Splits,
+    arranged,
+    counted,
+    images_of,
+    marked,
+    without_forgotten,
+    write_decided,
+)
 from pipeline_lib.errors import PipelineError
 from pipeline_lib.files.table import write_table
 from pipeline_lib.images.read import ImageFacts, ImageProblem, decode_image
@@ -46,8 +55,9 @@ def build_dataset(
     upright width and height in pixels, stored mode, format), ``set_aside.csv`` what is not, and why. Paths are relative
     to the dataset's root.
 
-    Training images are laid out under the classes that people decided on. Test images are not moved: `corrections` has what
-    their labels should be.
+    Training images are laid out under the classes that people decided on, and those to be forgotten are laid out nowhere: the
+    images and tables of the result are those of a dataset that has never had them. Test images are not moved: `corrections` has
+    what their labels should be.
 
     Args:
         folder: Where the result goes. ``folder/.unpacked`` is used on the way and removed.
@@ -73,7 +83,7 @@ def build_dataset(
     try:
         reader: Reader = source.readers[0].load()
         with reader(source, unpacked, data, downloads, progress) as opened:
-            found = scan(opened.root, label=source.location)
+            found = without_forgotten(scan(opened.root, label=source.location), decisions)
             decisions.check(found.train)
             usable, set_aside = _look_at_all(found, data, progress)
             delivered = marked(usable if found.test is not None else _with_test(usable["train"], data.test_share), decisions)
@@ -193,5 +203,8 @@ def _transfer(path: Path, target: Path, *, move: bool) -> None:
 def _mention_unmatched(decisions: Decisions, count: int) -> None:
     if count:
         _log.warning(
-            "%d of the %d decisions of %s are about no usable image of the dataset", count, len(decisions.rows), decisions.file
+            "%d of the %d decisions of %s are about no usable image of the dataset",
+            count,
+            len(decisions.on_labels),
+            decisions.file,
         )

@@ -12,8 +12,9 @@ from pipeline_lib.errors import PipelineError, nearest, shortened
 
 LABELS = "labels.csv"
 
-REMOVE, KEEP = "remove", "keep"
-"""What a decision may be beside a class: the photograph does not belong into the dataset, or its label is right."""
+REMOVE, KEEP, FORGET = "remove", "keep", "forget"
+"""What a decision may be beside a class: the photograph does not belong into the dataset, its label is right, or it is read as
+if it had never been there (``garbage forget``)."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Decision:
 
     Attributes:
         sha256: Digest of its bytes, in lower case.
-        label: The class that it belongs in, `REMOVE` or `KEEP`.
+        label: The class that it belongs in, `REMOVE`, `KEEP` or `FORGET`.
         line: Where ``labels.csv`` says so, from 1.
     """
 
@@ -54,14 +55,24 @@ class Decisions:
         """What was decided, by the digest of the photograph."""
         return {row.sha256: row.label for row in self.rows}
 
+    @cached_property
+    def on_labels(self) -> tuple[Decision, ...]:
+        """The decisions on photographs that are not to be forgotten."""
+        return tuple(row for row in self.rows if row.label != FORGET)
+
+    @cached_property
+    def forgotten(self) -> frozenset[str]:
+        """The digests of photographs that are to be forgotten."""
+        return frozenset(row.sha256 for row in self.rows if row.label == FORGET)
+
     def check(self, classes: Iterable[str]) -> None:
         """Refuse decisions that the dataset has no class for.
 
         Raises:
             PipelineError: A label is no class of the dataset, or a class is called like a decision.
         """
-        allowed = {*classes, REMOVE, KEEP}
-        for name in {REMOVE, KEEP} & set(classes) if self.rows else ():
+        allowed = {*classes, REMOVE, KEEP, FORGET}
+        for name in {REMOVE, KEEP, FORGET} & set(classes) if self.rows else ():
             raise PipelineError(f"The class {name} is called like a decision of {self.file}; rename the class.")
         for row in self.rows:
             if row.label not in allowed:

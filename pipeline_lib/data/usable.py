@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 from pipeline_lib.data.corrections import CORRECTIONS, CORRECTIONS_COLUMNS, DECIDED, DECIDED_COLUMNS
 from pipeline_lib.data.decisions import KEEP, LABELS, REMOVE, Decisions
+from pipeline_lib.data.imagefolder import Classes, ImageFolder
 from pipeline_lib.errors import PipelineError
 from pipeline_lib.files.digest import file_sha256
 from pipeline_lib.files.table import write_table
@@ -55,9 +57,37 @@ def images_of(splits: Splits) -> Iterator[tuple[str, str, Image]]:
     return ((split, name, image) for split, classes in splits.items() for name, images in classes.items() for image in images)
 
 
+def without_forgotten(found: ImageFolder, decisions: Decisions) -> ImageFolder:
+    """Return a dataset's files as if those that are to be forgotten had never been there.
+
+    Raises:
+        PipelineError: A class would lose all its images.
+    """
+    if not decisions.forgotten:
+        return found
+    test = None if found.test is None else _left("test", found.test, decisions)
+    return replace(found, train=_left("train", found.train, decisions), test=test)
+
+
+def _left(split: str, classes: Classes, decisions: Decisions) -> Classes:
+    left = {name: [path for path in paths if not _is_forgotten(path, decisions)] for name, paths in classes.items()}
+    if emptied := [name for name, paths in left.items() if not paths]:
+        raise PipelineError(
+            f"{LABELS} forgets every image of {split}/{emptied[0]}; add others, or remove the class from the dataset."
+        )
+    return left
+
+
+def _is_forgotten(path: Path, decisions: Decisions) -> bool:
+    try:
+        return file_sha256(path) in decisions.forgotten
+    except OSError:
+        return False  # whoever reads it as an image says why it cannot be read
+
+
 def marked(splits: Splits, decisions: Decisions) -> Splits:
     """Return the splits with every image's digest and decision; as they are without decisions."""
-    if not decisions.rows:
+    if not decisions.on_labels:
         return splits
 
     def mark(image: Image) -> Image:
@@ -93,12 +123,12 @@ def counted(splits: Splits, decisions: Decisions) -> dict[str, int]:
     decided = [(split, image) for split, _, image in images_of(splits) if image.decision]
     labels = [image.label for split, image in decided if image.corrected and split == "train"]
     return {
-        "decisions": len(decisions.rows),
+        "decisions": len(decisions.on_labels),
         "relabelled": len(labels) - labels.count(None),
         "removed": labels.count(None),
         "test_corrected": sum(image.corrected for split, image in decided if split == "test"),
         "kept": sum(not image.corrected for _, image in decided),
-        "without_image": len(decisions.rows) - len({image.sha256 for _, image in decided}),
+        "without_image": len(decisions.on_labels) - len({image.sha256 for _, image in decided}),
     }
 
 

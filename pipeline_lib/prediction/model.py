@@ -79,12 +79,22 @@ class HeadModel:
 
     def answers(self, images: Sequence[Image.Image]) -> Answers:
         """See ``Model``."""
+        rows, noise = self.rows(images)
+        return Answers(_probabilities(self._head.logits(rows), self.temperature), noise)
+
+    def rows(self, images: Sequence[Image.Image]) -> tuple[NDArray[np.float32], Sequence[float | None]]:
+        """Return what the head is given of RGB images, (n, features), the level of noise behind them or not; and that noise."""
         prepared = [self._backbone.preprocessing.prepare(image) for image in images]
         rows: NDArray[Any] = self._backbone(np.stack([each.array for each in prepared]))
         noise = [each.noise for each in prepared]
         if self._head.spec.noise_aware:
             rows = np.column_stack([rows, noise_level(np.array(noise, np.float32))])
-        return Answers(_probabilities(self._head.logits(rows), self._head.spec.temperature), noise)
+        return rows, noise
+
+    @property
+    def temperature(self) -> float:
+        """What logits are divided by."""
+        return self._head.spec.temperature
 
 
 def _in_words(features: int, noise_aware: bool) -> str:

@@ -355,6 +355,20 @@ class PromoteSettings(Section):
     )
 
 
+class RetentionSettings(Section):
+    """What becomes of older results."""
+
+    keep: int = Field(
+        0,
+        ge=0,
+        le=100_000,
+        description=(
+            "Runs of each flow on each dataset whose results are kept when a run has finished, like garbage prune --keep; 0 "
+            "removes nothing. The nightly keeps 30."
+        ),
+    )
+
+
 class SourceSettings(Section):
     """What it takes to find the sources of photographs, in every flow that does."""
 
@@ -395,6 +409,7 @@ class Settings(SourceSettings):
     )
     evaluate: EvaluateSettings = Field(EvaluateSettings(), description="How a model is evaluated.")
     promote: PromoteSettings = Field(PromoteSettings(), description="What is asked of a new model before it is used.")
+    retention: RetentionSettings = Field(RetentionSettings(), description="What becomes of older results.")
 
 
 class SweepSettings(Settings):

@@ -155,6 +155,12 @@ def roll_back(store: Store, slot: str) -> Appointment:
     return stack[-2]
 
 
+def keep_appointments(store: Store, slot: str, kept: Sequence[Appointment]) -> None:
+    """Replace a ledger by some of the appointments that were not taken back; what leads to the champion stays as it is."""
+    with _locked(store.root, slot):
+        write_atomically(_path(store.root, slot), _LEDGER.dump_json(list(kept), indent=1) + b"\n")
+
+
 def lead_to_champion(store: Store, slot: str) -> None:
     """Let ``latest/`` lead to the champion, which a process that was killed between ledger and link has left undone."""
     with _locked(store.root, slot):
@@ -172,6 +178,17 @@ def needed_by_champions(root: Path) -> Iterator[str]:
         for appointment in standing(read_ledger(root, slot))[-1 - PREDECESSORS :]:
             candidate = appointment.candidate
             yield from (ref.path for ref in (candidate.model, candidate.cross_validated, candidate.decision))
+
+
+def champions_in_use(root: Path) -> Iterator[Candidate]:
+    """Yield the present champion of each slot.
+
+    Raises:
+        PipelineError: A ledger is damaged.
+    """
+    for slot in slots(root):
+        if appointment := champion_of(root, slot):
+            yield appointment.candidate
 
 
 def slots(root: Path) -> list[str]:

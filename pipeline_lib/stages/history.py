@@ -17,6 +17,9 @@ from pipeline_lib.stages.result import Record
 HISTORY = "runs"
 """The folder of the records in the artifacts root: a JSON file per run."""
 
+PINS = "pins"
+"""The folder of pins in the artifacts root: an empty file for each run that is kept whatever comes after it."""
+
 _IN_USE = ".in-use"
 
 
@@ -61,8 +64,25 @@ def read_history(root: Path) -> list[Used]:
 
 
 def forget(root: Path, used: Used) -> None:
-    """Remove the record of a run."""
+    """Remove the record of a run, and its pin."""
     (root / HISTORY / f"{used.run}.json").unlink(missing_ok=True)
+    unpin(root, used)
+
+
+def pin(root: Path, used: Used) -> None:
+    """Keep what a run has used until it is unpinned."""
+    (root / PINS).mkdir(exist_ok=True)
+    (root / PINS / used.run).touch()
+
+
+def unpin(root: Path, used: Used) -> None:
+    """Let a run be pruned like any other."""
+    (root / PINS / used.run).unlink(missing_ok=True)
+
+
+def pinned(root: Path) -> set[str]:
+    """Return the ids of the runs that are pinned."""
+    return {path.name for path in (root / PINS).glob("*")}
 
 
 @contextmanager

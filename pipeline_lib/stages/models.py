@@ -166,6 +166,22 @@ def appoint_by_hand(store: Store, key: str, flow: str, dataset: str | None = Non
     return Change(model.slot, model.key, before.candidate.model.key if before else "")
 
 
+def appoint_if_vacant(store: Store, slot: str) -> str | None:
+    """Make the newest judged model of a slot that has lost its champion the champion; return its key, None if none is missing.
+
+    Raises:
+        PipelineError: The record of a run, or a ledger of champions, is damaged.
+    """
+    if slot not in slots(store.root) or champion_of(store.root, slot):
+        return None
+    found = (model for model in kept_models(store.root) if model.slot == slot)
+    newest = next(found, None)
+    if newest is None or newest.candidate is None:
+        return None
+    appoint(store, slot, newest.candidate, "", "promote")
+    return newest.key
+
+
 def go_back(store: Store, flow: str, dataset: str | None = None) -> Change:
     """Make the champion's predecessor the champion again.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import time
 from collections import Counter
@@ -11,14 +12,19 @@ from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeline_lib.stages.champion import needed_by_champions
-from pipeline_lib.stages.history import Used, forget, out_of_use, read_history
+from pipeline_lib.stages.champion import champions_in_use, needed_by_champions
+from pipeline_lib.stages.history import Used, forget, out_of_use, pinned, read_history
 from pipeline_lib.stages.publishing import MANIFEST
 from pipeline_lib.stages.result import read_manifest
 from pipeline_lib.stages.store import Store
 from pipeline_lib.stages.verification import CHECKED, DAY
 
 _REMOVED, _REPLACED = ".removed", ".old"
+_OF_A_RESULT = re.compile(r"(\w+)-([0-9a-f]{16})")
+"""What locks and Prefect's records are called: by the stage and the key."""
+
+LEFTOVERS = (_REMOVED, _REPLACED, ".partial", ".taken")
+"""How the names of folders end that are no results: being removed, replaced, unfinished, about to be continued."""
 
 
 class Unneeded(NamedTuple):
@@ -52,8 +58,8 @@ class Pruning(NamedTuple):
 def plan_pruning(store: Store, keep: int, budget: int | None = None) -> Pruning:
     """Return what goes when the last ``keep`` runs of each flow and dataset are kept, and what ``latest/`` leads to.
 
-    Champions and their last predecessors stay too, with what they are compared by. What was computed within the last day stays
-    in any case: a run that failed goes on from it.
+    Pinned runs stay too, and those that champions come from; of a champion's last predecessors what they are compared by. What
+    was computed within the last day stays in any case: a run that failed goes on from it.
 
     Args:
         store: Where the results are.
@@ -64,13 +70,13 @@ def plan_pruning(store: Store, keep: int, budget: int | None = None) -> Pruning:
     Raises:
         PipelineError: The record of a run, or a ledger of champions, is damaged.
     """
-    history, sizes = read_history(store.root), _Sizes(store.root)
+    history, sizes = read_history(store.root), Sizes(store.root)
     always = {
         *_latest(store.root),
         *needed_by_champions(store.root),
         *(path for path in sizes.results if _is_fresh(store.root / path)),
     }
-    runs, spare = _last_runs(history, keep)
+    runs, spare = _last_runs(history, keep, _held(store.root, history))
     while spare and budget is not None and sizes.of(_needed(always, runs)) > budget:
         runs.remove(spare.pop())
     needed = _needed(always, runs)
@@ -96,23 +102,35 @@ def prune(store: Store, keep: int, budget: int | None = None) -> Pruning:
         for used in pruning.runs:
             forget(store.root, used)
         for unneeded in pruning.results:
-            _remove(store.root / unneeded.path)
-        for left in chain.from_iterable((store.root / "stages").glob(f"*/*{suffix}") for suffix in (_REMOVED, _REPLACED)):
-            shutil.rmtree(left)
+            remove_result(store.root / unneeded.path)
+        remove_leftovers(store.root, (_REMOVED, _REPLACED))
+        _remove_notes(store)
     return pruning
 
 
-def _last_runs(history: Sequence[Used], keep: int) -> tuple[list[Used], list[Used]]:
-    """Return the last ``keep`` runs of each slot, and those of them that are not the last one, the oldest at the end."""
+def _last_runs(history: Sequence[Used], keep: int, held: Collection[str]) -> tuple[list[Used], list[Used]]:
+    """Return the runs to keep: the last ``keep`` of each slot and those that are held; and those that a budget may take.
+
+    Of these the oldest are at the end; the last one of a slot is not among them.
+    """
     seen: Counter[str] = Counter()
     runs, spare = [], []
     for used in history:
         seen[used.slot] += 1
-        if seen[used.slot] <= keep:
+        if seen[used.slot] <= keep or used.run in held:
             runs.append(used)
-            if seen[used.slot] > 1:
+            if seen[used.slot] > 1 and used.run not in held:
                 spare.append(used)
     return runs, spare
+
+
+def _held(root: Path, history: Sequence[Used]) -> set[str]:
+    """Return the ids of the runs that are pinned, and of the last run that has used each champion and the decision on it."""
+    held = pinned(root)
+    for champion in champions_in_use(root):
+        needed = {champion.model.path, champion.decision.path}
+        held.update(used.run for used in [each for each in history if needed <= set(each.results)][:1])
+    return held
 
 
 def _needed(always: set[str], runs: Iterable[Used]) -> set[str]:
@@ -139,7 +157,8 @@ def _seconds(folder: Path) -> float | None:
         return None
 
 
-def _remove(folder: Path) -> None:
+def remove_result(folder: Path) -> None:
+    """Remove a result with the notes on it: all of it, or nothing if the process is killed before its folder is renamed."""
     removed = folder.with_name(f"{folder.name}{_REMOVED}")
     folder.rename(removed)
     shutil.rmtree(removed)
@@ -150,7 +169,24 @@ def _remove(folder: Path) -> None:
         note.unlink(missing_ok=True)
 
 
-class _Sizes:
+def remove_leftovers(root: Path, suffixes: Iterable[str] = LEFTOVERS) -> None:
+    """Remove what killed runs and prunings have left, by how the names of the folders end. Nobody else may use the root."""
+    for left in chain.from_iterable((root / "stages").glob(f"*/*{suffix}") for suffix in suffixes):
+        shutil.rmtree(left)
+
+
+def _remove_notes(store: Store) -> None:
+    """Remove locks and records of results that are gone, and downloads that nobody has gone on with for a day."""
+    for note in chain(store.root.glob("locks/*.lock"), store.root.glob("prefect/*")):
+        named = _OF_A_RESULT.fullmatch(note.name.removesuffix(".lock"))
+        if named and not (store.root / "stages" / named[1] / named[2]).exists():
+            note.unlink()
+    for part in store.downloads.glob("*.part"):
+        if time.time() - part.stat().st_mtime > DAY:
+            part.unlink()
+
+
+class Sizes:
     """What results take on disk, each file once, however many of them have a name for it.
 
     Attributes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -46,7 +46,8 @@ class Run:
         shown: What each stage shows, in order. While planning, some are still to be made.
         results: Paths of the results that were used, computed or not, below the artifacts root.
         stages: One row a stage, in order: name, status, reason, seconds (wall time), key; a stage of several shards also
-            has the count of each status, and one that has ended the figure that says what it has come to.
+            has the count of each status, and one that has ended the figure that says what it has come to; ``inputs`` names the
+            stages whose results it was given.
     """
 
     flow: str = ""
@@ -64,6 +65,7 @@ class Run:
     shown: dict[str, Ref] = field(default_factory=dict)
     results: set[str] = field(default_factory=set)
     stages: list[Row] = field(default_factory=list)
+    _made_by: dict[tuple[str, str], str] = field(default_factory=dict)
 
     @property
     def slot(self) -> str:
@@ -97,11 +99,12 @@ class Run:
     def show(self, stage: str, shown: Ref) -> None:
         """Keep what a stage shows for the report, unless it works on another dataset."""
         self.results.add(shown.path)
+        self._made_by[shown.stage, shown.key] = self.called(stage)
         if not self.aside:
             self.shown[stage] = shown
 
-    def record(self, stage: str, outcomes: Sequence[Outcome], seconds: float) -> Row:
-        """Keep what came of a stage, its shards summed up, and return the row."""
+    def record(self, stage: str, outcomes: Sequence[Outcome], seconds: float, inputs: Iterable[Ref] = ()) -> Row:
+        """Keep what came of a stage, its shards summed up, and return the row; ``inputs`` is what all of them were given."""
         counts = {
             status: sum(each.status == status for each in outcomes) for status in ("failed", "stale", "computed", "reused")
         }
@@ -109,6 +112,8 @@ class Run:
         telling = next(each for each in outcomes if each.status == status)
         row: Row = {"name": self.called(stage), "status": status, "reason": telling.reason}
         row |= {"seconds": round(seconds, 3), "key": telling.key}
+        row["inputs"] = sorted({self._made_by[ref.stage, ref.key] for ref in inputs if (ref.stage, ref.key) in self._made_by})
+        self._made_by |= {(stage, each.key): row["name"] for each in outcomes}
         if len(outcomes) > 1:
             row |= {name: count for name, count in counts.items() if count}
         self.stages.append(row)

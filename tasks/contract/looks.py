@@ -50,7 +50,7 @@ def models_judged_on(run: Run, test: Ref) -> int:
 
 def _entry(run: Run, test: Ref, evaluation: Ref, settings: Section) -> Entry:
     manifest = evaluation.manifest()
-    changed = changed_settings(settings)
+    changed = {name: value for name, value in changed_settings(settings).items() if not name.startswith("retention.")}
     figures = manifest.summary[f"test{WITHOUT_LEAKS}"] or {}
     unseen = manifest.summary.get("unseen") or {}  # a flow without cross-validation has none
     return Entry(

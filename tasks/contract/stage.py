@@ -124,10 +124,11 @@ class Stage:
     ) -> dict[str, Ref]:
         run, started = current_run(), time.perf_counter()
         calls = [self._prepare(run, label, arguments) for label, arguments in shards.items()]
+        inputs = [ref for call in calls for value in call.arguments.values() for ref in references(value)]
         if run.planning:
             results = {call.label: call.found or _pending(call.plan) for call in calls}
             exhibit = find_exhibit(run, self.name, results) if all(call.found for call in calls) else None
-            run.record(self.name, [_planned(call, exhibit) for call in calls], time.perf_counter() - started)
+            run.record(self.name, [_planned(call, exhibit) for call in calls], time.perf_counter() - started, inputs)
             run.show(self.name, (exhibit and exhibit.found) or _pending(calls[0].plan))
             return results
         try:
@@ -135,7 +136,7 @@ class Stage:
             refs = [Ref.model_validate(found) for found in gather(begun, started + 60 * run.stage_minutes)]
         except Exception as error:
             reason = _over_time(run) if isinstance(error, TaskRunTimeoutError) else in_words(error)
-            run.record(self.name, [Outcome("failed", reason, calls[0].plan.key)], time.perf_counter() - started)
+            run.record(self.name, [Outcome("failed", reason, calls[0].plan.key)], time.perf_counter() - started, inputs)
             raise StageError(f"Stage {run.called(self.name)} failed: {reason}") from error
         for call, ref in zip(calls, refs, strict=True):
             run.store.remember(call.plan)
@@ -143,7 +144,7 @@ class Stage:
         results = dict(zip(shards, refs, strict=True))
         exhibit = find_exhibit(run, self.name, results)
         outcomes = [_outcome(run, call, ref, exhibit) for call, ref in zip(calls, refs, strict=True)]
-        row = run.record(self.name, outcomes, time.perf_counter() - started)
+        row = run.record(self.name, outcomes, time.perf_counter() - started, inputs)
         run.show(self.name, publish(run, row, exhibit, results, calls[0].arguments.get("dataset")))
         return results
 

@@ -119,3 +119,14 @@ def test_a_damaged_ledger_is_one_sentence(root: Path) -> None:
     assert ended.exit_code == 1
     assert ended.stderr.startswith(f"error Line 6 of the ledger {root / LEDGER} is damaged (when: ")
     assert "Traceback" not in ended.output
+
+
+def test_a_pinned_run_is_marked(root: Path) -> None:
+    (root / "pins").mkdir()
+    for run in ("1", "0"):
+        (root / "pins" / run).touch()
+    lines = runs(root, "--flow", "garbage-finetune").splitlines()
+    assert next(line for line in lines if "1, pinned" in line)
+    assert next(line for line in lines if "2, pinned 0" in line)
+    told = json.loads(runs(root, "--json").splitlines()[-1])["runs"]
+    assert {each["run"]: each["pinned"] for each in told} == {"1": "1", "2": "0", "3": ""}

@@ -22,6 +22,9 @@ def test_the_last_run_is_reused_after_a_pruning_and_an_earlier_one_is_computed_a
 
     assert set(garbage.run(tiny_dataset, "--verify", evaluate__mistakes=1).statuses.values()) == {"reused"}
     assert garbage("verify").code == 0
-    again = garbage.run(tiny_dataset)
+    again = garbage.run(tiny_dataset, retention__keep=1)
     assert {name for name, status in again.statuses.items() if status == "computed"} == {"evaluate", "report"}
     assert again.json["metrics"] == first.json["metrics"] != changed.json["metrics"]
+    key = changed.stage("evaluate")["key"]
+    assert not (garbage.artifacts / "stages" / "evaluate" / key).exists()  # the run has kept what it has used, and no more
+    assert "retention" not in (garbage.artifacts / "looks.csv").read_text()  # it is not another model

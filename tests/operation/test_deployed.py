@@ -75,7 +75,7 @@ def test_the_nightly_has_its_schedule_and_both_deployments_their_limits(operated
     (schedule,) = nightly["schedules"]
     assert schedule["active"]
     assert (schedule["schedule"]["cron"], schedule["schedule"]["timezone"]) == ("30 2 * * *", "Europe/Berlin")
-    assert nightly["parameters"] == {"dataset": "data_en"}
+    assert nightly["parameters"] == {"dataset": "data_en", "settings": {"retention": {"keep": 30}}}
     for deployment in (nightly, operated.deployment("garbage-finetune")):
         assert deployment["global_concurrency_limit"]["limit"] == 1
         assert deployment["concurrency_options"]["collision_strategy"] == "ENQUEUE"

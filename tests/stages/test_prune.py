@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from cli.main import main
 from pipeline_lib.errors import PipelineError
+from pipeline_lib.stages.champion import Candidate, appoint
 from pipeline_lib.stages.history import HISTORY, in_use, write_used
 from pipeline_lib.stages.key import plan
 from pipeline_lib.stages.prune import plan_pruning, prune
@@ -121,6 +122,46 @@ def test_a_budget_takes_the_oldest_runs_but_never_the_last_of_a_slot(store: Stor
         result.path for result in results[:2]
     )
     assert len(plan_pruning(store, keep=4, budget=0).results) == 3
+
+
+def test_a_pinned_run_stays_until_it_is_unpinned_whatever_the_budget(store: Store) -> None:
+    results = [build(store, number) for number in range(3)]
+    for number, result in enumerate(results):
+        finished(store, f"{number}abc", result)
+    assert CliRunner().invoke(main, ["pin", "0a"]).exit_code == 0
+    assert [each.path for each in plan_pruning(store, keep=1, budget=0).results] == [results[1].path]
+    assert "is not pinned" in CliRunner().invoke(main, ["unpin", "0a"]).stdout
+    assert len(plan_pruning(store, keep=1).results) == 2
+    unknown = CliRunner().invoke(main, ["pin", "x"])
+    assert unknown.exit_code == 1
+    assert "no record of a run x" in unknown.stderr
+
+
+def test_the_run_that_a_champion_comes_from_stays_whole(store: Store) -> None:
+    model, judged, decision, report, last = (build(store, number) for number in range(5))
+    finished(store, "a", model, judged, decision, report)
+    finished(store, "b", last)
+    assert appoint(store, "flow/dataset", Candidate(model=model, cross_validated=judged, decision=decision), "", "rule")
+    assert plan_pruning(store, keep=1, budget=0).results == []
+
+
+def test_notes_on_results_that_are_gone_go_and_others_stay(store: Store) -> None:
+    kept = build(store, 1)
+    finished(store, "a", kept)
+    names = [f"demo-{kept.key}", f"demo-{'0' * 16}", "champion-flow-dataset", "looks"]
+    for name in names:
+        for note in (store.root / "locks" / f"{name}.lock", store.root / "prefect" / name):
+            note.parent.mkdir(exist_ok=True)
+            note.touch()
+    store.downloads.mkdir()
+    for name, days in (("old", 2), ("new", 0)):
+        (store.downloads / f"{name}.zip.part").touch()
+        os.utime(store.downloads / f"{name}.zip.part", (time.time() - days * DAY,) * 2)
+    prune(store, keep=1)
+    left = {name for name in names if name != f"demo-{'0' * 16}"}
+    assert {path.name for path in (store.root / "prefect").iterdir()} == left
+    assert {path.stem for path in (store.root / "locks").iterdir()} == left
+    assert [path.name for path in store.downloads.iterdir()] == ["new.zip.part"]
 
 
 @given(runs=st.lists(st.sets(st.integers(0, 9)), max_size=6), keep=st.integers(1, 4))

@@ -1,0 +1,1 @@
+"""What more photographs of a class would gain, as measured on those that are there."""
