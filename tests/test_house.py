@@ -32,6 +32,7 @@ ROOMS = (
     "pipeline_lib.labels",
     "pipeline_lib.training",
     "pipeline_lib.prediction",
+    "pipeline_lib.web",
     "pipeline_lib.export",
     "pipeline_lib.serving",
     "pipeline_lib.reporting",

@@ -6,7 +6,6 @@ import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import anyio
@@ -15,7 +14,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from pipeline_lib.data.chinese import BINS, CLASSES
@@ -25,8 +24,8 @@ from pipeline_lib.serving.current import Current, Served
 from pipeline_lib.serving.inference import Picture, Probabilities, answered, described, pictures_of
 from pipeline_lib.serving.uncertain import Uncertain
 from pipeline_lib.serving.uploads import Upload, body_of, uploads_of
+from pipeline_lib.web.pages import FOLDER, SERVED, STYLE, page
 
-PAGE = Path(__file__).parent / "page.html"
 TOP = 5
 """Classes of an answer, the likeliest first."""
 
@@ -184,7 +183,16 @@ async def _live(request: Request) -> Response:
 
 
 async def _page(request: Request) -> Response:
-    return FileResponse(PAGE, media_type="text/html")
+    return HTMLResponse(page(SERVED))
+
+
+def _file(name: str) -> Route:
+    """Return the route of a file that the page consists of."""
+
+    async def answer(request: Request) -> Response:
+        return FileResponse(FOLDER / name)
+
+    return Route(f"/{name}", answer)
 
 
 async def _refused(request: Request, error: Exception) -> Response:
@@ -210,6 +218,7 @@ def build_app(
     service = Service(current, limits, sure, name, token, uncertain)
     routes = [
         Route("/", _page),
+        *(_file(name) for name in (STYLE, *SERVED)),
         Route("/page.json", service.page_texts),
         Route("/predict", service.predict, methods=["POST"]),
         Route("/v2/health/live", _live),
