@@ -25,6 +25,7 @@ from cli.command import (
 )
 from cli.export import export_command
 from cli.history import diff_command, lineage_command, show_command
+from cli.ingest import ingest_command
 from cli.models import compare_command, models_command, promote_command, rollback_command
 from cli.prune import prune_command
 from cli.running import execute, run_options
@@ -202,6 +203,7 @@ for _command in (
     compare_command,
     diff_command,
     export_command,
+    ingest_command,
     lineage_command,
     models_command,
     promote_command,
