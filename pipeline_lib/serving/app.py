@@ -22,9 +22,10 @@ from pipeline_lib.errors import PipelineError
 from pipeline_lib.prediction.predict import predict_files
 from pipeline_lib.serving.current import Current, Served
 from pipeline_lib.serving.inference import Picture, Probabilities, answered, described, pictures_of
+from pipeline_lib.serving.openapi import openapi
 from pipeline_lib.serving.uncertain import Uncertain
 from pipeline_lib.serving.uploads import Upload, body_of, uploads_of
-from pipeline_lib.web.pages import FOLDER, SERVED, STYLE, page
+from pipeline_lib.web.pages import DOCS, FOLDER, SERVED, STYLE, page
 
 TOP = 5
 """Classes of an answer, the likeliest first."""
@@ -192,7 +193,11 @@ def _file(name: str) -> Route:
     async def answer(request: Request) -> Response:
         return FileResponse(FOLDER / name)
 
-    return Route(f"/{name}", answer)
+    return Route(f"/{name}", answer, include_in_schema=False)
+
+
+async def _docs(request: Request) -> Response:
+    return FileResponse(FOLDER / DOCS, media_type="text/html")
 
 
 async def _refused(request: Request, error: Exception) -> Response:
@@ -212,9 +217,10 @@ def build_app(
 ) -> Starlette:
     """Return the application; see ``Service`` for the arguments.
 
-    ``POST /predict`` classifies, ``GET /`` is a page for people, ``/v2/...`` is the Open Inference Protocol, and ``/metrics``
-    is for Prometheus.
+    ``POST /predict`` classifies, ``GET /`` is a page for people, ``/v2/...`` is the Open Inference Protocol, ``/metrics`` is
+    for Prometheus, and ``/openapi.json`` describes all of it.
     """
+    described = openapi(token=bool(token))
     service = Service(current, limits, sure, name, token, uncertain)
     routes = [
         Route("/", _page),
@@ -227,5 +233,7 @@ def build_app(
         Route("/v2/models/{name}/ready", service.model_ready),
         Route("/v2/models/{name}/infer", service.infer, methods=["POST"]),
         Route("/metrics", service.metrics),
+        Route("/docs", _docs),
+        Route("/openapi.json", lambda request: JSONResponse(described)),
     ]
     return Starlette(routes=routes, exception_handlers={HTTPException: _refused, 500: _refused})

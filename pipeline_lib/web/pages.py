@@ -15,6 +15,9 @@ ALONE = ("head.js", "session.js", "page.js", "zip.js", "teach.js")
 
 STYLE = "page.css"
 
+DOCS = "docs.html"
+"""Shows the description of a server's interfaces."""
+
 
 def page(scripts: Sequence[str]) -> str:
     """Return the page, HTML, with scripts that lie beside it, in their order."""
