@@ -46,7 +46,7 @@ class Limits:
     max_bytes: int = 32_000_000
     max_megapixels: float = 50.0
     at_once: int = 2
-    waiting: int = 32
+    waiting: int = 64
     seconds: float = 30.0
 
 
