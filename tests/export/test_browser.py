@@ -7,9 +7,10 @@ import io
 import json
 import shutil
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from waiting import PATIENCE
 
 from pipeline_lib.data.chinese import chinese
 from pipeline_lib.data.embedded import sample_pictures
+from pipeline_lib.export.browser import Page as Exported
 from pipeline_lib.export.browser import write_page
 from pipeline_lib.export.examples import examples_of
 from pipeline_lib.export.photographs import Photograph
@@ -210,6 +212,24 @@ def test_the_page_learns_as_descent_on_the_whole_rows_does(tab: Page) -> None:
             following,
         )
     assert np.abs(first + taken @ change.T - taught).max() < 0.01
+
+
+@pytest.mark.parametrize("changed", [{"hidden": 5}, {"noise_aware": False}, {"noise_aware": False, "hidden": 5}], ids=str)
+def test_the_page_of_every_kind_of_head_has_the_whole_model(
+    make_model: Callable[..., Source],
+    written: Path,
+    photographs: list[Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    changed: dict[str, Any],
+) -> None:
+    source = make_model(**changed)
+    monkeypatch.setenv("GARBAGE_ARTIFACTS", str(written.parent / "artifacts"))
+    write_page(tmp_path / "page", source, ())
+    page = Exported(tmp_path / "page")
+    for path in photographs:
+        image = read_image(path).resize(2 * (source.spec.image_size,))  # what scaling may differ by is for tests of the graph
+        assert np.abs(page(image) - source.model.answers([image]).probabilities[0]).max() < 1e-4, path.name
 
 
 def test_examples_are_of_every_class_and_of_as_many_sources_as_possible() -> None:
