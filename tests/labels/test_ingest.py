@@ -142,14 +142,15 @@ def test_an_archive_that_is_no_patch_is_refused(tiny_dataset: Path, tmp_path: Pa
 def test_an_error_on_the_way_undoes_what_was_moved(tiny_dataset: Path, tmp_path: Path) -> None:
     (tiny_dataset / "labels.csv").write_text("sha256,label,who,when\n", encoding="utf-8")
     wrong = (tiny_dataset / "train/Cans/000.png").read_bytes()
-    labelled = {photograph(number): "Teacup" for number in range(3)} | {photograph(9): "Cans", wrong: "Battery"}
+    labelled = {photograph(9): "Cans", photograph(7): "Jug", photograph(8): "Jug", wrong: "Battery"}
+    labelled |= {photograph(number): "Teacup" for number in range(3)}
     before = state(tiny_dataset)
     (tiny_dataset / "test" / "Teacup").write_text("a file where a folder has to be")
     with pytest.raises(OSError, match="Teacup"):
         ingest(write_patch(tmp_path / "patch.zip", labelled), tiny_dataset)
     (tiny_dataset / "test" / "Teacup").unlink()
     assert state(tiny_dataset) == before
-    assert not (tiny_dataset / "train" / "Teacup").exists()
+    assert not [split for split in ("train", "test") if (tiny_dataset / split / "Jug").exists()]
 
 
 @settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
