@@ -40,7 +40,7 @@ it has no package for this platform. Two exports of one model differ in the name
 
 _PAGE = """\
 `page/index.html` opens by a double click, or from any web server that has the folder. Nothing is fetched from elsewhere, and
-no photograph leaves the browser. [onnxruntime-web](https://www.npmjs.com/package/onnxruntime-web) {version} (MIT licence) runs
+no photograph leaves the browser. [onnxruntime-web](https://onnxruntime.ai/docs/tutorials/web/) {version} (MIT licence) runs
 the model, on one thread. The comparison above has read graph and head out of the page and asked them in onnxruntime; a browser
 decodes photographs by itself, which moves a probability by less than 0.01.
 
