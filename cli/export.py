@@ -18,7 +18,7 @@ from flows.table import DEFAULT
 if TYPE_CHECKING:
     from pipeline_lib.progress import Progress
 
-FORMATS = ("onnx", "int8", "mindir", "labels")
+FORMATS = ("onnx", "int8", "mindir", "page", "labels")
 
 
 @click.command("export")
@@ -52,8 +52,9 @@ def export_command(
     """Export a model of photographs as files for other runtimes, each compared with the model before it is handed out.
 
     onnx is the whole model in one file: pixels of a picture of any size in, calibrated probabilities out. int8 is the same with
-    a backbone of 8 bits, mindir the network for MindSpore, labels the classes and bins. The comparison goes through the file
-    that is written, on clean, noisy and scaled photographs; where it falls short, nothing is written.
+    a backbone of 8 bits, mindir the network for MindSpore, labels the classes and bins. page is a folder that a browser opens
+    without a server: one drops photographs, and can teach the model. The comparison goes through the file that is written, on
+    clean, noisy and scaled photographs; where it falls short, nothing is written.
     """
     if model and dataset:
         raise click.UsageError("--model names a folder and --dataset a dataset's model: give one of them.")

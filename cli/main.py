@@ -26,6 +26,7 @@ from cli.command import (
 from cli.export import export_command
 from cli.forget import forget_command
 from cli.history import diff_command, lineage_command, show_command
+from cli.ingest import ingest_command
 from cli.models import compare_command, models_command, promote_command, rollback_command
 from cli.prices import prices_command
 from cli.prune import pin_command, prune_command, unpin_command
@@ -213,6 +214,7 @@ for _command in (
     diff_command,
     export_command,
     forget_command,
+    ingest_command,
     lineage_command,
     models_command,
     pin_command,

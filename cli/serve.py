@@ -13,6 +13,7 @@ from rich.console import Console
 from cli.command import artifacts_option, explained, flow_option, use_artifacts
 from flows.table import FLOWS
 from pipeline_lib.errors import PipelineError
+from pipeline_lib.evaluation.sure import SURE
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -29,7 +30,7 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="Port to listen on.")
 @click.option(
     "--sure",
-    default=0.6,
+    default=SURE,
     show_default=True,
     type=click.FloatRange(0, 1),
     help="Least calibrated probability of an answer that is not marked as unsure.",

@@ -34,6 +34,7 @@ ROOMS = (
     "pipeline_lib.prediction",
     "pipeline_lib.causes",
     "pipeline_lib.prices",
+    "pipeline_lib.web",
     "pipeline_lib.export",
     "pipeline_lib.serving",
     "pipeline_lib.reporting",

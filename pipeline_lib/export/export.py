@@ -19,6 +19,7 @@ from pipeline_lib.export.source import Source
 from pipeline_lib.export.validation import Validation, compare
 from pipeline_lib.files.digest import file_sha256
 from pipeline_lib.progress import Progress, ignore_progress
+from pipeline_lib.stages.result import json_digest
 
 VALIDATION, README = "validation.json", "README.md"
 """Files beside the exports: the comparison for programs, and for people."""
@@ -26,13 +27,13 @@ VALIDATION, README = "validation.json", "README.md"
 
 @dataclass(frozen=True)
 class Exported:
-    """A file of an export.
+    """A file of an export, or a folder of files.
 
     Attributes:
         format: Name of its format.
         file: Its name.
         bytes: Its size.
-        sha256: Its digest.
+        sha256: Its digest; of a folder that of its files' names and digests.
         validation: What the comparison with the model has come to; None where there is nothing to compare.
     """
 
@@ -117,7 +118,14 @@ def _written(folder: Path, source: Source, name: str, photographs: Photographs, 
         answer = made.open(path, source)
         validation = compare(source.model, source.spec.image_size, answer, photographs.judged, told)
         validation.check(made.file, made.bars)
-    return Exported(name, made.file, path.stat().st_size, file_sha256(path), validation)
+    return Exported(name, made.file, *_size_and_digest(path), validation)
+
+
+def _size_and_digest(path: Path) -> tuple[int, str]:
+    if path.is_file():
+        return path.stat().st_size, file_sha256(path)
+    files = sorted(path.iterdir())
+    return sum(file.stat().st_size for file in files), json_digest({file.name: file_sha256(file) for file in files})
 
 
 def _replace(target: Path, folder: Path) -> None:

@@ -27,7 +27,7 @@ class Format:
     """A format of exports.
 
     Attributes:
-        file: Name of the file.
+        file: Name of the file, or of the folder of files.
         what: What it is, in words.
         write: Writes the file.
         open: Returns how the file answers, in its own runtime; None where there is nothing to ask.
@@ -101,10 +101,23 @@ def _write_labels(path: Path, source: Source, photographs: Photographs) -> None:
     write_table(path, LABEL_COLUMNS, rows)
 
 
+def _write_page(path: Path, source: Source, photographs: Photographs) -> None:
+    from pipeline_lib.export.browser import write_page
+
+    write_page(path, source, photographs.train)
+
+
+def _open_page(path: Path, source: Source) -> Answer:
+    from pipeline_lib.export.browser import Page
+
+    return Page(path)
+
+
 FORMATS: Mapping[str, Format] = {
     "onnx": Format("model.onnx", "the whole model: pixels in, probabilities out", _write_onnx, Session),
     "int8": Format("model-int8.onnx", "the same with a backbone of 8 bits", _write_int8, Session, ROUNDED),
     "mindir": Format("model.mindir", "the network alone: prepared images in, probabilities out", _write_mindir, _open_mindir),
+    "page": Format("page", "a page with the model in it, for a browser: open index.html", _write_page, _open_page),
     "labels": Format("labels.csv", "classes and bins in the order of the outputs, in English and Chinese", _write_labels),
 }
 """By name, in the order in which they are written."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import onnx
@@ -19,7 +19,10 @@ from pipeline_lib.models.heads import Head
 INPUT, PROBABILITIES, NOISE = "images", "probabilities", "noise"
 """Names of the input and of the outputs."""
 
-_PREPARED, _LEVEL, _FEATURES = "prepared", "level", "features"
+ROWS, LEVEL = "rows", "level"
+"""Names of what the last layer of the head takes: rows, and the level of noise beside them where no layer has taken it."""
+
+_PREPARED, _FEATURES, _LEVEL = "prepared", "features", "noise_level"
 
 
 def backbone_graph(source: Source) -> ModelProto:
@@ -40,15 +43,50 @@ def whole_graph(source: Source, backbone: ModelProto) -> ModelProto:
         source: The model.
         backbone: Its backbone as ``backbone_graph`` gives it, or one that takes its place.
     """
-    aware = source.head.spec.noise_aware
+    outputs: list[Value] = [(PROBABILITIES, TensorProto.FLOAT, [1, len(source.head.spec.classes)])]
+    return _graph(source, backbone, _answer, outputs)
+
+
+def rows_graph(source: Source, backbone: ModelProto) -> ModelProto:
+    """Return a model without the last layer of its head as one graph, for whoever goes on to train that layer.
+
+    Its input is that of ``whole_graph``. Its outputs are ``rows``, float32 (1, width): features, or what a hidden layer makes
+    of them; of a noise-aware model ``noise``; and of one without a hidden layer ``level``, float32 (1,), see ``Head.logits``.
+
+    Args:
+        source: The model.
+        backbone: Its backbone as ``backbone_graph`` gives it, or one that takes its place.
+    """
+    spec = source.head.spec
+    outputs: list[Value] = [(ROWS, TensorProto.FLOAT, [1, spec.hidden or spec.in_features])]
+    if spec.noise_aware and not spec.hidden:
+        outputs.append((LEVEL, TensorProto.FLOAT, [1]))
+    return _graph(source, backbone, _before_last, outputs)
+
+
+def _graph(source: Source, backbone: ModelProto, end: Callable[[Nodes, Head], str], outputs: Sequence[Value]) -> ModelProto:
+    """Return preparation, backbone and what is behind it as one graph.
+
+    Args:
+        source: The model.
+        backbone: Its backbone.
+        end: Adds what is behind the backbone and returns the name of the first output.
+        outputs: Name, type and shape of the outputs beside the noise.
+    """
+    add, spec = Nodes("head/"), source.head.spec
+    inputs: list[Value] = [(_FEATURES, TensorProto.FLOAT, [1, spec.in_features])]
+    inputs += [(_LEVEL, TensorProto.FLOAT, [1])] if spec.noise_aware else []
+    add.named(end(add, source.head), outputs[0][0])
+    for name, *_ in outputs[1:]:
+        add.named(_LEVEL, name)
     backbone = compose.add_prefix(backbone, "backbone/")
-    start, end = backbone.graph.input[0].name, backbone.graph.output[0].name
-    model = compose.merge_models(_preparation(source.spec.preprocessing), backbone, io_map=[(_PREPARED, start)])
-    links = [(end, _FEATURES)] + ([(_LEVEL, _LEVEL)] if aware else [])
-    model = compose.merge_models(model, _answer(source.head), io_map=links, name="model")
-    outputs = sorted(model.graph.output, key=lambda output: output.name != PROBABILITIES)
+    first, last = backbone.graph.input[0].name, backbone.graph.output[0].name
+    model = compose.merge_models(_preparation(source.spec.preprocessing), backbone, io_map=[(_PREPARED, first)])
+    links = [(last, _FEATURES)] + ([(_LEVEL, _LEVEL)] if spec.noise_aware else [])
+    model = compose.merge_models(model, add.model(inputs, outputs), io_map=links, name="model")
+    ordered = sorted(model.graph.output, key=lambda output: output.name != outputs[0][0])
     del model.graph.output[:]
-    model.graph.output.extend(outputs)
+    model.graph.output.extend(ordered)
     model.producer_name, model.producer_version = "garbage-finetune", ""
     set_metadata(model, source.described())
     onnx.checker.check_model(model, full_check=True)
@@ -74,20 +112,26 @@ def _preparation(preprocessing: Preprocessing) -> ModelProto:
     return add.model([(INPUT, TensorProto.UINT8, [1, "height", "width", 3])], outputs)
 
 
-def _answer(head: Head) -> ModelProto:
-    """Return what a head makes of features and the level of noise as a graph: see ``Head.logits``, then softmax."""
-    add, spec = Nodes("head/"), head.spec
-    rows, inputs = _FEATURES, [(_FEATURES, TensorProto.FLOAT, [1, spec.in_features])]
-    if spec.noise_aware:
-        inputs.append((_LEVEL, TensorProto.FLOAT, [1]))
-        column = add("Unsqueeze", _LEVEL, integers(1))
-        rows = add("Concat", _FEATURES, add("Mul", _FEATURES, column), column, axis=1)
-    if spec.hidden:
-        rows = add("Relu", _dense(add, head, "hidden.0", rows))
-    logits = add("Div", _dense(add, head, "output", rows), np.array(spec.temperature, np.float32))
-    add.named(add("Softmax", logits, axis=1), PROBABILITIES)
-    described: Sequence[Value] = inputs
-    return add.model(described, [(PROBABILITIES, TensorProto.FLOAT, [1, len(spec.classes)])])
+def _answer(add: Nodes, head: Head) -> str:
+    """Add what a head makes of features and the level of noise, and softmax: see ``Head.logits``."""
+    rows = _before_last(add, head)
+    if head.spec.noise_aware and not head.spec.hidden:
+        rows = _with_level(add, rows)
+    logits = add("Div", _dense(add, head, "output", rows), np.array(head.spec.temperature, np.float32))
+    return add("Softmax", logits, axis=1)
+
+
+def _before_last(add: Nodes, head: Head) -> str:
+    """Add what comes before the last layer, if anything does, and return the name of its rows."""
+    if not head.spec.hidden:
+        return add("Identity", _FEATURES)
+    rows = _with_level(add, _FEATURES) if head.spec.noise_aware else _FEATURES
+    return add("Relu", _dense(add, head, "hidden.0", rows))
+
+
+def _with_level(add: Nodes, rows: str) -> str:
+    column = add("Unsqueeze", _LEVEL, integers(1))
+    return add("Concat", rows, add("Mul", rows, column), column, axis=1)
 
 
 def _dense(add: Nodes, head: Head, layer: str, rows: str) -> str:

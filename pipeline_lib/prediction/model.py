@@ -60,7 +60,7 @@ def open_model(folder: Path) -> Model:
 class HeadModel:
     """A head with its backbone, labels, preprocessing and temperature; see ``Model`` and ``open_model``."""
 
-    batch = 2  # no more are computed than there are, and the activations of two stay in the processor's cache
+    batch = 1  # a batch is always computed in full, one thread is no faster with two, and most photographs come alone
 
     def __init__(self, folder: Path) -> None:
         from pipeline_lib.features.engine import Engine

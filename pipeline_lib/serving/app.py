@@ -6,7 +6,6 @@ import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import anyio
@@ -15,7 +14,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from pipeline_lib.data.chinese import BINS, CLASSES
@@ -23,10 +22,11 @@ from pipeline_lib.errors import PipelineError
 from pipeline_lib.prediction.predict import predict_files
 from pipeline_lib.serving.current import Current, Served
 from pipeline_lib.serving.inference import Picture, Probabilities, answered, described, pictures_of
+from pipeline_lib.serving.openapi import openapi
 from pipeline_lib.serving.uncertain import Uncertain
 from pipeline_lib.serving.uploads import Upload, body_of, uploads_of
+from pipeline_lib.web.pages import DOCS, FOLDER, SERVED, STYLE, page
 
-PAGE = Path(__file__).parent / "page.html"
 TOP = 5
 """Classes of an answer, the likeliest first."""
 
@@ -46,7 +46,7 @@ class Limits:
     max_bytes: int = 32_000_000
     max_megapixels: float = 50.0
     at_once: int = 2
-    waiting: int = 32
+    waiting: int = 64
     seconds: float = 30.0
 
 
@@ -184,7 +184,20 @@ async def _live(request: Request) -> Response:
 
 
 async def _page(request: Request) -> Response:
-    return FileResponse(PAGE, media_type="text/html")
+    return HTMLResponse(page(SERVED))
+
+
+def _file(name: str) -> Route:
+    """Return the route of a file that the page consists of."""
+
+    async def answer(request: Request) -> Response:
+        return FileResponse(FOLDER / name)
+
+    return Route(f"/{name}", answer, include_in_schema=False)
+
+
+async def _docs(request: Request) -> Response:
+    return FileResponse(FOLDER / DOCS, media_type="text/html")
 
 
 async def _refused(request: Request, error: Exception) -> Response:
@@ -204,12 +217,14 @@ def build_app(
 ) -> Starlette:
     """Return the application; see ``Service`` for the arguments.
 
-    ``POST /predict`` classifies, ``GET /`` is a page for people, ``/v2/...`` is the Open Inference Protocol, and ``/metrics``
-    is for Prometheus.
+    ``POST /predict`` classifies, ``GET /`` is a page for people, ``/v2/...`` is the Open Inference Protocol, ``/metrics`` is
+    for Prometheus, and ``/openapi.json`` describes all of it.
     """
+    described = openapi(token=bool(token))
     service = Service(current, limits, sure, name, token, uncertain)
     routes = [
         Route("/", _page),
+        *(_file(name) for name in (STYLE, *SERVED)),
         Route("/page.json", service.page_texts),
         Route("/predict", service.predict, methods=["POST"]),
         Route("/v2/health/live", _live),
@@ -218,5 +233,7 @@ def build_app(
         Route("/v2/models/{name}/ready", service.model_ready),
         Route("/v2/models/{name}/infer", service.infer, methods=["POST"]),
         Route("/metrics", service.metrics),
+        Route("/docs", _docs),
+        Route("/openapi.json", lambda request: JSONResponse(described)),
     ]
     return Starlette(routes=routes, exception_handlers={HTTPException: _refused, 500: _refused})

@@ -45,7 +45,7 @@ def test_another_run_of_the_command_gives_the_same_files(line: CommandLine, tmp_
 def test_what_cannot_be_exported_is_refused_in_one_sentence(line: CommandLine, tmp_path: Path) -> None:
     (tmp_path / "mine").write_text("mine")
     for options, code, sentence in (
-        (["--format", "tflite"], 2, "'tflite' is no format; there are onnx, int8, mindir, labels."),
+        (["--format", "tflite"], 2, "'tflite' is no format; there are onnx, int8, mindir, page, labels."),
         (["--format", ","], 2, "is no format"),
         (["--model", tmp_path / "nowhere"], 1, "There is no model at"),
         (["--dataset", "nothing"], 1, "There is no model of the dataset nothing"),

@@ -53,6 +53,8 @@ FIGURES = {
     "robustness": lambda: figures.robustness([cell(0, 0), cell(25, 30, 0.3)]),
     "robustness of one": lambda: figures.robustness([cell(25, 0)]),
     "reliability": lambda: figures.reliability(BINS, "Before"),
+    "coverage": lambda: figures.coverage([0.5, 1], [1, 0.75], {"sure": (0.5, 1)}),
+    "coverage of one": lambda: figures.coverage([1], [0], {}),
     "examples": lambda: figures.examples([example(0), example(2)], ("0", "two\nlines", "$a$")),
     "projection": lambda: figures.projection(POINTS, NAMES * 5, NAMES[::-1] * 5),
     "projection of one class": lambda: figures.projection(POINTS, ["a"] * 40, ["a"] * 40),

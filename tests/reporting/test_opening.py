@@ -115,7 +115,7 @@ def test_the_section_has_figures_of_all_photographs_and_of_each_split(
     assert ("photographs not judged", "1, whose class has no other source: a") in facts.rows
     assert [row[0].text for row in scores.rows] == ["all", "all, noisy", "train", "train, noisy"]
     titles = [block.title for block in section.blocks]
-    assert {"Calibration", "Classes", "Confusion matrix"} <= set(titles)
+    assert {"Calibration", "If what is not sure is left to a person", "Classes", "Confusion matrix"} <= set(titles)
     assert "18 photographs" in section.figure
 
 

@@ -1,7 +1,7 @@
 """The figures as PNG bytes: a report embeds them, the Prefect UI shows them; all are legible at a width of 900 pixels."""
 
 from pipeline_lib.reporting.figures.data import class_counts
-from pipeline_lib.reporting.figures.evaluation import confusion, reliability, robustness
+from pipeline_lib.reporting.figures.evaluation import confusion, coverage, reliability, robustness
 from pipeline_lib.reporting.figures.examples import Example, examples
 from pipeline_lib.reporting.figures.projection import projection
 from pipeline_lib.reporting.figures.sweep import MOST_CURVES, Behind, curves, differences
@@ -15,6 +15,7 @@ __all__ = [
     "accuracy_curve",
     "class_counts",
     "confusion",
+    "coverage",
     "curves",
     "differences",
     "examples",

@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, to_rgb
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy.typing import NDArray
 
 from pipeline_lib.reporting.figures.canvas import (
@@ -156,4 +157,28 @@ def reliability(bins: Sequence[Mapping[str, Any]], title: str) -> bytes:
     lower.bar(left, [bin_["n"] for bin_ in filled], width, color=MUTED, **bar)
     upper.set(xlim=(0, 1), ylim=(0, 1), ylabel="accuracy")
     lower.set(xlabel="confidence", ylabel="images")
+    return png(figure)
+
+
+def coverage(shares: Sequence[float], accuracies: Sequence[float], marked: Mapping[str, tuple[float, float]]) -> bytes:
+    """Draw accuracy over the share of photographs that is answered, the surest first; PNG.
+
+    Args:
+        shares: (n,) shares, 0..1, ascending.
+        accuracies: (n,) accuracy of each, 0..1.
+        marked: Points of the curve that are named, by what is written beside them.
+    """
+    figure = canvas(WIDE, 3.1)
+    axes = figure.add_subplot()
+    style(axes, grid="y")
+    axes.plot(shares, accuracies, color=BLUE, linewidth=1.8)
+    for words, (share, accuracy) in marked.items():
+        axes.plot(share, accuracy, "o", color=VERMILION, markersize=6)
+        side, away = ("right", -8) if share > 0.5 else ("left", 8)
+        axes.annotate(words, (share, accuracy), (away, -14), textcoords="offset points", ha=side, fontsize=8.5, color=INK)
+    least = min(accuracies)
+    axes.set(xlim=(0, 1.02), ylim=(max(0, least - 0.05), 1.02), xlabel="share that is answered", ylabel="accuracy of it")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
+        axis.set_major_formatter(PercentFormatter(1, decimals=0))
     return png(figure)
