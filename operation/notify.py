@@ -29,14 +29,21 @@ class Notice:
     """A message to the people who operate the pipeline.
 
     Attributes:
-        key: Names what the message is about; one key is sent once.
+        key: Names what the message is about and when; one key is sent once.
         subject: What happened, in one line.
         body: The details, and what to do.
+        id: Names what the message is about, whenever it is: a message with a known id repeats one.
     """
 
     key: str
     subject: str
     body: str
+    id: str
+
+    @property
+    def text(self) -> str:
+        """The body with the id, which stands alone in its last line."""
+        return f"{self.body}\nNotice {self.id}"
 
 
 Send = Callable[[Notice], None]
@@ -77,7 +84,7 @@ def sender() -> Send | None:
     assert isinstance(block, CustomWebhookNotificationBlock)  # noqa: S101  # for mypy: no coroutine outside of a loop
 
     def send(notice: Notice) -> None:
-        block.notify(notice.body, notice.subject)
+        block.notify(notice.text, notice.subject)
 
     return send
 
