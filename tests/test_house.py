@@ -209,7 +209,7 @@ REACHED: dict[str, tuple[dict[str, str], str]] = {
             "reliability",
             "features": "table",
             "files": "table",
-            "images": "noise read thumbnail",
+            "images": "noise read",
             "views": "view",
         },
         "numpy pillow pillow_heif scikit-learn scipy",

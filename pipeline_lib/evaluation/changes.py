@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageOps
 
 from pipeline_lib.data.changes import CLASSES, LEAKS, UNUSUAL, Changes, changes_between
 from pipeline_lib.evaluation.arrivals import Photographed, Unusual, accuracy, unusual
@@ -18,13 +18,15 @@ from pipeline_lib.evaluation.drift import drift
 from pipeline_lib.evaluation.pairs import TRAIN, Photographs, seen_by
 from pipeline_lib.evaluation.predictions import Predictions
 from pipeline_lib.files.table import write_table
-from pipeline_lib.images.thumbnail import write_thumbnail
 
 SHOWN = 12
 """Unusual photographs that are shown as pictures, one for each source."""
 
 LISTED = 200
 """Unusual photographs that are listed."""
+
+SIDE, GAP = 160, 8
+"""Pixels: the square that a picture is shown in, and what is between two."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ def _of_train(photographs: Photographs) -> Counter[str]:
 
 
 def _write_unusual(folder: Path, photographed: Photographed, today: Today, open_image: Callable[[str], Image.Image]) -> None:
-    """Write the most unusual new photographs, and pictures of the first ones, each with the nearest old one of its class."""
+    """Write the most unusual new photographs, and the first ones as pictures, beside the nearest old one of their class."""
     shown, rows = set[int](), list[dict[str, Any]]()
     for rank, each in enumerate(unusual(photographed)[:LISTED], start=1):
         row = _row(photographed, each, today) | {"rank": rank}
@@ -117,11 +119,21 @@ def _write_unusual(folder: Path, photographed: Photographed, today: Today, open_
         if source not in shown and len(shown) < SHOWN:
             shown.add(source)
             row["picture"] = f"unusual/{rank:03}.jpg"
-            write_thumbnail(folder / row["picture"], open_image(row["image"]))
-            write_thumbnail(folder / f"unusual/{rank:03}-nearest.jpg", open_image(row["nearest"]))
+            pair = (open_image(row[name]) for name in ("image", "nearest"))
+            _write_beside(folder / row["picture"], *pair)
         rows.append(row)
     columns = ("rank", "image", "sha256", "class", "distance", "farther", "right", "nearest", "picture")
     write_table(folder / UNUSUAL, columns, rows)
+
+
+def _write_beside(path: Path, left: Image.Image, right: Image.Image) -> None:
+    """Write two pictures as one small JPEG, each in a square of its own."""
+    sheet = Image.new("RGB", (2 * SIDE + GAP, SIDE), "white")
+    for start, picture in ((0, left), (SIDE + GAP, right)):
+        small = ImageOps.contain(picture.convert("RGB"), (SIDE, SIDE))
+        sheet.paste(small, (start + (SIDE - small.width) // 2, (SIDE - small.height) // 2))
+    path.parent.mkdir(exist_ok=True)
+    sheet.save(path, "JPEG", quality=85)
 
 
 def _row(photographed: Photographed, each: Unusual, today: Today) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from pipeline_lib.data.changes import CLASSES, LEAKS, UNUSUAL
-from pipeline_lib.evaluation.changes import Today, write_changes
+from pipeline_lib.evaluation.changes import GAP, SIDE, Today, write_changes
 from pipeline_lib.evaluation.pairs import Photographs
 from pipeline_lib.evaluation.predictions import Predictions
 from pipeline_lib.files.table import read_table
@@ -83,4 +83,5 @@ def test_one_picture_of_each_source_is_shown_beside_its_nearest(tmp_path: Path) 
     shown = [row["picture"] for row in rows if row["picture"]]
     assert len(rows) == 6
     assert len(shown) == 3
-    assert all((tmp_path / name).is_file() and (tmp_path / name.replace(".jpg", "-nearest.jpg")).is_file() for name in shown)
+    with Image.open(tmp_path / shown[0]) as picture:
+        assert picture.size == (2 * SIDE + GAP, SIDE)

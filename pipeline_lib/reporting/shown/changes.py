@@ -25,8 +25,15 @@ _KINDS = {
     "moved": "moved between train and test",
 }
 _SECTIONS = {"settings": "setting", "code": "code", "libraries": "library"}
-_COLUMNS = {"before": "before", "after": "now", "added": "added", "removed": "removed", "came": "relabelled to it"}
-_REST = {"went": "relabelled from it", "moved": "moved between train and test"}
+_COLUMNS = {
+    "before": "before",
+    "after": "now",
+    "added": "added",
+    "removed": "removed",
+    "came": "relabelled to it",
+    "went": "relabelled from it",
+    "moved": "moved between train and test",
+}
 _ACCURACY = {
     "old": "old photographs",
     "mixed": "old ones, as many of each class as there are new ones",
@@ -123,7 +130,7 @@ def _classes(folder: Path) -> Iterator[Table]:
     rows = [row for row in read_table(folder / CLASSES) if any(row[name] != "0" for name in list(row)[3:])]
     if rows:
         rows.sort(key=lambda row: (-abs(int(row["after"]) - int(row["before"])), row["class"]))
-        columns = _COLUMNS | _REST
+        columns = {name: title for name, title in _COLUMNS.items() if any(row[name] != "0" for row in rows)}
         cells = [[Cell(row["class"]), *(Cell(row[name]) for name in columns)] for row in rows]
         yield Table(["class", *columns.values()], cells, "Classes that have changed", "Before and now: photographs of train.")
 
@@ -154,15 +161,13 @@ def _differing(differing: Sequence[Told]) -> Iterator[Table]:
 def _unusual(folder: Path) -> Iterator[Images]:
     rows = [row for row in read_table(folder / UNUSUAL) if row["picture"]]
     if rows:
-        note = "Farthest from the old photographs of their class, one for each source; beside each the nearest old one."
-        images = [image for row in rows for image in _pair(folder, row)]
-        yield Images(images, "gallery", "The most unusual new photographs", note)
+        note = "Farthest from the old photographs of their class, one for each source; on the right the nearest old one."
+        yield Images([_pair(folder, row) for row in rows], "gallery", "The most unusual new photographs", note)
 
 
-def _pair(folder: Path, row: Row) -> Iterator[Image]:
-    picture = Path(row["picture"])
-    farther = f"distance {float(row['distance']):.2f}; {float(row['farther']):.0%} of the old ones are as far"
+def _pair(folder: Path, row: Row) -> Image:
+    picture, farther = Path(row["picture"]), float(row["farther"])
+    share = f"as far as {farther:.0%} of the old ones" if farther else "farther than any old one"
+    how_far = f"distance {float(row['distance']):.2f}, {share}"
     name, tag = picture.with_suffix("").as_posix().replace("/", "-"), "" if row["right"] == "1" else "taken for another class"
-    yield photograph(name, folder / picture, row["image"], heading=row["class"], caption=farther, tag=tag)
-    nearest = folder / picture.with_stem(f"{picture.stem}-nearest")
-    yield photograph(f"{name}-nearest", nearest, row["nearest"], heading="nearest old one")
+    return photograph(name, folder / picture, row["image"], heading=row["class"], caption=how_far, tag=tag)
