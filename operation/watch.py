@@ -20,6 +20,7 @@ from uuid import UUID
 
 import click
 import httpx
+from prefect.blocks.abstract import NotificationError
 from prefect.exceptions import PrefectException
 
 from operation.deploy import POOL
@@ -126,7 +127,7 @@ class Watchman:
             try:
                 if self.send:
                     self.send(notice)
-            except (httpx.HTTPError, httpx.InvalidURL) as error:
+            except (httpx.HTTPError, httpx.InvalidURL, NotificationError) as error:
                 say(f"The notice was not accepted ({error}); it is sent again in {self.limits.watch:g} s")
             else:
                 self.memory.know([notice], datetime.now(UTC))

@@ -31,7 +31,7 @@ SETTINGS = {
     "augment_test.grid_angles": [0],
 }
 HELPS = 0.02
-"""A gain on the held-out part that must not be missed."""
+"""A gain on the held-out part that must not be missed once it is certain: at the lower end of its interval."""
 
 Row = dict[str, Any]
 
@@ -67,12 +67,33 @@ def test_no_night_makes_the_champion_worse_and_what_helps_is_promoted(
     for night in script()[: int(os.environ.get(NIGHTS, "100"))]:
         night.happens(world)
         rows.append({"night": len(rows) + 1, **pass_night(garbage, world, night, held_out)})
-        record(rows)
+        record({"rows": rows, "table": table(rows)})
     for row, after in zip(rows, [*rows[1:], rows[-1]], strict=True):
         if row.get("replaced"):
             assert row["apart"][2] >= 0, row
-        if row.get("apart") and row["apart"][0] >= HELPS and row["apart"][1] > 0:
+        if row.get("apart") and row["apart"][1] >= HELPS:
             assert "promoted" in (row["decision"], after.get("decision")), row
+
+
+COLUMNS = ("night", "what arrives", "train", "decision", "why", "notices", "seconds", "champion", "challenger")
+
+
+def table(rows: list[Row]) -> list[str]:
+    """The nights as lines of Markdown; champion and challenger by top-1 on the held-out part, %."""
+    cells = [
+        [
+            row["night"],
+            row["arrival"],
+            f"{row['photographs']:,}",
+            row["decision"] or "–",
+            row["reason"],
+            ", ".join(notice["id"] for notice in row["notices"]) or "–",
+            round(row["seconds"]),
+            *(f"{100 * row[who]:.1f}" if row.get(who) else "–" for who in ("champion", "challenger")),
+        ]
+        for row in rows
+    ]
+    return [f"| {' | '.join(map(str, line))} |" for line in (COLUMNS, ["---"] * len(COLUMNS), *cells)]
 
 
 def make_world(garbage: CommandLine, folder: Path) -> tuple[World, HeldOut]:
@@ -100,7 +121,8 @@ def pass_night(garbage: CommandLine, world: World, night: Night, held_out: HeldO
     told = finished.json
     row |= {"became": told["champion"], "notices": told["notices"], "changes": told["changes"]}
     row["unseen"] = told["metrics"]["unseen"]["top1"]
-    row["decision"], _, row["reason"] = told["champion"].partition(": ")
+    stays = told["champion"].startswith("the champion since ")  # the date says nothing here
+    row["decision"], _, row["reason"] = ("", "", "it is the champion") if stays else told["champion"].partition(": ")
     return row | beside(held_out, before, Path(told["model"]), champion(garbage))
 
 

@@ -10,9 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from mail_server import receiving_mail
 from operated import Operated
 from receiver import Receiver, receiving
 from support import PROJECT
+from waiting import PATIENCE
 
 BLOCK = "/block_types/slug/custom-webhook/block_documents/name/garbage-notify"
 
@@ -76,6 +78,21 @@ def test_failures_and_nightlies_that_changed_something_are_told_to_who_asked(
     for run in (failed["id"], nightly["id"]):
         assert len([message for message in receiver.seen if run in message]) == 1
     assert not [message for message in receiver.seen if unchanged["id"] in message]
+
+
+def test_a_notice_goes_to_a_mailbox_where_that_is_the_address(operated: Operated, receiver: Receiver) -> None:
+    with receiving_mail() as server:
+        deploy(operated, "--notify", server.address)
+        assert operated.api.send("GET", BLOCK).status_code == 404  # one address, not both
+        failed = operated.ends(operated.ask("/nowhere"))
+        mail = server.messages.get(timeout=PATIENCE)
+        deploy(operated, "--notify", receiver.address)
+    assert mail["subject"] == f"garbage-finetune/garbage-finetune: {failed['name']} Failed"
+    body = mail.get_body(("plain",))
+    assert body
+    assert "There is no dataset '/nowhere'" in body.get_content()
+    assert re.search(r"Notice [0-9a-f]{8}\s*$", body.get_content())
+    assert not [message for message in receiver.seen if failed["id"] in message]
 
 
 def test_a_notice_that_is_not_taken_is_sent_again(operated: Operated, receiver: Receiver) -> None:

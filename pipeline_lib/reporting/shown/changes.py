@@ -149,7 +149,8 @@ def _differing(differing: Sequence[Told]) -> Iterator[Table]:
         cells = [
             [
                 Cell(f"{_SECTIONS[each['section']]} {each['name']}"),
-                *(Cell(value(each[when])) for when in ("before", "after")),
+                Cell(value(each["before"])),
+                Cell("changed" if each["section"] == "code" else value(each["after"])),
                 Cell(", ".join(each["stages"])),
             ]
             for each in differing[:_LISTED]
