@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
+import support
 from arrivals import Night, World, divide, script
 from support import CommandLine, photographs
 from waiting import PATIENCE, a_moment
@@ -58,8 +60,9 @@ class HeldOut:
 
 
 def test_no_night_makes_the_champion_worse_and_what_helps_is_promoted(
-    garbage: CommandLine, tmp_path: Path, record: Callable[[Any], None]
+    garbage: CommandLine, tmp_path: Path, record: Callable[[Any], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(support, "PATIENCE", 3600)  # a new backbone looks at every photograph
     garbage.settings = {}
     world, held_out = make_world(garbage, tmp_path)
     garbage.settings, garbage.artifacts = dict(SETTINGS), tmp_path / "nights"

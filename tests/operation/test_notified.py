@@ -74,7 +74,9 @@ def test_failures_and_nightlies_that_changed_something_are_told_to_who_asked(
     assert "every stage reused" in unchanged["state"]["message"]
     nightly = operated.ends(operated.ask(pictures, "nightly", evaluate__mistakes=1))
     of_nightly = receiver.first(lambda message: nightly["id"] in message)
-    assert of_nightly.startswith(f"garbage-finetune/nightly: {nightly['name']} Completed\n")
+    subject, decided, *_ = of_nightly.splitlines()
+    assert subject == f"garbage-finetune/nightly: {nightly['name']} needs a person"
+    assert re.fullmatch(r"needs a person: .* \[[0-9a-f]{8}\]", decided)
     for run in (failed["id"], nightly["id"]):
         assert len([message for message in receiver.seen if run in message]) == 1
     assert not [message for message in receiver.seen if unchanged["id"] in message]
