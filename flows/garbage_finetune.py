@@ -25,14 +25,18 @@ from pipeline_lib.stages.run import Run, running
 from pipeline_lib.views.shard import Shard, ShardView
 from pipeline_lib.views.view import CLEAN, views_of
 from tasks.contract.champion import Facing, face_champion, settle
+from tasks.contract.differing import differing_keys
 from tasks.contract.endings import ends_in_words, run_name, top1
 from tasks.contract.looks import count_look, looked_at, models_judged_on
+from tasks.contract.nights import nights_so_far
+from tasks.contract.notices import told_of_changes
 from tasks.contract.retention import keep_last
 from tasks.contract.source import find_source
 from tasks.contract.stage import Stage
 from tasks.finetune.audit import audit_stage
 from tasks.finetune.augment import augment_stage
 from tasks.finetune.backbone import backbone_stage
+from tasks.finetune.changes import changes_stage
 from tasks.finetune.cross_validate import cross_validate_stage
 from tasks.finetune.cross_validate_tuned import cross_validate_tuned_stage
 from tasks.finetune.cut import cut_stage
@@ -41,6 +45,7 @@ from tasks.finetune.dataset import dataset_stage
 from tasks.finetune.evaluate import evaluate_stage
 from tasks.finetune.features import activations_stage, features_stage
 from tasks.finetune.labels import labels_stage
+from tasks.finetune.nights import nights_stage
 from tasks.finetune.promote import promote_stage
 from tasks.finetune.report import report_stage
 from tasks.finetune.sources import sources_stage
@@ -83,6 +88,7 @@ def garbage_finetune(dataset: str = "sample", settings: Settings = Settings()) -
         scores = evaluate_stage(**corrected, model=model, features=list(of_test.values()), **judging)
         looks = count_look(run, data.part("test/"), scores, settings)
         facing = face_champion(run, model, models_judged_on(run, data.part("test/")))
+        changes = find_changes(run, prepared, unseen, facing)
         decision = promote_stage(
             **_on_today(prepared, model, unseen, _clean(of_test), settings), **_champion(run, facing, images, settings)
         )
@@ -90,10 +96,12 @@ def garbage_finetune(dataset: str = "sample", settings: Settings = Settings()) -
         labels = labels_stage(
             dataset=data, decided=found.part(DECIDED), cross_validated=unseen, features=_clean(prepared.features)
         )
+        nights_stage(slot=run.slot, decision=decision, nights=nights_so_far(run, scores, decision))
         report = report_stage(**run.shown, name=source.name, looks=looks)
         words = {"champion": became, "looks": looked_at(looks)}
         kept = {"model": model, "evaluation": scores, "decision": decision, "labels": labels, "report": report}
-        results = conclude(run, top1, scores, words, **kept)
+        told = told_of_changes(run, changes, decision, became)
+        results = conclude(run, top1, scores, words, changes=changes, **kept) | told
     keep_last(run, settings.retention.keep)
     return results
 
@@ -225,6 +233,19 @@ def features_of_test(
     of_test = {each: images for each, images in views.items() if each.split == "test"}
     with run.working_on("tuned"):
         return _mapped(features_stage, of_test, model.part(f"{BACKBONE}/"), settings)
+
+
+def find_changes(run: Run, prepared: Prepared, unseen: Ref, facing: Facing) -> Ref:
+    """Find out what has changed since the champion, and what the new photographs are like."""
+    return changes_stage(
+        dataset=prepared.data,
+        sources=prepared.sources,
+        cross_validated=unseen,
+        features=_clean(prepared.features),
+        champion=list(facing.champion),
+        obstacle=facing.obstacle,
+        differing=differing_keys(run, facing),
+    )
 
 
 def _on_today(prepared: Prepared, model: Ref, unseen: Ref, clean: Sequence[Ref], settings: Settings) -> dict[str, Any]:

@@ -32,7 +32,8 @@ class Deployed:
 class RunSeen:
     """A flow run: ``type``, ``state``, ``state_id``, ``since`` and ``message`` are those of its present state.
 
-    ``due`` is when it should start; ``heartbeat`` the last one of a run that is Running; ``link`` leads to it in the UI.
+    ``due`` is when it should start; ``heartbeat`` the last one of a run that is Running; ``link`` leads to it in the UI;
+    ``dataset`` is what it was asked to work on, empty for the default.
     """
 
     id: str
@@ -46,6 +47,7 @@ class RunSeen:
     due: datetime | None = None
     heartbeat: datetime | None = None
     link: str = ""
+    dataset: str = ""
 
 
 @dataclass(frozen=True)
@@ -188,6 +190,7 @@ def _run(run: Mapping[str, Any], deployments: Mapping[str, Deployed], heartbeat:
         due=_time(due) if due else None,
         heartbeat=heartbeat,
         link=url_for("flow-run", run["id"]) or "",
+        dataset=str(run["parameters"].get("dataset") or ""),
     )
 
 

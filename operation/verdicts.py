@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 
 from operation.notify import Notice
 from operation.sight import RunSeen, Seen, TaskSeen
 from pipeline_lib.errors import PipelineError
+from pipeline_lib.evaluation.decided import DECISIONS
 from tasks.contract.endings import UNCHANGED
+from tasks.contract.notices import Noticed, notice_id, notices_in
 
 AGAIN = "make sure that a worker is running, then start the run again; its finished stages are reused"
 WORKER = "`make ui` starts a worker that died; elsewhere: `prefect worker start --pool garbage --limit 1`"
@@ -100,14 +102,30 @@ def orphaned(seen: Seen, limits: Limits) -> list[TaskSeen]:
 def endings(seen: Seen) -> list[Notice]:
     """Return a notice for each run that failed or crashed, and for each scheduled one that completed and computed something."""
     told = [run for run in seen.ended if run.type != "COMPLETED" or (run.deployment.scheduled and UNCHANGED not in run.message)]
-    return [
-        Notice(
-            f"ended/{run.state_id}",
-            f"{run.deployment.name}: {run.name} {run.state}",
-            f"{run.message or 'all stages are done'}\n{run.link}",
-        )
-        for run in told
-    ]
+    return [_ending(run) for run in told]
+
+
+def _ending(run: RunSeen) -> Notice:
+    """Return the notice of a run: a line for each thing that it has come to, those first that it gives notice of.
+
+    Its id follows from these alone, if there are any: they stay the same when the run is repeated, all else need not.
+    """
+    parts, marked = run.message.split("; "), notices_in(run.message)
+    first = [notice.marked for notice in marked]
+    lines = [*first, *(part for part in parts if part not in first)] if marked else [run.message or "all stages are done"]
+    about = [notice.id for notice in marked] or [run.type, run.message]
+    return Notice(
+        f"ended/{run.state_id}",
+        f"{run.deployment.name}: {run.name} {_outcome(run, marked)}",
+        "\n".join([*lines, run.link]),
+        notice_id(run.deployment.name, run.dataset, *about),
+    )
+
+
+def _outcome(run: RunSeen, marked: Sequence[Noticed]) -> str:
+    """Return what became of the model if it was decided on, else the state of the run."""
+    decided = (word for notice in marked for word in DECISIONS if notice.text.startswith(word))
+    return next(decided, run.state)
 
 
 def silences(seen: Seen, limits: Limits) -> list[Notice]:
@@ -127,6 +145,7 @@ def _missing_nightlies(seen: Seen, limits: Limits) -> Iterator[Notice]:
                 f"{each.name}: no run has completed for {in_words(limits.nightly)}",
                 f"{last}. Check that a worker is running and how the last runs ended: `prefect flow-run ls`. "
                 f"`prefect deployment run {each.name}` starts one now.",
+                notice_id("nightly", each.name),
             )
 
 
@@ -142,6 +161,7 @@ def _late_runs(seen: Seen, limits: Limits) -> Iterator[Notice]:
                 f"late/{run.id}/{run.due.isoformat()}",
                 f"{run.deployment.name}: {run.name} is {run.state} and has been due for {in_words(limits.late)}",
                 f"{why}\n{run.link}",
+                notice_id("late", run.deployment.name, run.dataset),
             )
 
 
@@ -151,6 +171,7 @@ def _dead_workers(seen: Seen, limits: Limits) -> Iterator[Notice]:
             f"worker/{seen.worker.isoformat()}",
             f"No worker has been alive for {in_words(limits.worker)}",
             f"The last heartbeat of one was at {_clock(seen.worker)}; no run starts without a worker. {WORKER}.",
+            notice_id("worker"),
         )
 
 

@@ -20,6 +20,7 @@ from uuid import UUID
 
 import click
 import httpx
+from prefect.blocks.abstract import NotificationError
 from prefect.exceptions import PrefectException
 
 from operation.deploy import POOL
@@ -27,6 +28,7 @@ from operation.notify import Notice, Send, sender
 from operation.sight import OVERLAP, Seen, TaskSeen, look
 from operation.verdicts import Limits, Verdict, endings, given_up, in_words, orphaned, silences
 from pipeline_lib.errors import PipelineError
+from tasks.contract.notices import notice_id
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
@@ -121,11 +123,11 @@ class Watchman:
         """Send what has not been sent, and return whether everything has been sent now."""
         fresh = [notice for notice in notices if notice.key not in self.memory.told]
         for notice in fresh:
-            say(f"{notice.subject} - {notice.body}")
+            say(f"{notice.subject} - {notice.text}")
             try:
                 if self.send:
                     self.send(notice)
-            except (httpx.HTTPError, httpx.InvalidURL) as error:
+            except (httpx.HTTPError, httpx.InvalidURL, NotificationError) as error:
                 say(f"The notice was not accepted ({error}); it is sent again in {self.limits.watch:g} s")
             else:
                 self.memory.know([notice], datetime.now(UTC))
@@ -151,7 +153,8 @@ class Watchman:
             self.answering = None
         if now - self.unanswered > timedelta(seconds=self.limits.server):
             what = f"The Prefect server at {address} has not answered for {in_words(self.limits.server)}"
-            self.tell([Notice(f"server/{self.unanswered.isoformat()}", what, "`make ui` starts a server that died.")])
+            known = notice_id("server", str(address))
+            self.tell([Notice(f"server/{self.unanswered.isoformat()}", what, "`make ui` starts a server that died.", known)])
 
 
 def _give_up(client: SyncPrefectClient, verdict: Verdict) -> None:

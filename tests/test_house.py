@@ -203,6 +203,24 @@ REACHED: dict[str, tuple[dict[str, str], str]] = {
         },
         "numpy pillow pillow_heif scikit-learn scipy threadpoolctl",
     ),
+    "finetune.changes": (
+        {
+            "": "__init__",
+            "audit": "findings",
+            "data": "changes",
+            "evaluation": "arrivals calibration changes comparison drift metrics out_of_fold pairs predictions promotion "
+            "reliability",
+            "features": "table",
+            "files": "table",
+            "images": "noise read",
+            "views": "view",
+        },
+        "numpy pillow pillow_heif scikit-learn scipy",
+    ),
+    "finetune.nights": (
+        {"": "__init__", "evaluation": "nights selection", "files": "table"},
+        "",
+    ),
     "finetune.report": (
         {
             "": "__init__",

@@ -6,6 +6,15 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+CLASSES = "classes.csv"
+"""A file of stage ``changes``: of each class the photographs of train before and after, and what has become of them."""
+
+UNUSUAL = "unusual.csv"
+"""A file of it: new photographs, those first that are like no old one of their class."""
+
+LEAKS = "leaks.csv"
+"""A file of it: test photographs of whose source a photograph has come into train."""
+
 Place = tuple[str, str]
 """A split and a class."""
 

@@ -10,3 +10,6 @@ CHANGED = "changed.csv"
 """Photographs about which one model alone is right: part, change (`FIXED`, `BROKEN`), image, class, what each one said."""
 
 FIXED, BROKEN = "fixed", "newly_wrong"
+
+DECISIONS = ("promoted", "kept", "needs a person")
+"""What may become of a model."""

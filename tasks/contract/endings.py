@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import Any, ParamSpec, cast
@@ -12,10 +12,12 @@ import prefect.runtime
 from prefect.context import FlowRunContext
 from prefect.states import Completed
 
+from pipeline_lib.evaluation.decided import DECISIONS
 from pipeline_lib.reporting.headline import top1_in_words
 from pipeline_lib.settings.load import changed_settings
 from pipeline_lib.stages.run import Row
 from tasks.contract.failing import fails_in_words, keep_the_log_readable
+from tasks.contract.notices import Noticed
 from tasks.contract.stopping import stop_within
 
 Arguments = ParamSpec("Arguments")
@@ -62,10 +64,19 @@ def ends_in_words(function: Callable[Arguments, Results]) -> Callable[Arguments,
 
 
 def _completed(results: Mapping[str, Any]) -> str:
-    """Return what came of a run: its headline, what became of its model, what was computed, and where its report is."""
+    """Return what came of a run: its headline, what became of its model, what was computed, and where its report is.
+
+    What it gives notice of has its id behind it, see `notices_in`.
+    """
     report = [f"report {results['report']}"] if "report" in results else []
-    champion = [results["champion"]] if "champion" in results else []
-    return "; ".join([results["headline"], *champion, _computed(results["stages"]), *report])
+    notices = [Noticed(**each) for each in results.get("notices", ())]
+    champion = [results["champion"]] if "champion" in results and not _tell_of_champion(notices) else []
+    told = [*champion, *(notice.marked for notice in notices)]
+    return "; ".join([results["headline"], *told, _computed(results["stages"]), *report])
+
+
+def _tell_of_champion(notices: Sequence[Noticed]) -> bool:
+    return any(notice.text.startswith(DECISIONS) for notice in notices)
 
 
 def top1(metrics: Mapping[str, Any]) -> str:

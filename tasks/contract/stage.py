@@ -129,6 +129,7 @@ class Stage:
             results = {call.label: call.found or _pending(call.plan) for call in calls}
             exhibit = find_exhibit(run, self.name, results) if all(call.found for call in calls) else None
             run.record(self.name, [_planned(call, exhibit) for call in calls], time.perf_counter() - started, inputs)
+            run.results |= {call.found.path for call in calls if call.found}
             run.show(self.name, (exhibit and exhibit.found) or _pending(calls[0].plan))
             return results
         try:

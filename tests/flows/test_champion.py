@@ -10,6 +10,8 @@ import pytest
 from PIL import Image
 from support import COLOURS, CommandLine, Finished
 
+from pipeline_lib.evaluation.nights import Night, read_nights
+
 WORSE = {"train__epochs": 1, "train__warmup_epochs": 0, "train__lr_max": 0.00001, "train__lr_start": 0.0, "train__lr_end": 0.0}
 
 
@@ -40,6 +42,11 @@ def champion(garbage: CommandLine) -> str:
     return (garbage.artifacts / "latest/garbage-finetune/pictures/champion").resolve().name
 
 
+def nights(garbage: CommandLine, finished: Finished) -> list[Night]:
+    """The nights that a run has shown."""
+    return read_nights(garbage.artifacts / "stages/nights" / finished.stage("nights")["key"])
+
+
 def predicting(garbage: CommandLine, dataset: Path) -> str:
     """The folder of the model that ``garbage predict`` says it uses, and since when it is the champion."""
     told = garbage("predict", "--json", "--dataset", dataset, dataset / "test")
@@ -50,6 +57,7 @@ def predicting(garbage: CommandLine, dataset: Path) -> str:
 def test_a_worse_model_does_not_take_over_unless_a_person_says_so(garbage: CommandLine, mosaics: Path) -> None:
     first = garbage.run(mosaics)
     assert first.json["champion"].startswith("promoted: it is the first model")
+    assert first.json["changes"]["compared"] is False
     again = garbage.run(mosaics)
     assert set(again.statuses.values()) == {"reused"}
     assert again.json["champion"].startswith("the champion since ")
@@ -58,6 +66,9 @@ def test_a_worse_model_does_not_take_over_unless_a_person_says_so(garbage: Comma
     assert worse.json["champion"].startswith("kept: the challenger is worse: -")
     assert {"champion features", "promote"} <= {name for name, status in worse.statuses.items() if status == "computed"}
     assert champion(garbage) == key(first) != key(worse)
+    assert {"train.epochs", "train.lr_max"} <= {each["name"] for each in worse.json["changes"]["differing"]}
+    assert not any(worse.json["changes"]["photographs"].values())
+    assert [night.decision for night in nights(garbage, worse)] == ["promoted", "kept"]
     assert "champion since " in predicting(garbage, mosaics)
     assert worse.json["champion"].partition(": ")[2] in Path(worse.json["report"]).read_text(encoding="utf-8")
     assert set(garbage.run(mosaics, **WORSE).statuses.values()) == {"reused"}
@@ -73,6 +84,23 @@ def test_a_worse_model_does_not_take_over_unless_a_person_says_so(garbage: Comma
     refused = garbage("rollback")
     assert refused.code == 1
     assert "has no predecessor" in refused.err
+
+
+def test_what_has_arrived_since_the_champion_is_told_until_there_is_another_one(garbage: CommandLine, mosaics: Path) -> None:
+    first = garbage.run(mosaics)
+    for number, name in enumerate(COLOURS):
+        Image.new("RGB", (48, 48), (90 + number, 80, 200)).save(mosaics / "train" / name / "new.png")
+    (mosaics / "train" / "Cans" / "000.png").rename(mosaics / "train" / "Paper" / "other.png")
+    told = garbage.run(mosaics)
+    assert told.json["changes"]["photographs"] == {"added": 3, "removed": 0, "relabelled": 1, "moved": 0}
+    assert told.json["changes"]["new"]["photographs"] == 3
+    assert told.json["changes"]["differing"] == []
+    ids = [notice["id"] for notice in told.json["notices"]]
+    again = garbage.run(mosaics)
+    assert set(again.statuses.values()) == {"reused"}
+    assert again.json["changes"] == told.json["changes"]
+    if champion(garbage) == key(first):
+        assert [notice["id"] for notice in again.json["notices"]] == ids
 
 
 def test_two_models_are_compared_on_the_same_photographs(garbage: CommandLine, tiny_dataset: Path, first: Finished) -> None:

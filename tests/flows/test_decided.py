@@ -45,7 +45,8 @@ def test_a_decision_reruns_what_depends_on_it_and_nothing_else(
 
     decide(tiny_dataset, "test/Cans/000.png", "Paper")
     corrected = garbage.run(tiny_dataset)
-    assert computed(corrected) == {"dataset", "cross_validate", "evaluate", "promote", "labels", "report"}
+    judged = {"cross_validate", "evaluate", "changes", "promote", "labels", "nights", "report"}
+    assert computed(corrected) == {"dataset", *judged}
     assert corrected.stage("evaluate")["reason"].startswith("input `corrections` changed")
     assert corrected.json["metrics"]["test"] == first.json["metrics"]["test"]
     assert corrected.json["metrics"]["test_corrected"]["images"] == 9

@@ -84,6 +84,13 @@ def test_a_machine_that_fails_a_stage_logs_no_traceback_and_a_defect_does(
     assert "│" in finished.err  # the traceback, where the command runs
 
 
+def decided(finished: Finished) -> str:
+    """What became of the model, as a run's last message says it."""
+    (notice,) = finished.json["notices"]
+    assert notice["text"] == finished.json["champion"]
+    return f"{notice['text']} [{notice['id']}]"
+
+
 def test_a_run_says_what_was_asked_for_and_what_came_of_it_and_its_log_is_short(
     garbage: CommandLine, api: httpx.Client, tiny_dataset: Path
 ) -> None:
@@ -97,16 +104,13 @@ def test_a_run_says_what_was_asked_for_and_what_came_of_it_and_its_log_is_short(
     interval = f"({100 * unseen['top1_low']:.1f} to {100 * unseen['top1_high']:.1f})"
     beside = f"{100 * metrics['test']['top1']:.1f} % on {which}"
     figure = f"{100 * unseen['top1']:.1f} % {interval} on sources never seen; {beside}"
-    assert (
-        run["state"]["message"]
-        == f"top-1 {figure}; {first.json['champion']}; every stage computed; report {first.json['report']}"
-    )
+    assert run["state"]["message"] == f"top-1 {figure}; {decided(first)}; every stage computed; report {first.json['report']}"
 
     again = garbage.run(tiny_dataset, evaluate__mistakes=1)
     run = last_run(api)
     assert (
         run["state"]["message"]
-        == f"top-1 {figure}; {again.json['champion']}; computed: evaluate, report; report {again.json['report']}"
+        == f"top-1 {figure}; {decided(again)}; computed: evaluate, report; report {again.json['report']}"
     )
     artifacts = ask(api, "artifacts", artifacts={"flow_run_id": {"any_": [run["id"]]}})
     told = {artifact["key"].removeprefix("garbage-finetune-"): artifact["description"] for artifact in artifacts}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,9 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from mail_server import receiving_mail
 from operated import Operated
 from receiver import Receiver, receiving
 from support import PROJECT
+from waiting import PATIENCE
 
 BLOCK = "/block_types/slug/custom-webhook/block_documents/name/garbage-notify"
 
@@ -66,15 +69,32 @@ def test_failures_and_nightlies_that_changed_something_are_told_to_who_asked(
     of_failure = receiver.first(lambda message: failed["id"] in message)
     assert of_failure.startswith(f"garbage-finetune/garbage-finetune: {failed['name']} Failed\n")
     assert "There is no dataset '/nowhere'" in of_failure
-    assert of_failure.endswith(f"/flow-run/{failed['id']}")
+    assert re.search(rf"/flow-run/{failed['id']}\nNotice [0-9a-f]{{8}}$", of_failure)
     unchanged = operated.ends(operated.ask(pictures, "nightly"))
     assert "every stage reused" in unchanged["state"]["message"]
     nightly = operated.ends(operated.ask(pictures, "nightly", evaluate__mistakes=1))
     of_nightly = receiver.first(lambda message: nightly["id"] in message)
-    assert of_nightly.startswith(f"garbage-finetune/nightly: {nightly['name']} Completed\n")
+    subject, decided, *_ = of_nightly.splitlines()
+    assert subject == f"garbage-finetune/nightly: {nightly['name']} needs a person"
+    assert re.fullmatch(r"needs a person: .* \[[0-9a-f]{8}\]", decided)
     for run in (failed["id"], nightly["id"]):
         assert len([message for message in receiver.seen if run in message]) == 1
     assert not [message for message in receiver.seen if unchanged["id"] in message]
+
+
+def test_a_notice_goes_to_a_mailbox_where_that_is_the_address(operated: Operated, receiver: Receiver) -> None:
+    with receiving_mail() as server:
+        deploy(operated, "--notify", server.address)
+        assert operated.api.send("GET", BLOCK).status_code == 404  # one address, not both
+        failed = operated.ends(operated.ask("/nowhere"))
+        mail = server.messages.get(timeout=PATIENCE)
+        deploy(operated, "--notify", receiver.address)
+    assert mail["subject"] == f"garbage-finetune/garbage-finetune: {failed['name']} Failed"
+    body = mail.get_body(("plain",))
+    assert body
+    assert "There is no dataset '/nowhere'" in body.get_content()
+    assert re.search(r"Notice [0-9a-f]{8}\s*$", body.get_content())
+    assert not [message for message in receiver.seen if failed["id"] in message]
 
 
 def test_a_notice_that_is_not_taken_is_sent_again(operated: Operated, receiver: Receiver) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -104,6 +105,37 @@ def test_endings_are_told_of_failures_and_of_nights_that_changed_something() -> 
         ("garbage-finetune/nightly: quick-owl Completed", "all stages are done\n"),
         ("garbage-finetune/nightly: quick-owl Failed", "No space left; nothing computed, every stage reused\n"),
     ]
+
+
+def test_a_night_on_which_something_was_decided_says_so_first_with_its_ids() -> None:
+    message = "top-1 81.8%; kept: it is worse [0123abcd]; 6 new leaks [89efabcd]; computed: train; report here"
+    run = a_run("COMPLETED", message=message, deployment=nightly(), link="http://here/run")
+    (notice,) = endings(seen(ended=[run]))
+    assert notice.subject == "garbage-finetune/nightly: quick-owl kept"
+    assert notice.body.splitlines() == [
+        "kept: it is worse [0123abcd]",
+        "6 new leaks [89efabcd]",
+        "top-1 81.8%",
+        "computed: train",
+        "report here",
+        "http://here/run",
+    ]
+
+
+def test_the_id_of_a_notice_is_the_same_when_the_same_is_told_again() -> None:
+    def ids(**known: Any) -> list[str]:
+        return [each.id for each in (*endings(seen(**known)), *silences(seen(**known), LIMITS))]
+
+    failed = a_run("FAILED", message="No space left", dataset="pictures")
+    later = replace(failed, id="other", state_id="other", name="slow-cat", since=ago(7))
+    assert ids(ended=[failed]) == ids(ended=[later])
+    decided = a_run("COMPLETED", deployment=nightly(), message="top-1 81.8%; kept: it is worse [0123abcd]; computed: train")
+    again = replace(decided, message="top-1 81.8%; kept: it is worse [0123abcd]; computed: report")
+    assert ids(ended=[decided]) == ids(ended=[again])
+    silent = {since: ids(deployments=[nightly(active_since=ago(since * 3600))], worker=ago(since * 3600)) for since in (30, 60)}
+    assert silent[30] == silent[60]
+    others = [replace(failed, message="No memory left"), replace(failed, dataset="others"), replace(decided, dataset="others")]
+    assert len({*ids(ended=[failed, decided, *others]), *silent[30]}) == 7
 
 
 @pytest.mark.parametrize(("since", "left"), [(10, 0), (30, 1)])

@@ -15,7 +15,7 @@ from operation.verdicts import Limits
 from operation.watch import Memory, Watchman
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-WORKER, LATE, ENDED = (Notice(key, f"about {key}", "what to do") for key in ("worker/1", "late/2", "ended/3"))
+WORKER, LATE, ENDED = (Notice(key, f"about {key}", "what to do", "0123abcd") for key in ("worker/1", "late/2", "ended/3"))
 
 
 class Sent:

@@ -40,6 +40,8 @@ BINS = [
     {"low": 0.0, "high": 0.5, "n": 0, "confidence": None, "accuracy": None},
     {"low": 0.5, "high": 1.0, "n": 9, "confidence": 0.8, "accuracy": 0.6},
 ]
+DECISIONS = ["needs a person", "promoted", "kept"]
+NIGHTS = [figures.Series("a", [0.7, None, 0.8], [0.6, None, 0.7], [0.8, None, 0.9])]
 POINTS = np.random.default_rng(0).normal(size=(40, 2))
 FIGURES = {
     "class_counts": lambda: figures.class_counts({"train": dict.fromkeys(NAMES, 9), "test": {"Cans": 2}}),
@@ -56,6 +58,7 @@ FIGURES = {
     "coverage": lambda: figures.coverage([0.5, 1], [1, 0.75], {"sure": (0.5, 1)}),
     "coverage of one": lambda: figures.coverage([1], [0], {}),
     "examples": lambda: figures.examples([example(0), example(2)], ("0", "two\nlines", "$a$")),
+    "nights": lambda: figures.nights(NIGHTS, DECISIONS),
     "projection": lambda: figures.projection(POINTS, NAMES * 5, NAMES[::-1] * 5),
     "projection of one class": lambda: figures.projection(POINTS, ["a"] * 40, ["a"] * 40),
 }

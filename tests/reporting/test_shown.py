@@ -53,7 +53,7 @@ def test_what_a_stage_shows_depends_on_no_other_stage_and_no_page(module: str) -
     assert [file for file in files if "/shown/" in file] == [f"pipeline_lib/reporting/shown/{module}.py"]
     assert not [file for file in files if "templates" in file or file.endswith("reporting/pages/report.py")]
     assert any("evaluation/" in file for file in files if "figures" not in file) == (
-        module in ("cross_validate", "evaluate", "promote")
+        module in ("cross_validate", "evaluate", "nights", "promote")
     )
 
 
