@@ -87,8 +87,8 @@ def predictions_table(rows: Sequence[Mapping[str, Any]]) -> Table:
         if "error" in row:
             table.add_row(_text(row["image"]), f"[red]{row['error']}[/]", "", "", "", "")
             continue
-        then = ", ".join(f"{name} {100 * share:.0f} %" for name, share in row["top"][1:])
-        probability, noise = f"{100 * row['probability']:.1f} %", "" if row["noise"] is None else f"{row['noise']:.1f}"
+        then = ", ".join(f"{name} {100 * share:.0f}%" for name, share in row["top"][1:])
+        probability, noise = f"{100 * row['probability']:.1f}%", "" if row["noise"] is None else f"{row['noise']:.1f}"
         table.add_row(_text(row["image"]), _text(row["class"]), probability, row["bin"] or "", noise, _text(then))
     return table
 

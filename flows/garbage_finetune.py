@@ -43,6 +43,7 @@ from tasks.finetune.cut import cut_stage
 from tasks.finetune.data_new import data_new_stage
 from tasks.finetune.dataset import dataset_stage
 from tasks.finetune.evaluate import evaluate_stage
+from tasks.finetune.export import export_stage
 from tasks.finetune.features import activations_stage, features_stage
 from tasks.finetune.labels import labels_stage
 from tasks.finetune.nights import nights_stage
@@ -93,13 +94,14 @@ def garbage_finetune(dataset: str = "sample", settings: Settings = Settings()) -
             **_on_today(prepared, model, unseen, _clean(of_test), settings), **_champion(run, facing, images, settings)
         )
         became = settle(run, model, unseen, decision, facing)
+        exported = export(prepared, model, source, settings)
         labels = labels_stage(
             dataset=data, decided=found.part(DECIDED), cross_validated=unseen, features=_clean(prepared.features)
         )
         nights_stage(slot=run.slot, decision=decision, nights=nights_so_far(run, scores, decision))
         report = report_stage(**run.shown, name=source.name, looks=looks)
         words = {"champion": became, "looks": looked_at(looks)}
-        kept = {"model": model, "evaluation": scores, "decision": decision, "labels": labels, "report": report}
+        kept = {"model": model, "evaluation": scores, "decision": decision, "labels": labels, "report": report, **exported}
         told = told_of_changes(run, changes, decision, became)
         results = conclude(run, top1, scores, words, changes=changes, **kept) | told
     keep_last(run, settings.retention.keep)
@@ -233,6 +235,14 @@ def features_of_test(
     of_test = {each: images for each, images in views.items() if each.split == "test"}
     with run.working_on("tuned"):
         return _mapped(features_stage, of_test, model.part(f"{BACKBONE}/"), settings)
+
+
+def export(prepared: Prepared, model: Ref, source: Source, settings: Settings) -> dict[str, Ref]:
+    """Write the model as files for other runtimes, if the settings name any; return the result by its name in ``latest/``."""
+    if not settings.export.formats:
+        return {}
+    photographs = {"dataset": prepared.data, "sources": prepared.sources}
+    return {"export": export_stage(**photographs, model=model, name=source.name, export=settings.export)}
 
 
 def find_changes(run: Run, prepared: Prepared, unseen: Ref, facing: Facing) -> Ref:

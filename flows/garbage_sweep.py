@@ -106,5 +106,5 @@ def _headline(summary: Summary) -> str:
     figure = summary["figure"]
     views = {"clean": "", "noisy": ", noisy", "mean": ", mean of clean and noisy"}[summary["rank_by"]]
     value, low, high = (100 * figure[name] for name in ("value", "low", "high"))
-    top1 = f"{value:.1f} % ({low:.1f} to {high:.1f})"
+    top1 = f"{value:.1f}% ({low:.1f} to {high:.1f})"
     return f"best of {summary['trials']}: {summary['best']}, top-1 {top1} on sources never seen{views}"

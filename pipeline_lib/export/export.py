@@ -64,12 +64,19 @@ def export(
     """
     check_target(target)
     with writing_into(target.parent), _partial(target) as folder:
-        written = [_written(folder, source, name, photographs, progress) for name in FORMATS if name in formats]
+        written = write_files(folder, source, formats, photographs, progress)
         described = describe(source, photographs, written)
         (folder / VALIDATION).write_text(json.dumps(described, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         (folder / README).write_text(readme(described), encoding="utf-8")
         _replace(target, folder)
     return written
+
+
+def write_files(
+    folder: Path, source: Source, formats: Sequence[str], photographs: Photographs, progress: Progress = ignore_progress
+) -> list[Exported]:
+    """Write the files alone into an existing folder, each compared with the model; see `export`."""
+    return [_written(folder, source, name, photographs, progress) for name in FORMATS if name in formats]
 
 
 def describe(source: Source, photographs: Photographs, written: Sequence[Exported]) -> dict[str, Any]:

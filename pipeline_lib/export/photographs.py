@@ -69,14 +69,14 @@ def find_photographs(source: Source, stages: Path, folder: Path | None) -> Photo
     Raises:
         PipelineError: There is no photograph in the folder.
     """
-    train, test = _of_dataset(source.folder, (source.folder.parents[1], stages))
+    there = _of_dataset(source, (source.folder.parents[1], stages))
     if folder:
         own = tuple(_of_folder(folder, source.head.spec.classes))
         if not own:
             raise PipelineError(f"There is no photograph in {folder}; name a folder with some by --photographs")
-        return Photographs(f"photographs of {folder.name}", _evenly(own), train)
-    if test:
-        return Photographs(f"test photographs of {source.dataset or 'its dataset'}", _evenly(test), train)
+        return Photographs(f"photographs of {folder.name}", _evenly(own), there.train if there else ())
+    if there and there.judged:
+        return there
     pictures = {f"{number}": picture for number, picture in enumerate(sample_pictures(EMBEDDED))}
     return Photographs(
         "pictures of the embedded sample, because the model's dataset is not there",
@@ -95,25 +95,37 @@ def _of_folder(folder: Path, classes: Sequence[str]) -> list[Photograph]:
     return found
 
 
-def _of_dataset(model: Path, stages: Sequence[Path]) -> tuple[tuple[Photograph, ...], tuple[Photograph, ...]]:
-    """Return train and test of the dataset that a model's manifest names by content; nothing where it is not there."""
+def _of_dataset(source: Source, stages: Sequence[Path]) -> Photographs | None:
+    """Return the photographs of the dataset that a model's manifest names by content; None where it is not there."""
     try:
-        inputs = read_manifest(model).parts["inputs"]
+        inputs = read_manifest(source.folder).parts["inputs"]
     except (OSError, ValueError, KeyError):
-        return (), ()
+        return None
     dataset = _result(stages, ("dataset", "split"), inputs.get("dataset"))
     if dataset is None:
-        return (), ()
-    found = _result(stages, ("sources",), inputs.get("sources"))
-    sources = read_groups(found) if found else {}
-    paths = [path.relative_to(dataset) for split in ("train", "test") for path in files_below(dataset / split)]
-    every = [
-        Photograph(key, path.parts[1], str(sources.get(key, key)), partial(read_image, dataset / path))
-        for key, path in ((path.as_posix(), path) for path in paths)
-    ]
-    return tuple(each for each in every if each.key.startswith("train/")), tuple(
-        each for each in every if each.key.startswith("test/")
-    )
+        return None
+    return photographs_of(dataset, _result(stages, ("sources",), inputs.get("sources")), source.dataset)
+
+
+def photographs_of(dataset: Path, sources: Path | None, name: str) -> Photographs:
+    """Return the photographs of a dataset: some of test to compare on, and all of train.
+
+    Args:
+        dataset: Its folder.
+        sources: The folder of the result that says which photographs belong together; None where that is not known.
+        name: What the dataset is called; "" if that is not known.
+    """
+    groups = read_groups(sources) if sources else {}
+
+    def of(split: str) -> list[Photograph]:
+        paths = [path.relative_to(dataset) for path in files_below(dataset / split)]
+        named = [(path.as_posix(), path) for path in paths]
+        return [
+            Photograph(key, path.parts[1], str(groups.get(key, key)), partial(read_image, dataset / path))
+            for key, path in named
+        ]
+
+    return Photographs(f"test photographs of {name or 'its dataset'}", _evenly(of("test")), tuple(of("train")))
 
 
 def _result(stages: Sequence[Path], names: Sequence[str], wanted: str | None) -> Path | None:

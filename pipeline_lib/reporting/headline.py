@@ -31,7 +31,7 @@ def cards(metrics: Metrics) -> list[Card]:
 
 
 def top1_in_words(metrics: Metrics) -> str:
-    """Return top-1 with its interval, such as ``80.8 % (73.9 to 86.2)``.
+    """Return top-1 with its interval, such as ``80.8% (73.9 to 86.2)``.
 
     It is that on sources never seen, with the one on test behind it; without a cross-validation that on test: of
     the images that are not in train, where some are. Without test images it is that of their augmented views; without
@@ -40,7 +40,7 @@ def top1_in_words(metrics: Metrics) -> str:
     leaks = bool(metrics["leaked_images"])
     if unseen := metrics.get("unseen"):
         which = "test as delivered" if leaks else "test"
-        beside = f"; {100 * metrics['test']['top1']:.1f} % on {which}" if metrics["test"] else ""
+        beside = f"; {100 * metrics['test']['top1']:.1f}% on {which}" if metrics["test"] else ""
         return f"{_with_interval(unseen)} on {UNSEEN['unseen']}{beside}"
     for key, name in SETS.items():
         if score := metrics[f"{key}{WITHOUT_LEAKS if leaks else ''}"]:
@@ -51,7 +51,7 @@ def top1_in_words(metrics: Metrics) -> str:
 
 def _with_interval(score: Metrics) -> str:
     low, high = 100 * score["top1_low"], 100 * score["top1_high"]
-    return f"{100 * score['top1']:.1f} % ({low:.1f} to {high:.1f})"
+    return f"{100 * score['top1']:.1f}% ({low:.1f} to {high:.1f})"
 
 
 def _unseen(metrics: Metrics) -> list[Card]:

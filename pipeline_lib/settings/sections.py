@@ -355,6 +355,19 @@ class PromoteSettings(Section):
     )
 
 
+class ExportSettings(Section):
+    """The model as files for other runtimes."""
+
+    formats: tuple[Literal["onnx", "int8", "page", "labels"], ...] = Field(
+        (),
+        max_length=4,
+        description=(
+            "What a run exports, like garbage export --format; none by default. mindir is left to the command, for its bytes "
+            "differ from one export to the next."
+        ),
+    )
+
+
 class RetentionSettings(Section):
     """What becomes of older results."""
 
@@ -409,6 +422,7 @@ class Settings(SourceSettings):
     )
     evaluate: EvaluateSettings = Field(EvaluateSettings(), description="How a model is evaluated.")
     promote: PromoteSettings = Field(PromoteSettings(), description="What is asked of a new model before it is used.")
+    export: ExportSettings = Field(ExportSettings(), description="The model as files for other runtimes.")
     retention: RetentionSettings = Field(RetentionSettings(), description="What becomes of older results.")
 
 

@@ -102,8 +102,8 @@ def test_a_run_says_what_was_asked_for_and_what_came_of_it_and_its_log_is_short(
     metrics = first.json["metrics"]
     unseen, which = metrics["unseen"], "test as delivered" if metrics["leaked_images"] else "test"
     interval = f"({100 * unseen['top1_low']:.1f} to {100 * unseen['top1_high']:.1f})"
-    beside = f"{100 * metrics['test']['top1']:.1f} % on {which}"
-    figure = f"{100 * unseen['top1']:.1f} % {interval} on sources never seen; {beside}"
+    beside = f"{100 * metrics['test']['top1']:.1f}% on {which}"
+    figure = f"{100 * unseen['top1']:.1f}% {interval} on sources never seen; {beside}"
     assert run["state"]["message"] == f"top-1 {figure}; {decided(first)}; every stage computed; report {first.json['report']}"
 
     again = garbage.run(tiny_dataset, evaluate__mistakes=1)

@@ -86,14 +86,14 @@ def test_below_the_opening_there_is_no_third_top1_on_clean_photographs() -> None
     ]
     assert cards(metrics())[0].note == "noisy and rotated views of the same photographs: 16.3 points lower"
     assert findings(metrics()) == []
-    assert top1_in_words(metrics()) == "86.3 % (84.3 to 88.3) on sources never seen; 93.8 % on test as delivered"
+    assert top1_in_words(metrics()) == "86.3% (84.3 to 88.3) on sources never seen; 93.8% on test as delivered"
 
 
 def test_without_a_cross_validation_nothing_is_opened_and_a_failed_one_says_why() -> None:
     ours = metrics(unseen_noisy=None, obstacle="Add images") | {"unseen": None}
     assert opening(ours) is None
     assert findings(ours)[0] == "There is no figure on sources never seen. Add images."
-    assert top1_in_words(ours) == "90.0 % (88.0 to 92.0) without leaks"
+    assert top1_in_words(ours) == "90.0% (88.0 to 92.0) without leaks"
     theirs = {name: value for name, value in metrics().items() if name not in ("unseen", "unseen_noisy", "obstacle")}
     assert opening(theirs) is None
     assert findings(theirs)[0].startswith("Of 43 test images")

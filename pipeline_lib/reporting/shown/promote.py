@@ -61,7 +61,7 @@ def _figures(told: Told) -> Table:
     if test["images"]:
         difference = test["challenger"] - test["champion"]
         rows.insert(1, _row(f"test that neither has seen, {test['images']:,} images", {**test, "difference": difference}))
-    note = "The interval of the difference is 98 % out of fold, 90 % for the calibration; both by source."
+    note = "The interval of the difference is 98% out of fold, 90% for the calibration; both by source."
     return Table(["figure", "champion", "this model", "difference"], rows, "Beside the champion", note, "figures")
 
 

@@ -34,7 +34,7 @@ def show(results: Results) -> Shown:
     }
     return Shown(
         "Training",
-        f"epoch {model['best_epoch']} of {model['epochs']}, {100 * model['val_top1']:.1f} % on validation",
+        f"epoch {model['best_epoch']} of {model['epochs']}, {100 * model['val_top1']:.1f}% on validation",
         f"LeNet-5 ({form}), trained from scratch." if form else "",
         blocks=[*facts(rows), _curves(history, model["best_epoch"]), *facts(scalars(model), "All figures", "detail")],
         settings=settings,
