@@ -65,6 +65,6 @@ def test_an_id_names_what_is_told_and_not_when(run: Run, tmp_path: Path) -> None
 
 def test_notices_are_found_in_the_message_of_a_run(run: Run) -> None:
     told = notices(run, "promoted: +1.2 points out of fold (+0.3 to +2.1)", new_leaks=2)
-    message = "; ".join(["top-1 81.8%; 96 % on test", *(each.marked for each in told), "computed: train", "report here"])
+    message = "; ".join(["top-1 81.8%; 96% on test", *(each.marked for each in told), "computed: train", "report here"])
     assert notices_in(message) == told
     assert notices_in("There is no dataset; [see above]") == []
