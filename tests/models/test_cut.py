@@ -43,8 +43,8 @@ def test_frozen_part_and_tail_give_the_features_of_the_whole(entry: Entry, where
     whole, _ = pooled_backbone(tmp_path, architecture)
     expected = whole(images()).asnumpy()
     assert tail.width == whole.width
-    # Activations are kept in half precision, which has 11 bits.
-    np.testing.assert_allclose(tail(rows.astype(np.float32)).asnumpy(), expected, atol=0.01)
+    # Activations are kept in half precision, which has 11 bits; up to 21 blocks behind a cut add up what that loses.
+    np.testing.assert_allclose(tail(rows.astype(np.float32)).asnumpy(), expected, atol=0.02)
 
 
 def test_the_exported_frozen_part_gives_what_mindspore_gives(tmp_path: Path) -> None:
