@@ -174,6 +174,26 @@ REACHED: dict[str, tuple[dict[str, str], str]] = {
         },
         "numpy pillow pillow_heif scikit-learn scipy threadpoolctl",
     ),
+    "finetune.export": (
+        {
+            "": "__init__",
+            "audit": "findings",
+            "data": "chinese classes corrections embedded imagefolder",
+            "evaluation": "comparison metrics out_of_fold predictions sure",
+            "export": "browser examples export formats graph mindir nodes noise page photographs picture quantisation source "
+            "validation",
+            "features": "engine",
+            "files": "clutter description digest table",
+            "images": "denoise noise prepare preprocessing read",
+            "mnist": "arrays",
+            "models": "architecture architectures arrays backbone classifier depths files graph heads inference layers lenet5 "
+            "networks parameters published spec trained",
+            "prediction": "model",
+            "views": "augment folder view",
+            "web": "docs.html head.js page.css page.html page.js pages runtime server.js session.js teach.js zip.js",
+        },
+        "mindspore numpy onnx onnxruntime pillow pillow_heif scikit-learn scipy threadpoolctl",
+    ),
     "finetune.labels": (
         {
             "": "__init__",

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from operator import attrgetter
 from pathlib import Path
-from typing import Any, TypeVar, get_args, overload
+from typing import Any, TypeVar, get_args, get_origin, overload
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
@@ -176,6 +176,9 @@ def _allowed(field: FieldInfo) -> str:
                 bounds[kind] = getattr(constraint, kind)
     words = [f"{_BOUNDS[kind]} {value:,}" for kind, value in bounds.items()]
     choices = getattr(field.annotation, "__args__", ()) if "Literal" in str(field.annotation) else ()
+    if get_origin(field.annotation) is tuple and choices:
+        names = get_args(choices[0])
+        return f"write a list of {' or '.join(map(str, names))}, such as [{names[0]}]"
     if choices:
         return "choose " + " or ".join(map(str, choices))
     return f"a {_TYPES.get(field.annotation, 'value')} {' and '.join(words)}" if words else ""

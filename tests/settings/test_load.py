@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import get_args, get_origin
+from typing import Literal, get_args, get_origin
 
 import pytest
 from hypothesis import given
@@ -93,8 +94,11 @@ def test_a_value_without_end_is_refused_in_one_short_sentence(value: str) -> Non
 def numbers(model: type[Section]) -> dict[str, FieldInfo]:
     """Every setting that is a number, and the items of every list of numbers."""
     fields = {name: field for name, field in setting_names(model) if field.annotation in (int, float)}
-    lists = {name: field for name, field in setting_names(model) if get_origin(field.annotation) is tuple}
-    return fields | {name: FieldInfo.from_annotation(get_args(field.annotation)[0]) for name, field in lists.items()}
+    lists = {
+        name: get_args(field.annotation)[0] for name, field in setting_names(model) if get_origin(field.annotation) is tuple
+    }
+    items = {name: item for name, item in lists.items() if get_origin(item) is not Literal}
+    return fields | {name: FieldInfo.from_annotation(item) for name, item in items.items()}
 
 
 @pytest.mark.parametrize("model", [Settings, LenetSettings])
@@ -104,6 +108,18 @@ def test_no_number_may_be_infinite_or_huge(model: type[Section], value: str) -> 
         in_list = field.annotation is float and isinstance(dict(setting_names(model))[name].default, tuple)
         with pytest.raises(PipelineError, match=f"^{name}=.* is not allowed: a (whole )?number .* (at most|below) "):
             load_settings(None, [f"{name}={[value] if in_list else value}".replace("'", "")], model)
+
+
+@pytest.mark.parametrize(
+    ("written", "sentence"),
+    [
+        ("onnx", "export.formats=onnx is not allowed: write a list of onnx or int8 or page or labels, such as [onnx]"),
+        ("[onx]", "export.formats=onx is not allowed: choose onnx or int8 or page or labels"),
+    ],
+)
+def test_a_list_of_names_is_asked_for_in_words(written: str, sentence: str) -> None:
+    with pytest.raises(PipelineError, match=re.escape(sentence)):
+        load_settings(None, [f"export.formats={written}"], Settings)
 
 
 @pytest.mark.parametrize(
