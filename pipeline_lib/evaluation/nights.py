@@ -16,7 +16,7 @@ from pipeline_lib.stages.publishing import MANIFEST
 from pipeline_lib.stages.result import Record, read_manifest
 
 NIGHTS = "nights.csv"
-"""One row a night, the first one first."""
+"""One row per night, the first one first."""
 
 SERIES: Mapping[str, str] = {**UNSEEN, "test": "test as delivered"}
 """What is followed over the nights: a set of images by its key in the figures of an evaluation, and what it is called."""

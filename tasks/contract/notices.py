@@ -15,7 +15,7 @@ _MARKED = re.compile(r"(.+) \[([0-9a-f]{8})\]")
 
 
 class Noticed(NamedTuple):
-    """Something to give notice of: what, in words, and the id by which it is recognised when it is told again."""
+    """Something to give notice of: what, in words, and the id by which it is recognised when it is sent again."""
 
     text: str
     id: str
