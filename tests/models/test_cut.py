@@ -43,8 +43,9 @@ def test_frozen_part_and_tail_give_the_features_of_the_whole(entry: Entry, where
     whole, _ = pooled_backbone(tmp_path, architecture)
     expected = whole(images()).asnumpy()
     assert tail.width == whole.width
-    # Activations are kept in half precision, which has 11 bits; up to 21 blocks behind a cut add up what that loses.
-    np.testing.assert_allclose(tail(rows.astype(np.float32)).asnumpy(), expected, atol=0.02)
+    # Activations are kept in half precision, which has 11 bits. What that loses adds up over the parts behind the cut.
+    atol = 0.01 * max(1.0, len(blocks[cut:]) / 17)
+    np.testing.assert_allclose(tail(rows.astype(np.float32)).asnumpy(), expected, atol=atol)
 
 
 def test_the_exported_frozen_part_gives_what_mindspore_gives(tmp_path: Path) -> None:
