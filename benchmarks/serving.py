@@ -3,7 +3,8 @@
     .venv/bin/python benchmarks/serving.py --model artifacts/latest/garbage-finetune/pictures/model --photographs DIR
 
 All contenders take turns. A client sends one photograph at a time over a connection that stays open, from this process, on
-the same cores. Takes --repetitions times --seconds for each of six rows.
+the same cores. With --peer the same clients ask a plain FastAPI and PyTorch server too (peers/torch_server.py), which is
+installed into .venv-peers the first time. Takes --repetitions times --seconds for each of six rows, with the peer nine.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import argparse
 import itertools
 import os
 import signal
+import socket
 import statistics
 import subprocess
 import sys
@@ -19,7 +21,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from http.client import HTTPConnection
 from pathlib import Path
@@ -29,7 +31,7 @@ from urllib.parse import urlsplit
 import numpy as np
 import onnxruntime
 from machine import machine
-from places import PROJECT, Places
+from places import PEERS, PROJECT, Places, install_peers
 
 from pipeline_lib.data.imagefolder import files_below
 from pipeline_lib.export.graph import backbone_graph, whole_graph
@@ -60,20 +62,25 @@ def main() -> None:
     parser.add_argument("--photographs", type=Path, required=True, help=f"folder; the first {MOST} files are sent in turn")
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--repetitions", type=int, default=5)
+    parser.add_argument("--peer", action="store_true", help="ask a server on FastAPI and PyTorch too")
     options = parser.parse_args()
     photographs = [path.read_bytes() for path in files_below(options.photographs)[:MOST]]
     source = read_source(options.model, "")
-    names = {f"served, {count} client{'s' * (count > 1)}": count for count in CLIENTS}
     rows: dict[str, list[Timed]] = {}
-    with serving(options.model) as address:
+    with serving(options.model) as address, peer() if options.peer else nullcontext() as other:
         contenders = {"network": (network(source), CORES), "graph": (graph(source), CORES), "model": (model(source), CORES)}
-        workers = {name: (partial(asking, address), count) for name, count in names.items()}
+        workers = clients("served", address) | (clients("FastAPI and PyTorch", other) if other else {})
         for _ in range(options.repetitions):
             for name, (work, callers) in contenders.items():
                 rows.setdefault(name, []).append(timed([work] * callers, photographs, options.seconds))
             for name, (connect, callers) in workers.items():
                 rows.setdefault(name, []).append(timed([connect() for _ in range(callers)], photographs, options.seconds))
     print("\n".join(table(rows)))
+
+
+def clients(name: str, address: str) -> dict[str, tuple[Callable[[], Work], int]]:
+    """Return what opens a connection to a server, and how many of them ask at once, by the name of the row."""
+    return {f"{name}, {count} client{'s' * (count > 1)}": (partial(asking, address), count) for count in CLIENTS}
 
 
 def timed(workers: Sequence[Work], photographs: Sequence[bytes], seconds: float) -> Timed:
@@ -148,6 +155,31 @@ def serving(folder: Path) -> Iterator[str]:
         finally:
             server.send_signal(signal.SIGINT)
             server.wait(60)
+
+
+@contextmanager
+def peer() -> Iterator[str]:
+    """Start the server on FastAPI and PyTorch, one thread for each photograph, and yield its address."""
+    install_peers()
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = [str(PEERS), str(PROJECT / "benchmarks" / "peers" / "torch_server.py"), "--port", str(port), "--threads", "1"]
+    server = subprocess.Popen(command)
+    try:
+        while not answers(port):
+            if server.poll() is not None:
+                raise SystemExit("the server on PyTorch did not start")
+            time.sleep(0.2)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.send_signal(signal.SIGINT)
+        server.wait(60)
+
+
+def answers(port: int) -> bool:
+    """Return whether something listens on a port of this machine."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def table(rows: dict[str, list[Timed]]) -> Iterator[str]:

@@ -117,7 +117,7 @@ def _tables(described: dict[str, Any]) -> Iterator[Table]:
         if not validation:
             table.add_row(file["file"], size)
             continue
-        for view in validation["views"]:
+        for view in (*validation["views"], *validation["held_out"]):
             shares = (share(view["export"]), share(view["model"]))
             figures = (f"{view['photographs']}", f"{view['agreement']:.3f}", f"{view['difference']:.2g}", *shares)
             table.add_row(file["file"], size, view["view"], *figures, f"{validation['milliseconds']}")

@@ -226,5 +226,7 @@ def _show(result: Result, console: Console, run: Run) -> None:
     for name, text in result.items():
         if isinstance(text, str):
             console.print(f"{name:<10} {text}", soft_wrap=True, highlight=False, markup=False)
+    decided = result.get("champion", "").replace(";", ",")  # is shown already, and no notice has a semicolon
     for notice in result.get("notices", ()):
-        console.print(f"{'notice':<10} {notice['text']} [{notice['id']}]", soft_wrap=True, highlight=False, markup=False)
+        if notice["text"] != decided:
+            console.print(f"{'notice':<10} {notice['text']} [{notice['id']}]", soft_wrap=True, highlight=False, markup=False)

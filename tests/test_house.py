@@ -179,16 +179,17 @@ REACHED: dict[str, tuple[dict[str, str], str]] = {
             "": "__init__",
             "audit": "findings",
             "data": "chinese classes corrections embedded imagefolder",
-            "evaluation": "comparison metrics out_of_fold predictions sure",
-            "export": "browser examples export formats graph mindir nodes noise page photographs picture quantisation source "
-            "validation",
+            "evaluation": "calibration comparison metrics out_of_fold predictions reliability sure",
+            "export": "browser examples export formats graph mindir nodes noise page photographs picture quantisation refit "
+            "source validation",
             "features": "engine",
             "files": "clutter description digest table",
             "images": "denoise noise prepare preprocessing read",
             "mnist": "arrays",
             "models": "architecture architectures arrays backbone classifier depths files graph heads inference layers lenet5 "
-            "networks parameters published spec trained",
+            "networks outputs parameters published spec trained",
             "prediction": "model",
+            "training": "batches checkpoints dense folds head inputs loop rows trainer",
             "views": "augment folder view",
             "web": "docs.html head.js page.css page.html page.js pages runtime server.js session.js teach.js zip.js",
         },

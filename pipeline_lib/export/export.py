@@ -7,7 +7,7 @@ import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -116,7 +116,7 @@ def _written(folder: Path, source: Source, name: str, photographs: Photographs, 
     """Write an export into a folder and compare it with the model through the file."""
     made, validation = FORMATS[name], None
     path = folder / made.file
-    made.write(path, source, photographs)
+    held_out = made.write(path, source, photographs)
     if made.open:
 
         def told(done: int, total: int | None, view: str) -> None:
@@ -124,6 +124,7 @@ def _written(folder: Path, source: Source, name: str, photographs: Photographs, 
 
         answer = made.open(path, source)
         validation = compare(source.model, source.spec.image_size, answer, photographs.judged, told)
+        validation = replace(validation, held_out=held_out)
         validation.check(made.file, made.bars)
     return Exported(name, made.file, *_size_and_digest(path), validation)
 

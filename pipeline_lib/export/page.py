@@ -28,8 +28,8 @@ Chinese names, the digest of the model and its preprocessing are in the file's m
 
 _INT8 = """\
 `model-int8.onnx` was compared on a processor with instructions for products of 8 bits. On one without them (VNNI on Intel
-and AMD) onnxruntime's sums may saturate: compare it there before you rely on it. Its probabilities come from features that
-the model's temperature was not fitted on.
+and AMD) onnxruntime's sums may saturate: compare it there before you rely on it. Its head was trained on the features of
+its own backbone. Out of fold: heads on either backbone's features, each trained without the photographs that it answers.
 """
 
 _MINDIR = """\
@@ -80,10 +80,10 @@ def _files(files: list[dict[str, Any]]) -> str:
 def _comparison(files: list[dict[str, Any]]) -> str:
     head = "| file | photographs | same class | largest difference of a probability | accuracy | the model's | ms |"
     rows = [
-        f"| `{file['file']}` | {view['view']} | {view['agreement']:.3f} | {view['difference']:.2g} | "
+        f"| `{file['file']}` | {view['photographs']:,} {view['view']} | {view['agreement']:.3f} | {view['difference']:.2g} | "
         f"{share(view['export'])} | {share(view['model'])} | {file['validation']['milliseconds']} |"
         for file in files
-        for view in file["validation"]["views"]
+        for view in (*file["validation"]["views"], *file["validation"]["held_out"])
     ]
     return "\n".join([head, "|---|---|---|---|---|---|---|", *rows, ""])
 

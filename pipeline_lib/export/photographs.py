@@ -74,7 +74,7 @@ def find_photographs(source: Source, stages: Path, folder: Path | None) -> Photo
         own = tuple(_of_folder(folder, source.head.spec.classes))
         if not own:
             raise PipelineError(f"There is no photograph in {folder}; name a folder with some by --photographs")
-        return Photographs(f"photographs of {folder.name}", _evenly(own), there.train if there else ())
+        return Photographs(f"photographs of {folder.name}", evenly(own, MOST), there.train if there else ())
     if there and there.judged:
         return there
     pictures = {f"{number}": picture for number, picture in enumerate(sample_pictures(EMBEDDED))}
@@ -125,7 +125,7 @@ def photographs_of(dataset: Path, sources: Path | None, name: str) -> Photograph
             for key, path in named
         ]
 
-    return Photographs(f"test photographs of {name or 'its dataset'}", _evenly(of("test")), tuple(of("train")))
+    return Photographs(f"test photographs of {name or 'its dataset'}", evenly(of("test"), MOST), tuple(of("train")))
 
 
 def _result(stages: Sequence[Path], names: Sequence[str], wanted: str | None) -> Path | None:
@@ -146,6 +146,7 @@ def _digests(folder: Path, manifest: Manifest) -> tuple[str, str]:
     return whole.digest, whole.without(FOLDER).digest
 
 
-def _evenly(photographs: Sequence[Photograph]) -> tuple[Photograph, ...]:
-    count = min(MOST, len(photographs))
+def evenly(photographs: Sequence[Photograph], most: int) -> tuple[Photograph, ...]:
+    """Return at most so many photographs, from beginning to end at even distances."""
+    count = min(most, len(photographs))
     return tuple(photographs[number * len(photographs) // count] for number in range(count))

@@ -1,4 +1,4 @@
-"""A backbone whose convolutions compute with whole numbers of 8 bits."""
+"""A backbone whose convolutions, but for the first ones, compute with whole numbers of 8 bits."""
 
 from __future__ import annotations
 
@@ -21,12 +21,17 @@ from pipeline_lib.views.view import augmented_views
 CALIBRATED_ON = 64
 """Photographs of train, each clean and in one augmented view; more change no figure."""
 
+FLOAT = 3
+"""Convolutions at the input that stay as they are. They are few numbers and most of the error: rounded, MobileNetV2's features
+are 22 % of their length away, with three in float 13 %, with eight 12 %, and of these it takes the least time."""
+
 
 def quantised(backbone: ModelProto, preprocessing: Preprocessing, train: Sequence[Photograph], folder: Path) -> ModelProto:
     """Return a backbone with weights of 8 bits, scaled for each channel, and activations of 8 bits, scaled for each tensor.
 
-    Static: the range of every activation is that of views of train, clean ones and noisy ones alike. The preparation of the
-    picture and the head stay as they are: they are little work, and the head's sums are what the probabilities hang on.
+    The first `FLOAT` convolutions keep float32. Static: the range of every activation is that of views of train, clean ones and
+    noisy ones alike. Preparation of the picture and head stay as they are: they are little work, and the head's sums are
+    what the probabilities hang on.
 
     Args:
         backbone: Prepared images (n, 3, size, size) in, features out.
@@ -35,7 +40,8 @@ def quantised(backbone: ModelProto, preprocessing: Preprocessing, train: Sequenc
         folder: An existing folder for what is written on the way.
     """
     before, after = folder / "backbone.onnx", folder / "backbone-int8.onnx"
-    onnx.save(backbone, before)
+    named = _named(backbone)
+    onnx.save(named, before)
     logging.getLogger().addFilter(_unasked)
     try:
         quantize_static(
@@ -46,6 +52,7 @@ def quantised(backbone: ModelProto, preprocessing: Preprocessing, train: Sequenc
             per_channel=True,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
+            nodes_to_exclude=[node.name for node in named.graph.node if node.op_type == "Conv"][:FLOAT],
         )
     finally:
         logging.getLogger().removeFilter(_unasked)
@@ -53,6 +60,15 @@ def quantised(backbone: ModelProto, preprocessing: Preprocessing, train: Sequenc
     for file in (before, after):
         file.unlink()
     return made
+
+
+def _named(backbone: ModelProto) -> ModelProto:
+    """Return a copy whose nodes have names of their own, by which the quantisation is told what to leave."""
+    copy = ModelProto()
+    copy.CopyFrom(backbone)
+    for number, node in enumerate(copy.graph.node):
+        node.name = f"{node.op_type}_{number}"
+    return copy
 
 
 def _unasked(record: logging.LogRecord) -> bool:

@@ -36,7 +36,8 @@ class Bars:
     Attributes:
         agreement: Least share of photographs whose likeliest class is that of the model.
         difference: Largest difference of a probability.
-        loss: Largest loss of accuracy that is more than chance, see ``Compared.worse``.
+        loss: Largest loss of accuracy: on test one that is more than chance, see ``Compared.worse``; out of fold, where there
+            are many times as many photographs, any.
     """
 
     agreement: float
@@ -57,7 +58,8 @@ class Compared:
     """An export beside its model on n photographs in one view.
 
     Attributes:
-        view: ``clean``, ``noisy``, or ``scaled``: stretched, so that the export has to crop and to scale.
+        view: ``clean``, ``noisy``, or ``scaled``: stretched, so that the export has to crop and to scale; with ``out of fold``
+            behind it where heads of folds are compared.
         photographs: n.
         agreement: Share of photographs with the same likeliest class, 0..1.
         difference: Largest difference of a probability, 0..1.
@@ -86,10 +88,12 @@ class Validation:
     Attributes:
         views: The comparison in each view.
         milliseconds: Median time that the export takes for a photograph, one thread.
+        held_out: That of its way of computing on photographs of train, see ``refit``; empty where that is the model's own.
     """
 
     views: tuple[Compared, ...]
     milliseconds: float
+    held_out: tuple[Compared, ...] = ()
 
     def check(self, name: str, bars: Bars) -> None:
         """Raise PipelineError if the export does not meet the bars."""
@@ -98,6 +102,12 @@ class Validation:
                 raise PipelineError(
                     f"{name} does not answer as the model does and was not written: on {view.view} photographs {fault}; "
                     "leave this --format out, or install the versions of the lock file"
+                )
+        for view in self.held_out:
+            if view.gain and view.gain.value < -bars.loss:
+                raise PipelineError(
+                    f"{name} is not good enough and was not written: on {view.view} photographs {_loss(view.gain, bars)}; "
+                    "leave this format out, or train another backbone.architecture"
                 )
 
 
@@ -108,8 +118,13 @@ def _fault(view: Compared, bars: Bars) -> str:
     if not view.difference <= bars.difference:
         return f"a probability differs by {view.difference:.2g}, at most {bars.difference:g} is allowed"
     if view.gain and view.worse(bars.loss):
-        return f"it is right {-100 * view.gain.value:.1f} points less often, at most {100 * bars.loss:g} is allowed"
+        return _loss(view.gain, bars)
     return ""
+
+
+def _loss(gain: Estimate, bars: Bars) -> str:
+    low, high = -100 * gain.high, -100 * gain.low
+    return f"it loses {-100 * gain.value:.1f} points ({low:.1f} to {high:.1f}), at most {100 * bars.loss:g} is allowed"
 
 
 VIEWS: Mapping[str, Callable[[Photograph, int], Image.Image]] = {
@@ -145,14 +160,21 @@ def compare(model: Model, size: int, answer: Answer, photographs: Sequence[Photo
             seconds.append(time.perf_counter() - started)
             answers.append((expected, given))
             progress(number * len(photographs) + at + 1, total, view)
-        views.append(_compared(view, model.classes, photographs, answers))
+        views.append(compared(view, model.classes, photographs, answers))
     return Validation(tuple(views), round(1000 * float(np.median(seconds)), 1))
 
 
-def _compared(
+def compared(
     view: str, classes: Sequence[str], photographs: Sequence[Photograph], answers: Sequence[tuple[NDArray[Any], NDArray[Any]]]
 ) -> Compared:
-    """Return the comparison in a view; accuracies are those of the photographs whose label is known."""
+    """Return the comparison in a view; accuracies are those of the photographs whose label is known.
+
+    Args:
+        view: Its name.
+        classes: Names of the classes in the order of the outputs.
+        photographs: n of them; one may be there several times.
+        answers: Probabilities by the model and by the export, (classes,) each, of each photograph.
+    """
     expected, given = (np.stack(column) for column in zip(*answers, strict=True))
     best, own = expected.argmax(axis=1), given.argmax(axis=1)
     agreement, difference = float((best == own).mean()), float(np.abs(expected - given).max())

@@ -47,3 +47,20 @@ def test_a_photograph_that_no_run_has_used_is_one_sentence(garbage: CommandLine,
     ended = garbage("lineage", str(unknown))
     assert ended.code == 1
     assert "is in no dataset that a run" in ended.err
+
+
+def test_prices_are_of_every_class_and_a_dataset_without_a_run_is_one_sentence(
+    garbage: CommandLine, tiny_dataset: Path, first: Finished
+) -> None:
+    asked = garbage("prices", "--dataset", tiny_dataset, "--more", "10", "--json")
+    counts = {folder.name: len(list(folder.iterdir())) for folder in (tiny_dataset / "train").iterdir()}
+    assert {name: price["photographs"] for name, price in asked.json["classes"].items()} == counts
+    assert (asked.json["more"], asked.json["scores"]) == (10, [])
+    for name, price in asked.json["classes"].items():
+        if gain := price["gain"]:
+            assert gain["low"] <= gain["value"] <= gain["high"] <= 1 - price["top1"], name
+    assert "10 more" in asked.err
+
+    ended = garbage("prices", "--dataset", tiny_dataset.parent / "other")
+    assert ended.code == 1
+    assert "There is no record of a run of garbage-finetune on" in ended.err

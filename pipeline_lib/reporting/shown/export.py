@@ -27,7 +27,7 @@ def _rows(file: Mapping[str, Any]) -> Iterator[list[Cell]]:
     if not compared:
         yield [Cell(file["file"]), Cell(size), *[Cell(NOTHING)] * (len(_COLUMNS) - 2)]
         return
-    for view in compared["views"]:
+    for view in (*compared["views"], *compared["held_out"]):
         counted = f"{view['photographs']:,} {view['view']}"
         shares = (_share(view["export"]), _share(view["model"]))
         figures = (Cell(counted), Cell(percent(view["agreement"])), Cell(f"{view['difference']:.2g}"), *shares)
