@@ -12,14 +12,16 @@ from fastapi import FastAPI, Request
 from fastapi.concurrency import run_in_threadpool
 from PIL import Image
 from torch_features import torchvision
-from torchvision.transforms import v2
 
 CLASSES = 26
 
 
 def application() -> FastAPI:
     """Return the server: a photograph's bytes in, the probabilities of the five likeliest classes out."""
-    network = torchvision().models.mobilenet_v2(weights=None, num_classes=CLASSES).eval()
+    vision = torchvision()
+    from torchvision.transforms import v2  # where torchvision itself can be imported
+
+    network = vision.models.mobilenet_v2(weights=None, num_classes=CLASSES).eval()
     steps = (v2.PILToTensor(), v2.Resize(224), v2.CenterCrop(224), v2.ToDtype(torch.float32, scale=True))
     prepare = v2.Compose([*steps, v2.Normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])])
     app = FastAPI()

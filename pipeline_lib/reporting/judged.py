@@ -146,7 +146,7 @@ def classes(each: Judged) -> Iterator[Table]:
     ]
     fewest = min(int(row["n"]) for row in scores)
     note = (
-        f"The weakest first. With {fewest} images per class, one image is {100 / fewest:.0f} points."
+        f"The weakest first. With {fewest} image{'s' * (fewest > 1)} per class, one image is {100 / fewest:.0f} points."
         if fewest < _FEW
         else "The weakest first."
     )
