@@ -59,7 +59,7 @@ def figures_tables(stages: Iterable[blocks.Shown]) -> Iterator[Table]:
         if isinstance(block, blocks.Table) and block.role == "figures":
             table = Table(title=_text(block.title), title_justify="left", title_style="bold")
             for number, column in enumerate(block.columns):
-                table.add_column(_text(column), justify="right" if number else "left")
+                table.add_column(_text(column), justify="right" if number else "left", overflow="fold")
             for row in block.rows:
                 table.add_row(*(_text(f"{cell.text} ({cell.interval})" if cell.interval else cell.text) for cell in row))
             yield table
