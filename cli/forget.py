@@ -128,14 +128,15 @@ def _finish(
     download = remove_download(store, dataset)
     proof = prove(store, digests, dataset)
     computed = [row["name"] for row in stages if row["status"] == "computed"]
+    size = f"{removed.bytes / 1e6:,.1f} MB"
     words = [
-        f"{len(found):,} photographs ({files:,} files removed from the dataset)",
-        f"{len(removed.results):,} results of {len(removed.runs):,} runs removed, {removed.bytes / 1e6:,.1f} MB",
+        f"{_counted(len(found), 'photograph')} ({_counted(files, 'file')} removed from the dataset)",
+        f"{_counted(len(removed.results), 'result')} of {_counted(len(removed.runs), 'run')} removed, {size}",
         *([f"the downloaded archive {download} removed"] if download else []),
         *([f"appointed champion: {champion}"] if champion else []),
         f"computed again: {', '.join(computed) or 'nothing'}",
     ]
-    checked = f"{proof.results:,} kept results, all used by {proof.runs:,} runs without these photographs"
+    checked = f"{_counted(proof.results, 'kept result')}, all used by {_counted(proof.runs, 'run')} without these photographs"
     return {
         "forgotten": "; ".join(words),
         "checked": f"{checked}; {len(proof.holding):,} hold or name one" + "".join(f" {path}" for path in proof.holding),
@@ -143,6 +144,10 @@ def _finish(
         "kept_results": proof.results,
         "holding": proof.holding,
     }
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def _tell(told: dict[str, Any], as_json: bool) -> None:

@@ -178,7 +178,7 @@ def decide_first(said: Said, labels: NDArray[np.int64], terms: PromoteSettings) 
     hits = np.asarray(said.predicted == labels)
     share = share_of(hits, said.hits.sources, LEVEL)
     floor = max(terms.floor, float(np.bincount(labels).max() / len(labels)))
-    figure = f"its accuracy out of fold, {100 * share.value:.1f}%, is at least {100 * share.low:.1f}%"
+    figure = f"its accuracy out of fold, {100 * share.value:.1f}% with copies counted once, is at least {100 * share.low:.1f}%"
     if share.low > floor:
         return Verdict("promoted", f"it is the first model, and {figure}, above the floor of {100 * floor:.1f}%")
     return Verdict("needs a person", f"it is the first model, and {figure}, not above the floor of {100 * floor:.1f}%")
