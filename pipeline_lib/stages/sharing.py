@@ -77,14 +77,14 @@ class Sharing:
     def glimpse(self, stage: str, key: str) -> Path | None:
         """Return a folder with the manifest of a result, and nothing else of it; None if there is no such result."""
         try:
-            manifest = self.outage.attempt(lambda: self.transfer.manifest(stage, key))
+            published = self.outage.attempt(lambda: self.transfer.published(stage, key))
         except DamagedError:
             return None  # a run computes it
-        if manifest is None:
+        if published is None:
             return None
         folder = self._root / GLIMPSED / stage / key
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / MANIFEST).write_text(manifest.model_dump_json(), encoding="utf-8")
+        published.write(folder)
         return folder
 
     def fetch(self, stage: str, key: str, verify: Verify = "sizes") -> Fetched:
@@ -150,13 +150,13 @@ class Sharing:
         _log.warning(what)
 
     def _fetch(self, stage: str, key: str, verify: Verify) -> bool:
-        manifest = self.transfer.manifest(stage, key)
-        if manifest is None:
+        published = self.transfer.published(stage, key)
+        if published is None:
             return False
         folder = self._root / "stages" / stage / key
         with self.turn(stage, key):  # whoever wants it too waits for it
             if not folder.exists() or damage(folder, verify):
-                self.transfer.fetch(manifest, folder)
+                self.transfer.fetch(published, folder)
         return True
 
 

@@ -7,12 +7,14 @@ finds the whole result, and of two machines that publish one result neither wait
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from shutil import rmtree
+from threading import Lock
 from typing import NamedTuple
 
 from pipeline_lib.files.digest import has_sha256
@@ -20,13 +22,31 @@ from pipeline_lib.files.links import link_or_copy
 from pipeline_lib.remote.bucket import CONNECTIONS, Bucket, DamagedError, blob_name
 from pipeline_lib.stages.kept import Kept
 from pipeline_lib.stages.publishing import MANIFEST, publish
-from pipeline_lib.stages.result import Manifest, Output, digest_of, json_digest, read_manifest
+from pipeline_lib.stages.result import Manifest, Output, Record, digest_of, json_digest, read_manifest
 
 FETCHING = ".fetched"
 """How the name of a folder ends into which a result is being fetched."""
 
 GRACE = timedelta(days=7)
 """How old a blob is at least that no manifest names, before it is removed: a writer may be about to name a younger one."""
+
+
+class Published(Record):
+    """A result as it is in a bucket.
+
+    Attributes:
+        computed: When it was computed. Here that is the date of its manifest's file, which people are shown.
+        manifest: Its manifest.
+    """
+
+    computed: datetime
+    manifest: Manifest
+
+    def write(self, folder: Path) -> None:
+        """Write the manifest into a folder."""
+        file, when = folder / MANIFEST, self.computed.timestamp()
+        file.write_text(self.manifest.model_dump_json(), encoding="utf-8")
+        os.utime(file, (when, when))
 
 
 class Transfer:
@@ -39,16 +59,17 @@ class Transfer:
     def __init__(self, root: Path, bucket: Bucket) -> None:
         self.bucket = bucket
         self.moved = 0
+        self._counting = Lock()
         self._root = root
         self._there: set[str] = set()
 
-    def manifest(self, stage: str, key: str) -> Manifest | None:
-        """Return the manifest of a result in the bucket; None if there is none. Raises DamagedError."""
+    def published(self, stage: str, key: str) -> Published | None:
+        """Return a result that is in the bucket, without its outputs; None if there is none. Raises DamagedError."""
         name = manifest_name(stage, key)
         content = self.bucket.read(name)
-        return None if content is None else checked_manifest(name, content)
+        return None if content is None else checked(name, content)
 
-    def fetch(self, manifest: Manifest, folder: Path) -> None:
+    def fetch(self, published: Published, folder: Path) -> None:
         """Put a result into its folder, whole or not at all: the caller has the turn.
 
         Raises:
@@ -58,12 +79,12 @@ class Transfer:
         rmtree(partial, ignore_errors=True)  # what a killed process has left
         partial.mkdir(parents=True)
         try:
-            self._fill(partial, manifest)
-            (partial / MANIFEST).write_text(manifest.model_dump_json(), encoding="utf-8")
+            self._fill(partial, published.manifest)
+            published.write(partial)
             publish(partial, folder)
         finally:
             rmtree(partial, ignore_errors=True)
-        self._kept.update({output.sha256: folder / output.path for output in manifest.outputs})
+        self._kept.update({output.sha256: folder / output.path for output in published.manifest.outputs})
 
     def send(self, folder: Path) -> Manifest:
         """Publish a result, and return the manifest that is in the bucket now: another one where somebody was first.
@@ -77,7 +98,8 @@ class Transfer:
             return there
         kept, paths = Kept(folder, manifest.digests), {output.sha256: output.path for output in manifest.outputs}
         old = self._send_blobs(kept, paths.items())
-        created = self.bucket.create(name, (folder / MANIFEST).read_bytes())
+        computed = datetime.fromtimestamp((folder / MANIFEST).stat().st_mtime, UTC)
+        created = self.bucket.create(name, Published(computed=computed, manifest=manifest).model_dump_json().encode())
         # They may have been removed, as blobs that nobody names, until the manifest named them.
         self._send_blobs(kept, [(sha256, paths[sha256]) for sha256 in old])
         return manifest if created else self._undamaged(name) or manifest
@@ -91,7 +113,7 @@ class Transfer:
     def _send_blobs(self, kept: Kept, blobs: Iterable[tuple[str, str]]) -> list[str]:
         """Send the outputs that are not there, by digest and path; return the digests of old ones that are."""
         sent = list(CONNECTIONS.map(lambda each: self._send_blob(kept, *each), blobs))
-        self.moved += sum(each.bytes for each in sent)
+        self._count(each.bytes for each in sent)
         return [each.sha256 for each in sent if each.old]
 
     def _send_blob(self, kept: Kept, sha256: str, path: str) -> _Sent:
@@ -105,11 +127,16 @@ class Transfer:
             self._there.add(sha256)
         return _Sent(sha256, 0 if found else size, old)
 
+    def _count(self, moved: Iterable[int]) -> None:
+        total = sum(moved)
+        with self._counting:  # results are sent and fetched by several threads
+            self.moved += total
+
     def _undamaged(self, name: str) -> Manifest | None:
         """Return a manifest in the bucket; one that is damaged is removed, so that another one takes its place."""
         content = self.bucket.read(name)
         try:
-            return None if content is None else checked_manifest(name, content)
+            return None if content is None else checked(name, content).manifest
         except DamagedError:
             self.remove(name)
             return None
@@ -121,7 +148,7 @@ class Transfer:
             places[output.sha256].append(partial / output.path)
         for folder in {place.parent for same in places.values() for place in same}:
             folder.mkdir(parents=True, exist_ok=True)
-        self.moved += sum(CONNECTIONS.map(lambda sha256: self._place(sha256, *places[sha256]), places))
+        self._count(CONNECTIONS.map(lambda sha256: self._place(sha256, *places[sha256]), places))
 
     def _place(self, sha256: str, first: Path, *others: Path) -> int:
         """Put a content in its places, from another result of this machine if one has it; return the bytes that were moved."""
@@ -154,22 +181,23 @@ def manifest_name(stage: str, key: str) -> str:
     return f"stages/{stage}/{key}/{MANIFEST}"
 
 
-def checked_manifest(name: str, content: bytes) -> Manifest:
+def checked(name: str, content: bytes) -> Published:
     """Return a manifest that has arrived.
 
     Raises:
         DamagedError: It is none, is that of another result, does not add up, or names a file outside of its folder.
     """
     try:
-        manifest = Manifest.model_validate_json(content)
+        published = Published.model_validate_json(content)
     except ValueError:
         raise DamagedError(name, "is no manifest") from None
+    manifest = published.manifest
     key = json_digest([manifest.stage, manifest.parts])[:16]
     if manifest.key != key or name != manifest_name(manifest.stage, key):
         raise DamagedError(name, "is the manifest of another result")
     if manifest.digest != digest_of(manifest.outputs) or not all(map(_is_inside, manifest.outputs)):
         raise DamagedError(name, "does not add up")
-    return manifest
+    return published
 
 
 def _is_inside(output: Output) -> bool:

@@ -23,7 +23,7 @@ from pipeline_lib.stages.key import Plan, plan
 from pipeline_lib.stages.result import Output, Ref, digest_of, read_manifest
 from pipeline_lib.stages.sharing import FETCHED, IN_REMOTE, Sharing
 from pipeline_lib.stages.store import Store
-from pipeline_lib.stages.transfer import checked_manifest, manifest_name
+from pipeline_lib.stages.transfer import checked, manifest_name
 
 PLAN = plan("demo", "slot", "tasks.finetune.audit", {"seed": 1})
 FILES = {"deep/a.txt": b"hello", "b.txt": b"b", "same.txt": b"b"}
@@ -64,6 +64,12 @@ def test_what_one_machine_has_computed_another_one_fetches(remote: Server, one: 
     assert other.find(PLAN) == (ref, "nothing changed")
     assert folder_content(other.root / ref.path) == folder_content(one.root / ref.path)
     assert (other.root / ref.path / "b.txt").stat().st_mode & 0o222 == 0
+    assert computed(other, ref) == pytest.approx(computed(one, ref), abs=1e-3)
+
+
+def computed(store: Store, ref: Ref) -> float:
+    """When a result was computed, which nights and reports show."""
+    return (store.root / ref.path / "manifest.json").stat().st_mtime
 
 
 def test_a_content_is_stored_and_moved_once(remote: Server, one: Store, other: Store) -> None:
@@ -139,7 +145,7 @@ def test_a_result_that_is_damaged_here_is_mended_from_there(remote: Server, one:
 @pytest.mark.parametrize(
     "change",
     [
-        lambda manifest: "{",
+        lambda manifest: "none",
         lambda manifest: {**manifest, "key": "0" * 16},
         lambda manifest: {**manifest, "parts": {"settings": {"seed": 2}}},
         lambda manifest: {**manifest, "digest": "0" * 64},
@@ -151,13 +157,13 @@ def test_a_result_that_is_damaged_here_is_mended_from_there(remote: Server, one:
 def test_a_manifest_that_is_not_what_it_should_be_is_refused(remote: Server, one: Store, other: Store, change) -> None:
     build(one)
     name = manifest_name(PLAN.stage, PLAN.key)
-    changed = change(json.loads(bytes(remote.objects.get(name).bytes())))
-    remote.objects.put(name, (changed if isinstance(changed, str) else json.dumps(changed)).encode())
+    there = json.loads(bytes(remote.objects.get(name).bytes()))
+    remote.objects.put(name, json.dumps({**there, "manifest": change(there["manifest"])}).encode())
     found, reason = other.find(PLAN)
     assert found is None
     assert reason.startswith(f"damaged in the remote store: {name} ")
     assert build(other).digest == build(one).digest
-    assert checked_manifest(name, bytes(remote.objects.get(name).bytes())).digest == build(one).digest
+    assert checked(name, bytes(remote.objects.get(name).bytes())).manifest.digest == build(one).digest
 
 
 def with_path(manifest: dict, path: str) -> dict:
