@@ -105,7 +105,7 @@ def main() -> None:
     s3 = ThreadedMotoServer("127.0.0.1", PORT, verbose=False)
     s3.start()
     try:
-        httpx.put(f"http://127.0.0.1:{PORT}/results", trust_env=False).raise_for_status()
+        httpx.put(f"http://127.0.0.1:{PORT}/results", trust_env=False, timeout=120).raise_for_status()
         with prefect_server(asked.work, environment) as address:
             served = {"PREFECT_API_URL": address, "PREFECT_HOME": environment["PREFECT_HOME"]}
             print(json.dumps(measure(asked.dataset.absolute(), asked.work.absolute(), asked.repeat, served), indent=1))

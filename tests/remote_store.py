@@ -13,6 +13,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 from obstore.store import S3Store
 from support import free_port
+from waiting import PATIENCE
 
 from pipeline_lib.remote.address import ADDRESS, MODE
 
@@ -83,7 +84,7 @@ def s3() -> Iterator[Server]:
     server = Server()
     server.start()
     try:
-        httpx.put(f"http://127.0.0.1:{server.port}/results", trust_env=False).raise_for_status()
+        httpx.put(f"http://127.0.0.1:{server.port}/results", trust_env=False, timeout=PATIENCE).raise_for_status()
         yield server
     finally:
         server.stop()

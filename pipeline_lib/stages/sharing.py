@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from filelock import FileLock
 
+from pipeline_lib.errors import PipelineError
 from pipeline_lib.remote.address import Address, address_in_environment
 from pipeline_lib.remote.bucket import Bucket, DamagedError
 from pipeline_lib.remote.outage import PAUSE, Outage
@@ -114,14 +115,20 @@ class Sharing:
 
     def settle(self) -> int:
         """Publish what is owed, because the store was out of reach or a process was killed; return how much still is."""
-        owed = sorted((self._root / OWED).glob("*-*")) if self.writes else []
-        for note in owed:
+        for note in sorted((self._root / OWED).glob("*-*")) if self.writes else ():
             stage, _, key = note.name.rpartition("-")
-            folder = self._root / "stages" / stage / key
-            if (folder / MANIFEST).exists() and not self.outage.attempt(lambda: self.send(folder), at_once=True):  # noqa: B023
+            if not self._is_settled(self._root / "stages" / stage / key):
                 break
             note.unlink(missing_ok=True)
         return len(list((self._root / OWED).glob("*-*")))
+
+    def _is_settled(self, folder: Path) -> bool:
+        """Publish a result that is owed, and return whether it is owed no more: also if it is gone, or of no use."""
+        try:
+            return not (folder / MANIFEST).exists() or bool(self.outage.attempt(lambda: self.send(folder), at_once=True))
+        except PipelineError as error:
+            self._find(f"The result {folder.parent.name} {folder.name} cannot be published: {error}")
+            return True
 
     def send(self, folder: Path) -> bool:
         """Publish a result and return True. If somebody was first whose bytes differ, that is said.

@@ -198,6 +198,17 @@ def test_what_a_killed_process_has_not_published_is_published_by_the_next(remote
     assert other.find(PLAN) == (ref, FETCHED)
 
 
+def test_a_result_that_is_damaged_here_is_owed_no_more(remote: Server, one: Store) -> None:
+    remote.stop()
+    ref = build(one)
+    remote.start()
+    (one.root / ref.path / "b.txt").chmod(0o644)
+    (one.root / ref.path / "b.txt").write_bytes(b"x")
+    assert shared(one).settle() == 0
+    assert "is missing or not what was recorded" in shared(one).findings[0]
+    assert remote.names("stages") == []
+
+
 @pytest.mark.parametrize("same", [True, False], ids=["equal bytes", "different bytes"])
 def test_of_two_writers_the_second_compares_its_bytes_with_the_first(
     remote: Server, one: Store, other: Store, same: bool, tmp_path: Path
