@@ -202,8 +202,9 @@ def test_a_result_that_is_damaged_here_is_owed_no_more(remote: Server, one: Stor
     remote.stop()
     ref = build(one)
     remote.start()
-    (one.root / ref.path / "b.txt").chmod(0o644)
-    (one.root / ref.path / "b.txt").write_bytes(b"x")
+    file = one.root / ref.path / "deep" / "a.txt"
+    file.chmod(0o644)
+    file.write_bytes(b"x")
     assert shared(one).settle() == 0
     assert "is missing or not what was recorded" in shared(one).findings[0]
     assert remote.names("stages") == []
