@@ -119,6 +119,7 @@ def _finish(
     files: int,
 ) -> dict[str, Any]:
     """Put the new model in place, remove what depends on the photographs, and say what was done and how that was checked."""
+    from pipeline_lib.remote.address import address_in_environment
     from pipeline_lib.stages.forgetting import prove, remove_dependent, remove_download
     from pipeline_lib.stages.latest import slot_of
     from pipeline_lib.stages.models import appoint_if_vacant
@@ -137,6 +138,8 @@ def _finish(
         f"computed again: {', '.join(computed) or 'nothing'}",
     ]
     checked = f"{_counted(proof.results, 'kept result')}, all used by {_counted(proof.runs, 'run')} without these photographs"
+    if remote := address_in_environment():
+        checked += f" (not in {remote.url}, which keeps what was published)"
     return {
         "forgotten": "; ".join(words),
         "checked": f"{checked}; {len(proof.holding):,} hold or name one" + "".join(f" {path}" for path in proof.holding),

@@ -30,6 +30,7 @@ from cli.ingest import ingest_command
 from cli.models import compare_command, models_command, promote_command, rollback_command
 from cli.prices import prices_command
 from cli.prune import pin_command, prune_command, unpin_command
+from cli.remote import pull_command, push_command, verify_remote
 from cli.running import drawn, execute, run_options
 from cli.runs import runs_command
 from cli.serve import serve_command
@@ -89,11 +90,17 @@ def status_command(graph: str | None, **options: Any) -> None:
 @click.option(
     "--older-than", type=click.FloatRange(min=0), default=0.0, metavar="DAYS", help="Leave out what was checked since then."
 )
+@click.option("--remote", is_flag=True, help="Check the results in the remote store instead, all of which are read.")
 @json_option
 @artifacts_option
-def verify_command(older_than: float, as_json: bool, artifacts: Path | None) -> None:
+def verify_command(older_than: float, remote: bool, as_json: bool, artifacts: Path | None) -> None:
     """Compare kept results with their recorded digests and list those that are damaged; exit code 1 if any is."""
+    if remote and older_than:
+        raise click.UsageError("--older-than is for the results on this machine: leave it out with --remote.")
     use_artifacts(artifacts)
+    if remote:
+        verify_remote(as_json)
+        return
     from pipeline_lib.stages.store import Store
     from pipeline_lib.stages.verification import check_results
 
@@ -221,6 +228,8 @@ for _command in (
     prices_command,
     promote_command,
     prune_command,
+    pull_command,
+    push_command,
     rollback_command,
     runs_command,
     serve_command,

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cli.command import artifacts_option, explained, json_option, use_artifacts
+from cli.remote import prune_remote_store
 
 if TYPE_CHECKING:
     from pipeline_lib.stages.prune import Pruning
@@ -37,15 +38,22 @@ class Size(click.ParamType[int]):
     "--keep", default=7, show_default=True, type=click.IntRange(min=1), help="Runs to keep of each flow on each dataset."
 )
 @click.option("--budget", type=Size(), help="What results may take, such as 20GB: the oldest of the runs to keep go as well.")
+@click.option("--remote", is_flag=True, help="Remove from the remote store instead, by the runs that were published there.")
 @json_option
 @artifacts_option
-def prune_command(dry_run: bool, keep: int, budget: int | None, as_json: bool, artifacts: Path | None) -> None:
+def prune_command(dry_run: bool, keep: int, budget: int | None, remote: bool, as_json: bool, artifacts: Path | None) -> None:
     """Remove results that the last runs do not use.
 
     What latest/ leads to, champions with their runs, runs that are pinned, and what is younger than a day, stays. A later run
-    computes what is missing again; nothing that people wrote (labels.csv, looks.csv) is touched.
+    computes what is missing again; nothing that people wrote (labels.csv, looks.csv) is touched. In the remote store stays
+    what its last runs use, runs that are pinned here, and what is younger than a week.
     """
+    if remote and budget is not None:
+        raise click.UsageError("--budget is for the results on this machine: leave it out with --remote.")
     use_artifacts(artifacts)
+    if remote:
+        prune_remote_store(keep, dry_run, as_json)
+        return
     from pipeline_lib.stages.prune import plan_pruning, prune
     from pipeline_lib.stages.store import Store
 

@@ -18,9 +18,13 @@ from distribution import ByServer, turn
 from filelock import FileLock
 from hypothesis import settings
 from registry import offline_pip  # noqa: F401  # a fixture
+from remote_store import remote, s3  # noqa: F401  # fixtures
 from support import CommandLine, Finished, clean_environment, command_line, free_port, link_results, write_tiny_dataset
 from waiting import PATIENCE, eventually
 from xdist.remote import Producer
+
+# Results of tests are nobody else's.
+os.environ.pop("GARBAGE_REMOTE", None)
 
 # An example takes as long as the machine lets it.
 settings.register_profile("patient", deadline=None)

@@ -18,6 +18,7 @@ ROOMS = (
     "pipeline_lib.progress",
     "pipeline_lib.files",
     "pipeline_lib.settings",
+    "pipeline_lib.remote",
     "pipeline_lib.stages",
     "pipeline_lib",
     "pipeline_lib.images",

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from pipeline_lib.stages.champion import Appointment, keep_appointments, read_ledger, slots, standing
 from pipeline_lib.stages.history import Used, forget, out_of_use, read_history
 from pipeline_lib.stages.latest import file_name
-from pipeline_lib.stages.prune import Pruning, Sizes, Unneeded, remove_leftovers, remove_result
+from pipeline_lib.stages.prune import Pruning, Sizes, Unneeded, forget_remote, remove_leftovers, remove_result
 from pipeline_lib.stages.result import Manifest, read_manifest
 from pipeline_lib.stages.store import Store
 
@@ -115,6 +115,7 @@ def remove_dependent(store: Store, digests: Collection[str], dataset: str) -> Pr
         for unneeded in planned.results:
             remove_result(store.root / unneeded.path)
         remove_leftovers(store.root)
+        forget_remote(store.root)
         for link in (store.root / "latest").glob("*/*/*"):
             if not link.exists():
                 link.unlink()

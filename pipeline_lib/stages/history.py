@@ -39,11 +39,17 @@ class Used(Record):
     results: tuple[str, ...]
 
 
-def write_used(root: Path, run: str, slot: str, results: set[str]) -> None:
-    """Keep the record of a run that has finished now."""
+def write_used(root: Path, run: str, slot: str, results: set[str]) -> Used:
+    """Keep the record of a run that has finished now, and return it."""
     used = Used(run=run, slot=slot, when=datetime.now(UTC), results=tuple(sorted(results)))
+    write_record(root, used)
+    return used
+
+
+def write_record(root: Path, used: Used) -> None:
+    """Keep the record of a run, of this machine or of another one."""
     (root / HISTORY).mkdir(exist_ok=True)
-    write_atomically(root / HISTORY / f"{run}.json", used.model_dump_json().encode())
+    write_atomically(root / HISTORY / f"{used.run}.json", used.model_dump_json().encode())
 
 
 def read_history(root: Path) -> list[Used]:

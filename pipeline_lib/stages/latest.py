@@ -15,6 +15,7 @@ from pipeline_lib.stages.history import write_used
 from pipeline_lib.stages.publishing import MANIFEST
 from pipeline_lib.stages.result import Ref, Summary
 from pipeline_lib.stages.run import Run
+from pipeline_lib.stages.shared_runs import share_run
 from pipeline_lib.stages.store import Store
 
 
@@ -53,14 +54,16 @@ def conclude(
 
     Returns:
         ``stages`` (one row each) and, unless the run is only planned, ``metrics``, ``data``, ``headline``, the other words, and
-        the path of each result that is kept: of its page, if it has one.
+        the path of each result that is kept: of its page, if it has one; ``remote``, what was wrong with the remote store, if
+        anything was.
     """
     if run.planning:
         return {"stages": run.stages}
     keep_latest(run.store, run.flow, run.dataset, **kept)
-    write_used(run.store.root, run.id, run.slot, run.results)
+    used = write_used(run.store.root, run.id, run.slot, run.results)
     metrics = figures.manifest().summary
-    told = {"data": run.dataset, "headline": headline(metrics)} | {name: text for name, text in words.items() if text}
+    told = {"data": run.dataset, "headline": headline(metrics)}
+    told |= {name: text for name, text in {**words, "remote": share_run(run.store, used)}.items() if text}
     paths = {name: str(ref.folder / ref.manifest().summary.get("html", "")) for name, ref in kept.items()}
     return {"stages": run.stages, "metrics": metrics, **told, **paths}
 

@@ -16,15 +16,17 @@ from pipeline_lib.stages.champion import champions_in_use, needed_by_champions
 from pipeline_lib.stages.history import Used, forget, out_of_use, pinned, read_history
 from pipeline_lib.stages.publishing import MANIFEST
 from pipeline_lib.stages.result import read_manifest
+from pipeline_lib.stages.sharing import GLIMPSED, TURNS
 from pipeline_lib.stages.store import Store
+from pipeline_lib.stages.transfer import FETCHING
 from pipeline_lib.stages.verification import CHECKED, DAY
 
 _REMOVED, _REPLACED = ".removed", ".old"
 _OF_A_RESULT = re.compile(r"(\w+)-([0-9a-f]{16})")
 """What locks and Prefect's records are called: by the stage and the key."""
 
-LEFTOVERS = (_REMOVED, _REPLACED, ".partial", ".taken")
-"""How the names of folders end that are no results: being removed, replaced, unfinished, about to be continued."""
+LEFTOVERS = (_REMOVED, _REPLACED, ".partial", ".taken", FETCHING)
+"""How the names of folders end that are no results: being removed, replaced, unfinished, about to be continued, fetched."""
 
 
 class Unneeded(NamedTuple):
@@ -103,8 +105,9 @@ def prune(store: Store, keep: int, budget: int | None = None) -> Pruning:
             forget(store.root, used)
         for unneeded in pruning.results:
             remove_result(store.root / unneeded.path)
-        remove_leftovers(store.root, (_REMOVED, _REPLACED))
+        remove_leftovers(store.root, (_REMOVED, _REPLACED, FETCHING))
         _remove_notes(store)
+        forget_remote(store.root)
     return pruning
 
 
@@ -184,6 +187,12 @@ def _remove_notes(store: Store) -> None:
     for part in store.downloads.glob("*.part"):
         if time.time() - part.stat().st_mtime > DAY:
             part.unlink()
+
+
+def forget_remote(root: Path) -> None:
+    """Remove what is known of results in the remote store. Nobody else may use the root."""
+    for folder in (GLIMPSED, TURNS):
+        shutil.rmtree(root / folder, ignore_errors=True)
 
 
 class Sizes:

@@ -11,6 +11,7 @@ from typing import Any, Literal, Protocol, TypeVar
 
 from pipeline_lib.errors import writing_into
 from pipeline_lib.stages.history import in_use
+from pipeline_lib.stages.key import Plan
 from pipeline_lib.stages.result import Ref, Verify
 from pipeline_lib.stages.root import check_root
 from pipeline_lib.stages.store import Store
@@ -80,6 +81,10 @@ class Run:
     def called(self, stage: str) -> str:
         """Return what a stage is called in this run, such as ``audit``, or ``delivered audit``."""
         return f"{self.aside} {stage}".lstrip()
+
+    def find(self, plan: Plan) -> tuple[Ref | None, str]:
+        """Return a result if there is one that counts, here or in the remote store, else None; and the reason in words."""
+        return self.store.find(plan, self.verify, fetch=not self.planning)
 
     @contextmanager
     def working_on(self, what: str) -> Iterator[None]:
@@ -160,10 +165,13 @@ def running(flow: str, find: Callable[[Run], Found], stage_minutes: float) -> It
         stage_minutes: Time limit of each stage, in minutes.
 
     Raises:
-        PipelineError: The artifacts root is not the one that was deployed, or its file system is full.
+        PipelineError: The artifacts root is not the one that was deployed, or its file system is full; or the remote store
+            refuses what the run will ask of it.
     """
     check_root()
     run = _current.get(None) or Run()
+    if run.store.shared:
+        run.store.shared.check()
     with watching(run), writing_into(run.store.root), _held(run), run.at_end:
         found = find(run)
         run.flow, run.dataset, run.stage_minutes = flow, found.name, stage_minutes

@@ -13,15 +13,17 @@ import shutil
 import time
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
 
-from pipeline_lib.errors import writing_into
+from pipeline_lib.errors import PipelineError, writing_into
 from pipeline_lib.files.digest import file_sha256
 from pipeline_lib.stages.kept import Kept
 from pipeline_lib.stages.key import Plan, differences
 from pipeline_lib.stages.publishing import MANIFEST, begin, publish, write_atomically
 from pipeline_lib.stages.result import Manifest, Output, Ref, Summary, Verify, damage, digest_of, read_manifest
 from pipeline_lib.stages.root import artifacts_root
+from pipeline_lib.stages.sharing import FETCHED, IN_REMOTE, Sharing, sharing
 
 
 class Store:
@@ -35,17 +37,44 @@ class Store:
         """Where archives and weights that were fetched are kept."""
         return self.root / "downloads"
 
+    @property
+    def shared(self) -> Sharing | None:
+        """What results are shared through with other machines; None if the environment names no remote store."""
+        return sharing(self.root)
+
     def folder(self, plan: Plan) -> Path:
         """Return where the result of ``plan`` is or will be."""
         return self.root / "stages" / plan.stage / plan.key
 
-    def find(self, plan: Plan, verify: Verify = "sizes") -> tuple[Ref | None, str]:
-        """Return the result of ``plan`` if it is there and whole, else None; and the reason in words."""
+    def find(self, plan: Plan, verify: Verify = "sizes", *, fetch: bool = True) -> tuple[Ref | None, str]:
+        """Return the result of ``plan`` if it is there and whole, else None; and the reason in words.
+
+        One that is not here is fetched from the remote store. Without ``fetch`` only its manifest is, for a plan.
+        """
         folder = self.folder(plan)
-        if not folder.exists():
-            return None, self._explain(plan)
-        found = damage(folder, verify)
-        return (None, found) if found else (self._ref(folder), "nothing changed")
+        wrong = damage(folder, verify) if folder.exists() else ""
+        if folder.exists() and not wrong:
+            return self._ref(folder), "nothing changed"
+        if self.shared and not fetch and (glimpsed := self.shared.glimpse(plan.stage, plan.key)):
+            return self._ref(glimpsed), IN_REMOTE
+        fetched = self.shared.fetch(plan.stage, plan.key, verify) if self.shared and fetch else None
+        if fetched and fetched.here:
+            return self._ref(folder), f"{FETCHED}, here {wrong}" if wrong else FETCHED
+        return None, wrong or (fetched and fetched.damage) or self._explain(plan)
+
+    def fetch(self, ref: Ref) -> Path:
+        """Return the folder of a result on this machine, which may not be the one that has computed it.
+
+        Raises:
+            PipelineError: The result is neither here nor in the remote store.
+        """
+        folder = self.root / ref.path
+        if not folder.exists() and not (self.shared and self.shared.fetch(ref.stage, ref.key).here):
+            raise PipelineError(
+                f"{folder} is not on this machine, and no remote store has it: let GARBAGE_REMOTE name one that the other "
+                "machine writes to"
+            )
+        return folder
 
     def build(
         self,
@@ -62,6 +91,7 @@ class Store:
         ``compute`` writes into a folder beside the final place and returns the summary. That folder is renamed when all
         is complete, so whatever kills the run leaves nothing that could be mistaken for a result. With ``resume`` the
         folder of a killed run is handed to ``compute`` again; otherwise it starts empty. The caller holds the plan's lock.
+        What was computed is published in the remote store too, if there is one that this machine writes to.
         """
         found, _ = self.find(plan, verify)
         if found:
@@ -73,11 +103,14 @@ class Store:
                 begin(partial, resume=resume)
                 manifest = _computed(plan, partial, compute, reason=reason, run=run)
                 (partial / MANIFEST).write_text(manifest.model_dump_json(), encoding="utf-8")
-                publish(partial, folder)
+                with self.shared.turn(plan.stage, plan.key) if self.shared else nullcontext():
+                    publish(partial, folder)
         except Exception:
             if not resume:
                 shutil.rmtree(partial, ignore_errors=True)  # of no use to anyone, and the disk may be full
             raise
+        if self.shared:
+            self.shared.offer(folder)
         return self._ref(folder)
 
     def predecessor(self, plan: Plan, varies: Collection[str]) -> Kept | None:

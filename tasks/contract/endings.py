@@ -71,7 +71,8 @@ def _completed(results: Mapping[str, Any]) -> str:
     report = [f"report {results['report']}"] if "report" in results else []
     notices = [Noticed(**each) for each in results.get("notices", ())]
     champion = [results["champion"]] if "champion" in results and not _tell_of_champion(notices) else []
-    told = [*champion, *(notice.marked for notice in notices)]
+    remote = [results["remote"]] if "remote" in results else []
+    told = [*champion, *(notice.marked for notice in notices), *remote]
     return "; ".join([results["headline"], *told, _computed(results["stages"]), *report])
 
 

@@ -50,7 +50,7 @@ def find_exhibit(run: Run, stage: str, results: Mapping[str, Ref]) -> Exhibit:
     keys = [ref.key for ref in results.values()]  # it shows settings too, which may change while the content does not
     arguments = {"labels": list(results), "results": list(results.values()), "keys": keys}
     planned = plan("exhibit", f"{run.slot}/{stage}", module, arguments)
-    return Exhibit(module, planned, *run.store.find(planned, run.verify))
+    return Exhibit(module, planned, *run.find(planned))
 
 
 def publish(run: Run, row: Row, exhibit: Exhibit, results: Mapping[str, Ref], dataset: Ref | None) -> Ref:
@@ -60,6 +60,8 @@ def publish(run: Run, row: Row, exhibit: Exhibit, results: Mapping[str, Ref], da
     artifact is on its way while the next stage begins; at its end the run waits for all of them, and fails if one did.
     """
     get_run_logger().info("%s %s in %.1f s: %s", row["name"], row["status"], row["seconds"], row["reason"])
+    for news in run.store.shared.taken_news() if run.store.shared else ():
+        get_run_logger().warning(news)
     stored = exhibit.found or _draw(run, exhibit, results, dataset)
     run.store.remember(exhibit.plan)
     shown = read_shown(stored.folder)

@@ -167,7 +167,7 @@ class Stage:
     def _prepare(self, run: Run, label: str, arguments: Mapping[str, Any]) -> Call:
         planned = plan(self.name, f"{run.slot}/{label}", self.function.__module__, arguments)
         stale = next((ref.stage for value in arguments.values() for ref in references(value) if ref.pending), None)
-        found, reason = (None, f"follows from `{stale}`") if stale else run.store.find(planned, run.verify)
+        found, reason = (None, f"follows from `{stale}`") if stale else run.find(planned)
         if self.varies and not (found or run.planning):
             plans = (planned.model_copy(update={"slot": f"{slot}/{label}"}) for slot in run.slots)
             found_before = (run.store.predecessor(each, self.varies) for each in plans)
