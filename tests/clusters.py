@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import psutil
 from support import free_port
@@ -55,9 +56,15 @@ def elsewhere(folder: Path, environment: Mapping[str, str], artifacts: Path) -> 
     return {**own, "PREFECT_HOME": str(folder / "prefect-home"), "GARBAGE_ARTIFACTS": str(folder / "mounted")}
 
 
-def listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+def await_port(port: int, started: subprocess.Popen[bytes]) -> None:
+    """Wait until a program listens."""
+
+    def listens() -> bool:
+        assert started.poll() is None, f"the program ended with code {started.returncode}"
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", port)) == 0
+
+    eventually(listens, bool)
 
 
 @contextmanager
@@ -68,8 +75,7 @@ def dask(folder: Path, environment: Mapping[str, str], artifacts: Path, workers:
     options = ("--no-nanny", "--no-dashboard", "--nthreads", "1")
     with ExitStack() as stack:
         scheduler = ("dask", "scheduler", "--host", "127.0.0.1", "--port", port, "--no-dashboard")
-        stack.enter_context(program(folder / "scheduler", environment, *scheduler))
-        eventually(lambda: listens(int(port)), bool)
+        await_port(int(port), stack.enter_context(program(folder / "scheduler", environment, *scheduler)))
         started = []
         for number in range(workers):
             own = folder / f"worker-{number}"
@@ -85,7 +91,9 @@ def ray(folder: Path, environment: Mapping[str, str], artifacts: Path, workers: 
     port, own = free_port(), folder / "head"
     command = ("ray", "start", "--head", "--block", "--include-dashboard=false", "--disable-usage-stats")
     ports = (f"--port={free_port()}", f"--ray-client-server-port={port}")
-    size = (f"--num-cpus={workers}", "--object-store-memory=100000000", f"--temp-dir={folder / 'ray'}")
-    with program(own, elsewhere(own, environment, artifacts), *command, *ports, *size) as head:
-        eventually(lambda: listens(port), bool)
-        yield Cluster(f"ray://127.0.0.1:{port}", [head])
+    size = (f"--num-cpus={workers}", "--object-store-memory=100000000")
+    with TemporaryDirectory() as scratch:  # the path of a socket is short
+        started = program(own, elsewhere(own, environment, artifacts), *command, *ports, *size, f"--temp-dir={scratch}")
+        with started as head:
+            await_port(port, head)
+            yield Cluster(f"ray://127.0.0.1:{port}", [head])

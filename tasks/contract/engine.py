@@ -14,7 +14,10 @@ from contextvars import ContextVar
 from typing import Any
 from urllib.parse import urlsplit
 
-from prefect import get_run_logger
+from prefect import Flow, Task, get_run_logger
+from prefect.context import FlowRunContext
+from prefect.futures import PrefectFuture
+from prefect.runtime import flow_run
 from prefect.settings import get_current_settings
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
@@ -31,9 +34,27 @@ THREADS: Any = ThreadPoolTaskRunner(max_workers=os.cpu_count() or 1)
 _cluster: ContextVar[TaskRunner[Any] | None] = ContextVar("cluster", default=None)
 
 
-def cluster() -> TaskRunner[Any] | None:
-    """Return what hands tasks to the workers of the run's cluster; None where threads compute."""
-    return _cluster.get()
+def has_workers() -> bool:
+    """Whether the run has the workers of a cluster; where it has none, threads compute."""
+    return _cluster.get() is not None
+
+
+def submit_to_workers(task: Task[..., Any], parameters: dict[str, Any]) -> PrefectFuture[Any]:
+    """Let the workers of the run's cluster run a task; raises LookupError if it has none.
+
+    Prefect sends the flow along with each task. That of a deployed run is of a module that Prefect has loaded from a file,
+    which no worker could import; so another flow of the same name goes in its place.
+    """
+    runner, context = _cluster.get(), FlowRunContext.get()
+    if runner is None or context is None:
+        raise LookupError("this run has no cluster")
+    with context.model_copy(update={"flow": Flow(_elsewhere, name=str(flow_run.flow_name))}):
+        future: PrefectFuture[Any] = runner.submit(task, parameters)
+    return future
+
+
+def _elsewhere() -> None:
+    """Stand in for the function of a flow where only a task of it runs."""
 
 
 @contextmanager

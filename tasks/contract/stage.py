@@ -27,7 +27,7 @@ from pipeline_lib.stages.key import Code, Plan, plan, references
 from pipeline_lib.stages.result import Ref, Summary, Verify
 from pipeline_lib.stages.run import Named, Outcome, Run, current_run
 from pipeline_lib.stages.store import Store
-from tasks.contract.engine import cluster
+from tasks.contract.engine import has_workers, submit_to_workers
 from tasks.contract.failing import fails_in_words
 from tasks.contract.locks import StageLocks
 from tasks.contract.progress import progress_bar
@@ -117,10 +117,9 @@ class Stage:
         """Return the result of each shard for its arguments; the run's engine works on several at once."""
 
         def start(call: Call, task: Task[..., Any], run: Run) -> Any:
-            workers = cluster()
-            if workers is None or call.found:
-                return task.submit(call=opaque(call), run=run.id)
-            return workers.submit(self._task_elsewhere, {"order": self._order(call, run)})
+            if has_workers() and not call.found:
+                return submit_to_workers(self._task_elsewhere, {"order": self._order(call, run)})
+            return task.submit(call=opaque(call), run=run.id)
 
         calls = {shard.name: arguments for shard, arguments in shards.items()}
         refs = self._run(calls, start, self._gather)
