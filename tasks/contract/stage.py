@@ -166,10 +166,12 @@ class Stage:
         refs: list[Any] = []
         with progress_bar(self.name) as progress:
             for shard in begun:
-                shard.wait(max(deadline - time.perf_counter(), 0))
-                if time.perf_counter() >= deadline and not shard.state.is_final():
-                    raise TaskRunTimeoutError
-                refs.append(shard.result())  # of a cluster that lost its workers: the reason, with no state
+                try:
+                    refs.append(shard.result(max(deadline - time.perf_counter(), 0)))
+                except TimeoutError as error:
+                    if time.perf_counter() < deadline:
+                        raise  # a file system's, for instance
+                    raise TaskRunTimeoutError from error
                 progress(len(refs), len(begun), "shards")
         return refs
 
