@@ -51,7 +51,7 @@ format: ## Sort imports and format the code
 
 lock: ## Update the pinned packages (needs uv in .venv)
 	$(UV_LOCK) pyproject.toml --output-file requirements.lock
-	$(UV_LOCK) --group dev --constraint requirements.lock pyproject.toml --output-file requirements-dev.lock
+	$(UV_LOCK) --group dev --all-extras --constraint requirements.lock pyproject.toml --output-file requirements-dev.lock
 
 bench: ## Measure this project and its peers and write docs/benchmarks.md; DATASET=path QUICK=1
 	@operation/setup requirements.lock

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
 from prefect import flow
-from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.garbage_split import backbone_of, parts, sources_of
 from pipeline_lib.data.corrections import CORRECTIONS, DECIDED, FOLDER
@@ -27,6 +25,7 @@ from pipeline_lib.views.view import CLEAN, views_of
 from tasks.contract.champion import Facing, face_champion, settle
 from tasks.contract.differing import differing_keys
 from tasks.contract.endings import ends_in_words, run_name, top1
+from tasks.contract.engine import THREADS
 from tasks.contract.looks import count_look, looked_at, models_judged_on
 from tasks.contract.nights import nights_so_far
 from tasks.contract.notices import told_of_changes
@@ -55,12 +54,7 @@ from tasks.finetune.train import train_stage
 from tasks.finetune.tune import tune_stage
 
 
-# Threads: a shard is decoded while another one is computed, and MindSpore's graph is compiled once for all.
-@flow(
-    name="garbage-finetune",
-    flow_run_name=run_name,
-    task_runner=ThreadPoolTaskRunner(max_workers=os.cpu_count() or 1),  # type: ignore[arg-type]
-)
+@flow(name="garbage-finetune", flow_run_name=run_name, task_runner=THREADS)
 @ends_in_words
 def garbage_finetune(dataset: str = "sample", settings: Settings = Settings()) -> dict[str, Any]:  # noqa: B008  # immutable
     """Fine-tune the head of a pretrained network on a dataset of photographs; stages that are finished are reused.

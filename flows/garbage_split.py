@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from functools import partial
 from typing import Any
 
 from prefect import flow
-from prefect.task_runners import ThreadPoolTaskRunner
 
 from pipeline_lib.data.corrections import FOLDER
 from pipeline_lib.data.sources import resolve
@@ -21,6 +19,7 @@ from pipeline_lib.views.shard import Shard, ShardView, shards_of
 from pipeline_lib.views.view import CLEAN
 from pipeline_lib.weights.sources import RandomWeights, choose_weights
 from tasks.contract.endings import ends_in_words, run_name
+from tasks.contract.engine import THREADS
 from tasks.contract.source import find_source
 from tasks.finetune.audit import audit_stage
 from tasks.finetune.backbone import backbone_stage
@@ -30,11 +29,7 @@ from tasks.finetune.sources import sources_stage
 from tasks.finetune.split import split_stage
 
 
-@flow(
-    name="garbage-split",
-    flow_run_name=run_name,
-    task_runner=ThreadPoolTaskRunner(max_workers=os.cpu_count() or 1),  # type: ignore[arg-type]
-)
+@flow(name="garbage-split", flow_run_name=run_name, task_runner=THREADS)
 @ends_in_words
 def garbage_split(dataset: str = "sample", settings: SplitSettings = SplitSettings()) -> dict[str, Any]:  # noqa: B008  # immutable
     """Divide train and test of a dataset of photographs anew, so that no source is in both.

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from functools import partial
 from typing import Any
 
 from prefect import flow
-from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.garbage_finetune import Prepared, compute_features, cross_validate, draw_views, train
 from pipeline_lib.data.source import Source
@@ -26,6 +24,7 @@ from pipeline_lib.stages.latest import conclude
 from pipeline_lib.stages.result import Ref, Summary
 from pipeline_lib.stages.run import Run, running
 from tasks.contract.endings import ends_in_words, run_name
+from tasks.contract.engine import THREADS
 from tasks.contract.retention import keep_last
 from tasks.contract.source import find_source
 from tasks.sweep.leaderboard import leaderboard_stage
@@ -34,11 +33,7 @@ from tasks.sweep.report import report_stage
 DATASET = "sample"
 
 
-@flow(
-    name="garbage-sweep",
-    flow_run_name=run_name,
-    task_runner=ThreadPoolTaskRunner(max_workers=os.cpu_count() or 1),  # type: ignore[arg-type]
-)
+@flow(name="garbage-sweep", flow_run_name=run_name, task_runner=THREADS)
 @ends_in_words
 def garbage_sweep(dataset: str | None = None, settings: SweepSettings = SweepSettings()) -> dict[str, Any]:  # noqa: B008  # immutable
     """Compare settings on a dataset of photographs: each trial is trained and cross-validated, and none sees a test figure.

@@ -16,6 +16,7 @@ from pipeline_lib.evaluation.decided import DECISIONS
 from pipeline_lib.reporting.headline import top1_in_words
 from pipeline_lib.settings.load import changed_settings
 from pipeline_lib.stages.run import Row
+from tasks.contract.engine import engine
 from tasks.contract.failing import fails_in_words, keep_the_log_readable
 from tasks.contract.notices import Noticed
 from tasks.contract.stopping import stop_within
@@ -55,7 +56,8 @@ def ends_in_words(function: Callable[Arguments, Results]) -> Callable[Arguments,
             return function(*args, **kwargs)
         keep_the_log_readable()
         stop_within()
-        results = function(*args, **kwargs)
+        with engine():
+            results = function(*args, **kwargs)
         return cast(Results, Completed(message=_completed(results), data=results))
 
     # Prefect would look for the names in annotations among those of this module.

@@ -9,12 +9,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 from prefect import Task
-from prefect.cache_policies import CachePolicy
+from prefect.cache_policies import NO_CACHE, CachePolicy
 from prefect.client.schemas import State, TaskRun
 from prefect.context import FlowRunContext, TaskRunContext
 from prefect.task_engine import TaskRunTimeoutError
@@ -22,14 +22,17 @@ from prefect.transactions import IsolationLevel
 from prefect.utilities.annotations import opaque
 
 from pipeline_lib.errors import OutOfReachError, StageError, in_words
-from pipeline_lib.stages.key import Plan, plan, references
+from pipeline_lib.stages.kept import Kept
+from pipeline_lib.stages.key import Code, Plan, plan, references
 from pipeline_lib.stages.result import Ref, Summary, Verify
 from pipeline_lib.stages.run import Named, Outcome, Run, current_run
 from pipeline_lib.stages.store import Store
+from tasks.contract.engine import has_workers, submit_to_workers
 from tasks.contract.failing import fails_in_words
 from tasks.contract.locks import StageLocks
 from tasks.contract.progress import progress_bar
 from tasks.contract.publish import Exhibit, find_exhibit, publish
+from tasks.contract.worker import Order, work
 
 Compute = Callable[..., Summary]
 
@@ -111,9 +114,15 @@ class Stage:
         return self._run({self.name: arguments}, start, lambda begun, deadline: [begun[0].result()])[self.name]
 
     def map(self, shards: Mapping[Shard, Mapping[str, Any]]) -> dict[Shard, Ref]:
-        """Return the result of each shard for its arguments; the flow's task runner works on several at once."""
+        """Return the result of each shard for its arguments; the run's engine works on several at once."""
+
+        def start(call: Call, task: Task[..., Any], run: Run) -> Any:
+            if has_workers() and not call.found:
+                return submit_to_workers(self._task_elsewhere, {"order": self._order(call, run)})
+            return task.submit(call=opaque(call), run=run.id)
+
         calls = {shard.name: arguments for shard, arguments in shards.items()}
-        refs = self._run(calls, lambda call, task, run: task.submit(call=opaque(call), run=run.id), self._gather)
+        refs = self._run(calls, start, self._gather)
         return dict(zip(shards, refs.values(), strict=True))
 
     def _run(
@@ -135,6 +144,8 @@ class Stage:
         try:
             begun = [start(call, self._task(run.store.root, call.found is None), run) for call in calls]
             refs = [Ref.model_validate(found) for found in gather(begun, started + 60 * run.stage_minutes)]
+            for ref in refs:  # a worker may have computed it on another machine
+                run.store.fetch(ref)
         except Exception as error:
             reason = _over_time(run) if isinstance(error, TaskRunTimeoutError) else in_words(error)
             run.record(self.name, [Outcome("failed", reason, calls[0].plan.key)], time.perf_counter() - started, inputs)
@@ -157,10 +168,12 @@ class Stage:
         refs: list[Any] = []
         with progress_bar(self.name) as progress:
             for shard in begun:
-                shard.wait(max(deadline - time.perf_counter(), 0))
-                if not shard.state.is_final():
-                    raise TaskRunTimeoutError
-                refs.append(shard.result())
+                try:
+                    refs.append(shard.result(max(deadline - time.perf_counter(), 0)))
+                except TimeoutError as error:
+                    if time.perf_counter() < deadline:
+                        raise  # a file system's, for instance
+                    raise TaskRunTimeoutError from error
                 progress(len(refs), len(begun), "shards")
         return refs
 
@@ -174,6 +187,25 @@ class Stage:
             arguments = {**arguments, "previous": next(filter(None, found_before), None)}
         name = run.called(self.name if label == self.name else f"{self.name} {label}")
         return Call(label, name, planned, arguments, found, reason, run.verify)
+
+    def _order(self, call: Call, run: Run) -> Order:
+        """Return a call as a worker is given it: without the paths of this process, and the function by its name."""
+        arguments = dict(call.arguments)
+        kept: Kept | None = arguments.pop("previous", None)
+        previous = (kept.folder.relative_to(run.store.root).as_posix(), kept.digests) if kept else None
+        code = Code(self.function.__module__, self.function.__qualname__)
+        return Order(call.name, call.plan, code, arguments, previous, call.reason, run.id, call.verify)
+
+    @cached_property
+    def _task_elsewhere(self) -> Task[..., Any]:
+        """Return this stage's Prefect task on a worker.
+
+        It has neither Prefect's record nor its lock: the store of the worker has both.
+        """
+        about = (self.__doc__ or "").strip()
+        return Task(
+            work, name=self.name, task_run_name="{order.name}", description=about, cache_policy=NO_CACHE, persist_result=False
+        )
 
     @lru_cache(maxsize=8)  # noqa: B019  # stages live as long as the program
     def _task(self, root: Path, refresh: bool) -> Task[..., Any]:

@@ -252,7 +252,7 @@ def test_many_that_want_one_result_fetch_it_once(remote: Server, one: Store, oth
 
 def test_a_result_that_no_machine_has_is_missed_in_a_sentence(remote: Server, one: Store) -> None:
     with pytest.raises(PipelineError, match="is not on this machine, and no remote store has it"):
-        one.bring(Ref(stage="demo", key="0" * 16, digest="d", path=f"stages/demo/{'0' * 16}"))
+        one.fetch(Ref(stage="demo", key="0" * 16, digest="d", path=f"stages/demo/{'0' * 16}"))
 
 
 @pytest.mark.parametrize(
@@ -302,10 +302,10 @@ def test_a_blob_is_what_its_name_says_or_is_refused(content: bytes, there: bytes
     with tempfile.TemporaryDirectory() as folder:
         bucket = Bucket(store, "memory")
         if there == content:
-            assert bucket.bring(digest, Path(folder, "file")) == len(content)
+            assert bucket.fetch(digest, Path(folder, "file")) == len(content)
         else:
             with pytest.raises(DamagedError):
-                bucket.bring(digest, Path(folder, "file"))
+                bucket.fetch(digest, Path(folder, "file"))
 
 
 def test_a_store_that_refuses_in_mid_run_is_one_that_cannot_be_reached(remote: Server, one: Store) -> None:

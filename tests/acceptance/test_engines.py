@@ -1,0 +1,89 @@
+"""The embedded sample on threads, on Dask and on Ray: the same digests, and what each costs; a worker is killed meanwhile."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from clusters import dask, ray
+from remote_store import Server
+from support import CommandLine, Finished
+from waiting import PATIENCE, eventually
+
+from pipeline_lib.stages.result import read_manifest
+
+MAPPED = ("augment", "features")
+
+
+def mapped(artifacts: Path) -> dict[str, str]:
+    """The digests of the results of mapped stages by their path."""
+    folders = [path.parent for stage in MAPPED for path in artifacts.glob(f"stages/{stage}/*/manifest.json")]
+    return {folder.relative_to(artifacts).as_posix(): read_manifest(folder).digest for folder in folders}
+
+
+def again(garbage: CommandLine, engine: str) -> None:
+    """Let the mapped stages be computed again, on an engine."""
+    for stage in MAPPED:
+        shutil.rmtree(garbage.artifacts / "stages" / stage, ignore_errors=True)
+    garbage.environment["GARBAGE_ENGINE"] = engine
+
+
+def seconds(run: Finished) -> dict[str, float]:
+    return {stage: run.stage(stage)["seconds"] for stage in MAPPED}
+
+
+def features(artifacts: Path) -> dict[str, int]:
+    """When each result of `features` was published."""
+    return {path.parent.name: path.stat().st_mtime_ns for path in artifacts.glob("stages/features/*/manifest.json")}
+
+
+def test_every_engine_has_the_digests_of_threads_and_a_killed_worker_costs_nothing(
+    garbage: CommandLine, tmp_path: Path, record: Callable[[Any], None]
+) -> None:
+    garbage.settings = {"image_size": 96}
+    garbage.run("sample")
+    expected, figures = mapped(garbage.artifacts), {}
+    garbage.environment["PYTHONPATH"] = str(garbage.source)
+    again(garbage, "threads")
+    figures["threads"] = seconds(garbage.run("sample"))
+    with ray(tmp_path / "r", garbage.environment, garbage.artifacts) as cluster:
+        again(garbage, cluster.engine)
+        figures["ray"] = seconds(garbage.run("sample"))
+        assert mapped(garbage.artifacts) == expected
+    with dask(tmp_path / "d", garbage.environment, garbage.artifacts) as cluster:
+        for state in ("started", "used before"):
+            again(garbage, cluster.engine)
+            figures[f"dask, workers {state}"] = seconds(garbage.run("sample"))
+            assert mapped(garbage.artifacts) == expected
+
+        again(garbage, cluster.engine)
+        process = garbage.start("run", "--json", "--dataset", "sample")
+        before = eventually(lambda: features(garbage.artifacts), lambda published: len(published) >= 5)
+        cluster.workers[0].kill()
+        out, err = process.communicate(timeout=PATIENCE)
+        assert process.returncode == 0, err
+        assert mapped(garbage.artifacts) == expected
+        assert before.items() <= features(garbage.artifacts).items()
+        figures["dask, a worker killed"] = seconds(Finished(0, out, err))
+    record({"cores": os.cpu_count(), "shards": len(expected), "seconds": figures})
+
+
+@pytest.mark.parametrize("cluster_of", [dask, ray], ids=["dask", "ray"])
+def test_workers_that_share_nothing_but_the_remote_store_have_the_same_digests(
+    garbage: CommandLine, tiny_dataset: Path, s3: Server, tmp_path: Path, cluster_of: Any
+) -> None:
+    garbage.run(tiny_dataset)
+    expected = mapped(garbage.artifacts)
+    again(garbage, "threads")
+    garbage.environment |= {**s3.environment, "PYTHONPATH": str(garbage.source)}
+    assert garbage("push").code == 0
+    with cluster_of(tmp_path / "cluster", garbage.environment, None) as cluster:
+        garbage.environment["GARBAGE_ENGINE"] = cluster.engine
+        run = garbage.run(tiny_dataset)
+    assert {run.stage(stage)["status"] for stage in MAPPED} == {"computed"}
+    assert mapped(garbage.artifacts) == expected
+    assert list((tmp_path / "cluster").rglob("stages/features/*/manifest.json")), "the workers have folders of their own"
