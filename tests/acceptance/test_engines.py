@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from clusters import dask, ray
 from remote_store import Server
-from support import CommandLine, Finished
+from support import CommandLine, Finished, command_line
 from waiting import PATIENCE, eventually
 
 from pipeline_lib.stages.result import read_manifest
@@ -74,16 +74,15 @@ def test_every_engine_has_the_digests_of_threads_and_a_killed_worker_costs_nothi
 
 @pytest.mark.parametrize("cluster_of", [dask, ray], ids=["dask", "ray"])
 def test_workers_that_share_nothing_but_the_remote_store_have_the_same_digests(
-    garbage: CommandLine, tiny_dataset: Path, s3: Server, tmp_path: Path, cluster_of: Any
+    garbage: CommandLine, tiny_dataset: Path, s3: Server, tmp_path: Path, prefect_api: str, cluster_of: Any
 ) -> None:
     garbage.run(tiny_dataset)
     expected = mapped(garbage.artifacts)
-    again(garbage, "threads")
-    garbage.environment |= {**s3.environment, "PYTHONPATH": str(garbage.source)}
-    assert garbage("push").code == 0
-    with cluster_of(tmp_path / "cluster", garbage.environment, None) as cluster:
-        garbage.environment["GARBAGE_ENGINE"] = cluster.engine
-        run = garbage.run(tiny_dataset)
+    machine = command_line(tmp_path / "elsewhere", prefect_api)
+    machine.environment |= {**s3.environment, "PYTHONPATH": str(machine.source)}
+    with cluster_of(tmp_path / "cluster", machine.environment, None) as cluster:
+        machine.environment["GARBAGE_ENGINE"] = cluster.engine
+        run = machine.run(tiny_dataset)
     assert {run.stage(stage)["status"] for stage in MAPPED} == {"computed"}
-    assert mapped(garbage.artifacts) == expected
+    assert mapped(machine.artifacts) == expected
     assert list((tmp_path / "cluster").rglob("stages/features/*/manifest.json")), "the workers have folders of their own"
