@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from cli.command import artifacts_option, explained, json_option, use_artifacts
 from flows.table import DEFAULT
@@ -105,21 +106,20 @@ def _bar(console: Console) -> Iterator[Progress]:
         yield lambda done, total, text: bar.update(task, completed=done, total=total, description=text, visible=True)
 
 
-def _tables(described: dict[str, Any]) -> Iterator[Table]:
-    """Yield the table of what was written and how it answers."""
+def _tables(described: dict[str, Any]) -> Iterator[Table | Text]:
+    """Yield for each file its size, and where it was compared a table of how it answers."""
     from pipeline_lib.export.page import share
 
-    table = Table(title=f"Compared on {described['photographs']}", title_justify="left")
-    for heading in ("file", "MB", "view", "n", "same class", "largest difference", "accuracy", "the model's", "ms"):
-        table.add_column(heading, justify="left" if heading in ("file", "view") else "right", overflow="fold")
+    yield Text(f"compared on {described['photographs']}")
     for file in described["files"]:
-        size, validation = f"{file['bytes'] / 1e6:.2f}", file["validation"]
+        title, validation = f"{file['file']}, {file['bytes'] / 1e6:.2f} MB", file["validation"]
         if not validation:
-            table.add_row(file["file"], size)
+            yield Text(title)
             continue
+        table = Table(title=f"{title}, {validation['milliseconds']} ms for a photograph", title_justify="left")
+        for heading in ("photographs", "same class", "largest difference", "accuracy", "the model's"):
+            table.add_column(heading, justify="left" if heading == "photographs" else "right", overflow="fold")
         for view in (*validation["views"], *validation["held_out"]):
-            shares = (share(view["export"]), share(view["model"]))
-            figures = (f"{view['photographs']}", f"{view['agreement']:.3f}", f"{view['difference']:.2g}", *shares)
-            table.add_row(file["file"], size, view["view"], *figures, f"{validation['milliseconds']}")
-            size = ""
-    yield table
+            figures = (f"{view['agreement']:.3f}", f"{view['difference']:.2g}", share(view["export"]), share(view["model"]))
+            table.add_row(f"{view['photographs']:,} {view['view']}", *figures)
+        yield table

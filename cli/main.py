@@ -30,7 +30,7 @@ from cli.ingest import ingest_command
 from cli.models import compare_command, models_command, promote_command, rollback_command
 from cli.prices import prices_command
 from cli.prune import pin_command, prune_command, unpin_command
-from cli.remote import pull_command, push_command, verify_remote
+from cli.remote import pull_command, push_command
 from cli.running import drawn, execute, run_options
 from cli.runs import runs_command
 from cli.serve import serve_command
@@ -98,15 +98,13 @@ def verify_command(older_than: float, remote: bool, as_json: bool, artifacts: Pa
     if remote and older_than:
         raise click.UsageError("--older-than is for the results on this machine: leave it out with --remote.")
     use_artifacts(artifacts)
-    if remote:
-        verify_remote(as_json)
-        return
+    from pipeline_lib.stages.shared_upkeep import check_remote
     from pipeline_lib.stages.store import Store
     from pipeline_lib.stages.verification import check_results
 
-    started, told = time.perf_counter(), Console(stderr=True)
-    with explained(told):
-        results = list(check_results(Store(), older_than))
+    started, console = time.perf_counter(), Console(stderr=True)
+    with explained(console, lambda error: {"error": error} if as_json else None):
+        results = list(check_remote(Store()) if remote else check_results(Store(), older_than))
     damaged = [result for result in results if result.damage]
     size, seconds = sum(result.bytes for result in results), time.perf_counter() - started
     if as_json:
@@ -117,9 +115,12 @@ def verify_command(older_than: float, remote: bool, as_json: bool, artifacts: Pa
             click.echo(f"{result.path}: {result.damage}")
         click.echo(f"{len(results)} results, {size / 1e6:,.1f} MB in {seconds:.1f} s: {len(damaged)} damaged")
     if damaged:
-        told.print(
-            "`garbage run --verify` with the dataset of a damaged result computes it anew", highlight=False, markup=False
+        advice = (
+            "A run that needs a damaged result computes it, and publishes it anew if GARBAGE_REMOTE_MODE=readwrite"
+            if remote
+            else "`garbage run --verify` with the dataset of a damaged result computes it anew"
         )
+        console.print(advice, highlight=False, markup=False)
         sys.exit(1)
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -91,29 +89,6 @@ def chosen(history: Sequence[Used], flow: str | None, dataset: str | None) -> li
         slots = ", ".join(sorted({used.slot for used in history}))
         raise PipelineError(f"There is no such run; there are runs of {slots}")
     return found
-
-
-def verify_remote(as_json: bool) -> None:
-    """Compare every result of the remote store with its digests and list those that are damaged; exit code 1 if any is."""
-    from pipeline_lib.stages.shared_upkeep import check_remote
-    from pipeline_lib.stages.store import Store
-
-    started = time.perf_counter()
-    with explained(Console(stderr=True), lambda error: {"error": error} if as_json else None):
-        results = list(check_remote(Store()))
-    damaged = [each for each in results if each.damage]
-    size, seconds = sum(each.bytes for each in results), time.perf_counter() - started
-    if as_json:
-        named = [{"path": each.path, "damage": each.damage} for each in damaged]
-        click.echo(json.dumps({"results": len(results), "bytes": size, "seconds": round(seconds, 3), "damaged": named}))
-    else:
-        for each in damaged:
-            click.echo(f"{each.path}: {each.damage}")
-        click.echo(f"{len(results)} results, {size / 1e6:,.1f} MB in {seconds:.1f} s: {len(damaged)} damaged")
-    if damaged:
-        told = "A run that needs a damaged result computes it, and publishes it anew if GARBAGE_REMOTE_MODE=readwrite"
-        click.echo(told, err=True)
-        sys.exit(1)
 
 
 def prune_remote_store(keep: int, dry_run: bool, as_json: bool) -> None:

@@ -63,7 +63,7 @@ def quantised(backbone: ModelProto, preprocessing: Preprocessing, train: Sequenc
 
 
 def _named(backbone: ModelProto) -> ModelProto:
-    """Return a copy whose nodes have names of their own, by which the quantisation is told what to leave."""
+    """Return a copy whose nodes have names of their own, by which the quantisation knows what to leave."""
     copy = ModelProto()
     copy.CopyFrom(backbone)
     for number, node in enumerate(copy.graph.node):

@@ -16,7 +16,7 @@ PAUSE = 30.0
 
 
 class Outage:
-    """Keeps a run from waiting for a store that does not answer, and tells of it once when it begins and once when it ends.
+    """Keeps a run from waiting for a store that does not answer, and reports it once when it begins and once when it ends.
 
     Args:
         url: What the store is called.

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
+from importlib import import_module
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -90,7 +91,7 @@ def _parsed(wanted: str) -> tuple[str, str, int]:
     """Return what kind of cluster an address names, its host and its port."""
     try:
         parts = urlsplit(wanted)
-        if parts.scheme in ("dask", "ray") and parts.hostname and parts.port and parts.netloc == wanted.partition("://")[2]:
+        if parts.scheme in _KINDS and parts.hostname and parts.port and parts.netloc == wanted.partition("://")[2]:
             return parts.scheme, parts.hostname, parts.port
     except ValueError:  # the port is no number, or too high
         pass
@@ -99,20 +100,16 @@ def _parsed(wanted: str) -> tuple[str, str, int]:
 
 def _loaded(wanted: str, kind: str) -> Callable[[str], AbstractContextManager[TaskRunner[Any]]]:
     """Return what connects with a kind of cluster, its packages imported."""
+    connect, packages = _KINDS[kind]
     try:
-        if kind == "dask":
-            import prefect_dask  # noqa: F401
-
-            return _dask
-        import prefect_ray  # noqa: F401
-        import ray  # noqa: F401  # which prefect_ray imports late
-
-        return _ray
+        for package in packages:
+            import_module(package)
     except ImportError as error:
         raise PipelineError(
             f"{ENGINE}={wanted} needs packages that are not installed ({error.name}): "
             f".venv/bin/uv pip install --constraint requirements-dev.lock --editable '.[{kind}]'"
         ) from error
+    return connect
 
 
 def _knock(host: str, port: int) -> None:
@@ -149,3 +146,10 @@ def _ray(place: str) -> Iterator[TaskRunner[Any]]:
             yield runner
     finally:
         ray.shutdown()  # the runner leaves a client connected
+
+
+_KINDS: Mapping[str, tuple[Callable[[str], AbstractContextManager[TaskRunner[Any]]], tuple[str, ...]]] = {
+    "dask": (_dask, ("prefect_dask",)),
+    "ray": (_ray, ("prefect_ray", "ray")),  # prefect_ray imports ray late
+}
+"""What connects with a kind of cluster, and the packages that it needs."""

@@ -1,6 +1,6 @@
 """What the worker of a cluster does with one shard of a mapped stage.
 
-It has a store of its own, a shared folder or one that shares results through the remote store, and what it is told does not
+It has a store of its own, a shared folder or one that shares results through the remote store, and what it receives does not
 depend on where that is. It looks there first: a task that runs again, because the worker that had finished it died, is
 reused.
 """
