@@ -142,19 +142,45 @@ def down() -> list[str]:
     done = ["watchman stopped"] if watchman().stop() else []
     if running := server().find():
         use(local_api(), running.environ().get(AUTH))
-        with _even_if_silent(done):
-            done += stop_runs()
-    if worker().stop():
-        done.append("worker stopped")
-    done += end_orphans()
-    if running:
-        with _even_if_silent(done):
-            for run in _runs():
-                _set_state(run, "CANCELLED")
+        with _queue_held(done):
+            with _even_if_silent(done):
+                done += stop_runs()
+            done += stop_worker()
+            with _even_if_silent(done):
+                for run in _runs():
+                    _set_state(run, "CANCELLED")
+    else:
+        done += stop_worker()
     if server().stop():
         done.append("server stopped")
     (home() / ADDRESS).unlink(missing_ok=True)
     return done or ["nothing was running"]
+
+
+@contextmanager
+def _queue_held(done: list[str]) -> Iterator[None]:
+    """Let no run start from the queue meanwhile: it would be cancelled with those that were in progress."""
+    held = False
+    with _even_if_silent(done):
+        held = _pause_queue(True)
+    try:
+        yield
+    finally:
+        if held:
+            with _even_if_silent(done):
+                _pause_queue(False)
+
+
+def _pause_queue(paused: bool) -> bool:
+    """Pause the work pool or let it go on, and return whether that changed it."""
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.actions import WorkPoolUpdate
+
+    with get_client(sync_client=True) as client:
+        changed = client.read_work_pool(POOL).is_paused != paused
+        if changed:
+            client.update_work_pool(POOL, WorkPoolUpdate(is_paused=paused))
+    return changed
 
 
 @contextmanager
@@ -177,6 +203,12 @@ def stop_runs() -> list[str]:
             break
         _pause(process, 0.5)
     return [f"run {run['name']} cancelled" for run in runs]
+
+
+def stop_worker() -> list[str]:
+    """Stop the worker and the processes of runs that it leaves behind."""
+    stopped = ["worker stopped"] if worker().stop() else []
+    return [*stopped, *end_orphans()]
 
 
 def end_orphans() -> list[str]:
