@@ -42,7 +42,7 @@ test: ## Set up and run every check: ruff, mypy, the test suite
 
 acceptance: ## Run the acceptance tests once, then repeat tests/flows and tests/operation on busy cores; REPEAT=10
 	@operation/setup requirements-dev.lock
-	$(BIN)/pytest -m acceptance tests/acceptance
+	$(BIN)/pytest -m acceptance
 	@$(BIN)/python -m tests.repeat $(or $(REPEAT),10)
 
 format: ## Sort imports and format the code

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from support import PROJECT, TINY, write_tiny_dataset
 
+pytestmark = pytest.mark.acceptance
+
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 from support import CommandLine, Finished
 
 LITE0 = {"backbone__architecture": "efficientnet_lite0"}
 
 
+@pytest.mark.acceptance
 def test_another_architecture_goes_all_the_way_to_predictions_and_leaves_the_first_ones_results(
     garbage: CommandLine, tiny_dataset: Path, first: Finished
 ) -> None:

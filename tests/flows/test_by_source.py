@@ -54,6 +54,7 @@ def test_a_folder_is_written_in_which_no_copy_is_on_both_sides(garbage: CommandL
     assert (refused.code, (tmp_path / "none").exists()) == (2, False)
 
 
+@pytest.mark.acceptance
 def test_a_run_by_source_finds_no_leak_and_is_planned_and_reused_like_any_other(garbage: CommandLine, leaking: Path) -> None:
     first = garbage.run(leaking, data__split="by_source")
     assert first.json["metrics"]["leaked_images"] == 0

@@ -86,6 +86,7 @@ def test_a_worse_model_does_not_take_over_unless_a_person_says_so(garbage: Comma
     assert "has no predecessor" in refused.err
 
 
+@pytest.mark.acceptance
 def test_what_has_arrived_since_the_champion_is_told_until_there_is_another_one(garbage: CommandLine, mosaics: Path) -> None:
     first = garbage.run(mosaics)
     for number, name in enumerate(COLOURS):

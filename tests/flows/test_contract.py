@@ -142,6 +142,7 @@ def test_edits_rerun_the_stages_that_reach_the_edited_code_and_no_others(
     assert augmented.stage("train")["reason"] == "input `features` changed"
 
 
+@pytest.mark.acceptance
 def test_how_files_are_downloaded_and_where_weights_come_from_changes_no_result(
     garbage: CommandLine, tiny_dataset: Path, first: Finished
 ) -> None:
@@ -153,6 +154,7 @@ def test_how_files_are_downloaded_and_where_weights_come_from_changes_no_result(
     assert computed(garbage.run(tiny_dataset)) == ["backbone"]
 
 
+@pytest.mark.acceptance
 def test_code_edited_while_a_run_is_going_counts_from_the_next_run_on(
     garbage: CommandLine, tiny_dataset: Path, finished: tuple[Path, Finished]
 ) -> None:
@@ -212,6 +214,7 @@ def images_computed(artifacts: Path, stage: str) -> list[int]:
     return [summary["computed"] for summary in summaries if summary["computed"] < summary["images"]]
 
 
+@pytest.mark.acceptance
 def test_damaged_files_are_not_taken_over_by_other_results(
     garbage: CommandLine, tiny_dataset: Path, tmp_path: Path, finished: tuple[Path, Finished]
 ) -> None:
@@ -249,6 +252,7 @@ def test_a_look_at_results_that_are_not_there_writes_nothing(garbage: CommandLin
     assert not garbage.artifacts.exists()
 
 
+@pytest.mark.acceptance
 def test_what_is_taken_from_a_predecessor_has_the_bytes_of_what_is_computed(
     garbage: CommandLine, tiny_dataset: Path, tmp_path: Path, first: Finished
 ) -> None:

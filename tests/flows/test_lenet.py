@@ -68,6 +68,7 @@ def plain(settings: tuple[str, ...]) -> list[str]:
     return [setting for setting in settings if "epochs" not in setting]
 
 
+@pytest.mark.acceptance
 def test_a_killed_run_goes_on_from_its_last_epoch_and_ends_the_same(garbage: CommandLine, tmp_path: Path) -> None:
     process = garbage.start(*RUN, "--dataset", "digits", *SETTINGS)
     assert process.stderr is not None

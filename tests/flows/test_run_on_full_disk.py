@@ -36,6 +36,7 @@ def outputs(artifacts: Path) -> dict[str, str]:
     return {f"{each.stage}/{each.key}": each.digest for each in manifests if each.stage not in ("report", "exhibit")}
 
 
+@pytest.mark.acceptance
 def test_every_stage_names_the_full_disk_and_leaves_the_store_whole_and_the_next_run_goes_on_from_there(
     garbage: CommandLine, tiny_dataset: Path, disk: Path, first: Finished
 ) -> None:

@@ -12,7 +12,7 @@ import pytest
 from support import PATIENCE, CommandLine
 
 
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("sent", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.acceptance)])
 def test_a_run_that_is_stopped_takes_its_temporary_server_along(
     garbage: CommandLine, tiny_dataset: Path, sent: signal.Signals
 ) -> None:

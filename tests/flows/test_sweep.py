@@ -63,6 +63,7 @@ def test_a_sweep_computes_what_differs_looks_at_no_test_set_and_its_best_trial_i
     assert {chosen.statuses[stage] for stage in [*PREPARED, "train", "cross_validate"]} == {"reused"}
 
 
+@pytest.mark.acceptance
 def test_a_killed_sweep_goes_on_from_its_finished_stages(
     garbage: CommandLine, tiny_dataset: Path, first: Finished, file: Path
 ) -> None:

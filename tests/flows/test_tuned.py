@@ -10,6 +10,7 @@ import pytest
 from support import CommandLine, Finished
 
 TUNED = {"tune__freeze": "blocks.14", "tune__epochs": 2, "cross_validate__folds": 2}
+AFTERWARDS = ["evaluate", "changes", "promote", "labels", "nights", "report"]
 OF_THE_BACKBONE = ["dataset", "backbone", "audit", "augment", "data_new", "features", "sources"]
 
 
@@ -19,8 +20,7 @@ def test_a_tuned_run_computes_what_differs_and_its_model_predicts_as_it_was_eval
     tuned = garbage.run(tiny_dataset, **TUNED)
     assert {name for name, status in tuned.statuses.items() if status == "reused"} == set(OF_THE_BACKBONE)
     trained = ["cut", "activations", "train", "cross_validate", "tuned features"]
-    computed = [*trained, "evaluate", "changes", "promote", "labels", "nights", "report"]
-    assert [name for name, status in tuned.statuses.items() if status == "computed"] == computed
+    assert [name for name, status in tuned.statuses.items() if status == "computed"] == [*trained, *AFTERWARDS]
     assert set(garbage.run(tiny_dataset, **TUNED).statuses.values()) == {"reused"}
 
     before, after = (Path(each.json["model"], "backbone", "backbone.ckpt").read_bytes() for each in (first, tuned))
@@ -35,6 +35,12 @@ def test_a_tuned_run_computes_what_differs_and_its_model_predicts_as_it_was_eval
         assert row["class"] == expected["predicted"]
         assert row["probability"] == pytest.approx(float(expected["confidence"]), abs=2e-3)
 
+
+@pytest.mark.acceptance
+def test_a_sweep_and_another_rate_reuse_what_a_tuned_run_has_computed(
+    garbage: CommandLine, tiny_dataset: Path, first: Finished
+) -> None:
+    garbage.run(tiny_dataset, **TUNED)
     sweep = garbage.artifacts.parent / "depth.yaml"
     sweep.write_text("trials:\n  head: {tune.freeze: backbone}\n  tail: {}\n", encoding="utf-8")
     swept = garbage("sweep", "--json", "--dataset", tiny_dataset, sweep, **TUNED)
@@ -47,9 +53,10 @@ def test_a_tuned_run_computes_what_differs_and_its_model_predicts_as_it_was_eval
 
     slower = garbage.run(tiny_dataset, **TUNED, tune__lr_max=0.0005)
     again = {name for name, status in slower.statuses.items() if status == "computed"}
-    assert again == {"train", "cross_validate", "tuned features", *computed[5:]}
+    assert again == {"train", "cross_validate", "tuned features", *AFTERWARDS}
 
 
+@pytest.mark.acceptance
 def test_the_whole_network_is_tuned_where_nothing_is_frozen(garbage: CommandLine, tiny_dataset: Path, first: Finished) -> None:
     tuned = garbage.run(tiny_dataset, **{**TUNED, "tune__freeze": "none", "tune__refit": "false"})
     manifest = json.loads(Path(tuned.json["model"], "manifest.json").read_text(encoding="utf-8"))

@@ -54,6 +54,7 @@ def decide(operated: Operated, **parameters: str) -> tuple[str, str]:
     return run["state_name"], run["state"]["message"]
 
 
+@pytest.mark.acceptance
 def test_a_person_appoints_a_champion_in_a_form_and_takes_it_back(operated: Operated, tmp_path: Path) -> None:
     pictures = write_tiny_dataset(tmp_path / "decided")
     latest, keys = operated.artifacts / "latest/garbage-finetune/decided", []

@@ -82,6 +82,7 @@ def test_failures_and_nightlies_that_changed_something_are_told_to_who_asked(
     assert not [message for message in receiver.seen if unchanged["id"] in message]
 
 
+@pytest.mark.acceptance
 def test_a_notice_goes_to_a_mailbox_where_that_is_the_address(operated: Operated, receiver: Receiver) -> None:
     with receiving_mail() as server:
         deploy(operated, "--notify", server.address)

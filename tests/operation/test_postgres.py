@@ -102,6 +102,7 @@ def check_what_is_refused(operated: Operated) -> None:
     (operated.home / "kept").rename(operated.home / "operation.json")
 
 
+@pytest.mark.acceptance
 @pytest.mark.skipif(not PROGRAMS, reason="PostgreSQL is not installed")
 def test_the_deployment_runs_on_postgresql_behind_a_password(tmp_path: Path, pictures: Path) -> None:
     with tempfile.TemporaryDirectory() as scratch, postgres(Path(scratch)) as database:

@@ -8,6 +8,7 @@ import pytest
 from operated import Operated
 
 
+@pytest.mark.acceptance
 def test_a_suspended_run_computes_no_more_and_resume_reuses_what_is_finished(operated: Operated, pictures: Path) -> None:
     before = operated.unfinished("train")
     run = operated.ask(pictures, train__lr_max=0.041, train__epochs=4_000, train__patience=9_000)
