@@ -65,7 +65,7 @@ def figures_tables(stages: Iterable[blocks.Shown]) -> Iterator[Table]:
             yield table
 
 
-def tell_model(console: Console, model: TrainedModel) -> None:
+def show_model(console: Console, model: TrainedModel) -> None:
     """Print which model predicts: the dataset it was trained on, when, where it is, and what else there is."""
     when = f"trained {model.trained:%Y-%m-%d %H:%M}, " if model.trained else ""
     dataset = f"dataset {model.dataset}, " if model.dataset else ""

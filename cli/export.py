@@ -61,9 +61,9 @@ def export_command(
         raise click.UsageError("--model names a folder and --dataset a dataset's model: give one of them.")
     names = _formats(formats)
     use_artifacts(artifacts)
-    told = Console(stderr=True)
-    with explained(told):
-        from cli.console import tell_model
+    messages = Console(stderr=True)
+    with explained(messages):
+        from cli.console import show_model
         from pipeline_lib.export.export import check_target, describe, export
         from pipeline_lib.export.photographs import find_photographs
         from pipeline_lib.export.source import read_source
@@ -72,16 +72,16 @@ def export_command(
 
         root = Store().root
         chosen = named_model(model) if model else latest_model(root, DEFAULT.name, dataset, embedded=DEFAULT.embedded)
-        tell_model(told, chosen)
+        show_model(messages, chosen)
         target = (target or Path(f"{chosen.dataset or chosen.folder.resolve().name}-model")).absolute()
         check_target(target)
         source = read_source(chosen.folder, chosen.dataset)
         found = find_photographs(source, root / "stages", photographs)
-        with _bar(told) as progress:
+        with _bar(messages) as progress:
             written = export(source, target, names, found, progress)
         described = describe(source, found, written)
-        (told if as_json else Console()).print(*_tables(described), sep="\n")
-        told.print(f"written to {target}", highlight=False, soft_wrap=True)
+        (messages if as_json else Console()).print(*_tables(described), sep="\n")
+        messages.print(f"written to {target}", highlight=False, soft_wrap=True)
         if as_json:
             click.echo(json.dumps({"folder": str(target), **described}))
 

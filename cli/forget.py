@@ -54,16 +54,16 @@ def forget_command(
     from pipeline_lib.stages.forgetting import drop_champions, plan_forgetting
     from pipeline_lib.stages.store import Store
 
-    told, store = Console(stderr=True), Store()
-    with explained(told, lambda error: {"error": error} if as_json else None):
+    messages, store = Console(stderr=True), Store()
+    with explained(messages, lambda error: {"error": error} if as_json else None):
         place = place_of(dataset, downloads=store.downloads)
         name = place.name if place.is_dir() else place.stem
         found = with_copies(store.root, place, named(photographs, place), near=not exact)
         check(store.root, place, found)
         digests = {each.sha256 for each in found}
         planned = plan_forgetting(store, digests, name)
-        (told if as_json else Console()).print(_photographs(found))
-        (told if as_json else Console()).print(_results(planned, store, name), highlight=False)
+        (messages if as_json else Console()).print(_photographs(found))
+        (messages if as_json else Console()).print(_results(planned, store, name), highlight=False)
         if dry_run:
             if as_json:
                 click.echo(json.dumps(_plain(found, planned), ensure_ascii=False))
@@ -75,8 +75,8 @@ def forget_command(
         removed = remove_files(place, found)
         drop_champions(store, digests, name)
         if settings is None:
-            told.print(f"no run of {DEFAULT.name} on {name}: there is nothing to train again", highlight=False)
-            _tell(_finish(store, digests, name, found, [], removed), as_json)
+            messages.print(f"no run of {DEFAULT.name} on {name}: there is nothing to train again", highlight=False)
+            _print(_finish(store, digests, name, found, [], removed), as_json)
             return
 
     began = datetime.now(UTC)
@@ -153,12 +153,12 @@ def _counted(count: int, what: str) -> str:
     return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
-def _tell(told: dict[str, Any], as_json: bool) -> None:
+def _print(results: dict[str, Any], as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps(told, ensure_ascii=False))
+        click.echo(json.dumps(results, ensure_ascii=False))
         return
     for name in ("forgotten", "checked"):
-        click.echo(f"{name:<10} {told[name]}")
+        click.echo(f"{name:<10} {results[name]}")
 
 
 def _photographs(found: Sequence[Found]) -> Table:

@@ -101,8 +101,8 @@ def diff_command(before: str | None, after: str | None, as_json: bool, artifacts
     figures = {"before": _figures(old), "after": _figures(new)}
     if as_json:
         runs = {"before": _named(first), "after": _named(second)}
-        told = {"stages": [_plain(each) for each in found], "photographs": _counts(changes), "top1": figures}
-        click.echo(json.dumps({**runs, **told}, ensure_ascii=False))
+        answer = {"stages": [_plain(each) for each in found], "photographs": _counts(changes), "top1": figures}
+        click.echo(json.dumps({**runs, **answer}, ensure_ascii=False))
         return
     console = Console()
     console.print(f"before  {_called(first)}\nafter   {_called(second)}", highlight=False, markup=False, soft_wrap=True)

@@ -156,19 +156,19 @@ def predict(
     if model and dataset:
         raise click.UsageError("--model names a folder and --dataset a dataset's model: give one of them.")
     use_artifacts(artifacts)
-    told = Console(stderr=True)
-    with explained(told):
-        from cli.console import predictions_table, tell_model
+    messages = Console(stderr=True)
+    with explained(messages):
+        from cli.console import predictions_table, show_model
         from pipeline_lib.prediction.predict import check_answered, predict_paths, write_csv
         from pipeline_lib.stages.latest import latest_model, named_model
         from pipeline_lib.stages.store import Store
 
         chosen = named_model(model) if model else latest_model(Store().root, flow, dataset, embedded=FLOWS[flow].embedded)
-        tell_model(told, chosen)
+        show_model(messages, chosen)
         rows = predict_paths(paths, chosen.folder, top)
         if csv_path:
             write_csv(csv_path, rows)
-        (told if as_json else Console()).print(predictions_table(rows))
+        (messages if as_json else Console()).print(predictions_table(rows))
         if as_json:
             click.echo(json.dumps(rows))
         check_answered(paths, rows)

@@ -40,8 +40,8 @@ def models_command(flow: str | None, dataset: str | None, as_json: bool, artifac
     from pipeline_lib.stages.models import kept_models
     from pipeline_lib.stages.store import Store
 
-    told = Console(stderr=True)
-    with explained(told):
+    messages = Console(stderr=True)
+    with explained(messages):
         names = names_of(dataset) if dataset is not None else None
         listed = [
             model
@@ -50,9 +50,9 @@ def models_command(flow: str | None, dataset: str | None, as_json: bool, artifac
         ]
     shown = [_table(listed, slot) for slot in dict.fromkeys(model.slot for model in listed)]
     for table in shown:
-        (told if as_json else Console()).print(table)
+        (messages if as_json else Console()).print(table)
     if not shown:
-        told.print("There is no such model; garbage run trains one.", highlight=False)
+        messages.print("There is no such model; garbage run trains one.", highlight=False)
     if as_json:
         click.echo(json.dumps({"models": [_plain(model) for model in listed]}, ensure_ascii=False))
 
@@ -109,8 +109,8 @@ def compare_command(
     from pipeline_lib.stages.models import find_model, key_of
     from pipeline_lib.stages.store import Store
 
-    told = Console(stderr=True)
-    with explained(told):
+    messages = Console(stderr=True)
+    with explained(messages):
         root = Store().root
         (one, a), (other, b) = (find_model(root, key_of(root, name), flow, dataset) for name in (first, second))
         compared = compare_candidates(a, b)
@@ -118,9 +118,9 @@ def compare_command(
         if page:
             result["html"] = str(_page(page, one, other, compared))
     for table in _comparison(result):
-        (told if as_json else Console()).print(table)
+        (messages if as_json else Console()).print(table)
     if page:
-        told.print(f"The page is {result['html']}", highlight=False, soft_wrap=True)
+        messages.print(f"The page is {result['html']}", highlight=False, soft_wrap=True)
     if as_json:
         click.echo(json.dumps(result, ensure_ascii=False))
 
@@ -146,8 +146,8 @@ def _page(folder: Path, first: KeptModel, second: KeptModel, compared: SideBySid
 
 def _tell(change: Change, as_json: bool) -> None:
     flow, _, dataset = change.slot.partition("/")
-    told = {"flow": flow, "dataset": dataset, "champion": change.champion, "replaced": change.replaced}
-    click.echo(json.dumps(told, ensure_ascii=False) if as_json else change.in_words)
+    answer = {"flow": flow, "dataset": dataset, "champion": change.champion, "replaced": change.replaced}
+    click.echo(json.dumps(answer, ensure_ascii=False) if as_json else change.in_words)
 
 
 def _table(models: Sequence[KeptModel], slot: str) -> Table:

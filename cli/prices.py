@@ -40,26 +40,26 @@ def prices_command(dataset: str, more: int, as_json: bool, artifacts: Path | Non
     from pipeline_lib.stages.latest import slot_of
     from pipeline_lib.stages.store import Store
 
-    told = Console(stderr=True)
-    with explained(told, lambda error: {"error": error} if as_json else None):
+    messages = Console(stderr=True)
+    with explained(messages, lambda error: {"error": error} if as_json else None):
         root = Store().root
         used, name = _last_run(read_history(root), dataset)
         material, slot = read_material(root, used), slot_of(DEFAULT.name, name)
         right = _right(root, used, material)
         earlier = [each for each in read_forecasts(root, slot) if each.run != used.run]
-        with told.status("training") as status:
+        with messages.status("training") as status:
             prices = _prices(material, right, lambda done, total, text: status.update(f"{done} of {total} {text}"))
         keep_forecast(root, slot, used.run, prices)
         sources = {digest: material.sources[keys[0]] for digest, keys in material.keys.items()}
         scored = scores(earlier[-1], prices, sources) if earlier else []
-    console = told if as_json else Console()
+    console = messages if as_json else Console()
     console.print(_table(prices, more))
     if scored:
         console.print(_scores(scored))
     if as_json:
         listed = {name: _plain(price, more) for name, price in prices.items()}
-        told_scores = [{**each.model_dump(), "agrees": each.agrees} for each in scored]
-        click.echo(json.dumps({"run": used.run, "more": more, "classes": listed, "scores": told_scores}, ensure_ascii=False))
+        judged = [{**each.model_dump(), "agrees": each.agrees} for each in scored]
+        click.echo(json.dumps({"run": used.run, "more": more, "classes": listed, "scores": judged}, ensure_ascii=False))
 
 
 def _last_run(history: Sequence[Used], dataset: str) -> tuple[Used, str]:

@@ -57,10 +57,10 @@ def prune_command(dry_run: bool, keep: int, budget: int | None, remote: bool, as
     from pipeline_lib.stages.prune import plan_pruning, prune
     from pipeline_lib.stages.store import Store
 
-    told = Console(stderr=True)
-    with explained(told, lambda error: {"error": error} if as_json else None):
+    messages = Console(stderr=True)
+    with explained(messages, lambda error: {"error": error} if as_json else None):
         pruning = (plan_pruning if dry_run else prune)(Store(), keep, budget)
-    (told if as_json else Console()).print(_table(pruning, dry_run))
+    (messages if as_json else Console()).print(_table(pruning, dry_run))
     if as_json:
         named = [unneeded._asdict() for unneeded in pruning.results]
         click.echo(json.dumps({"results": named, "bytes": pruning.bytes, "kept": pruning.kept, "removed": not dry_run}))

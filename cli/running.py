@@ -75,14 +75,14 @@ def execute(
     use_artifacts(artifacts)
     from pipeline_lib.stages.run import Run, watching
 
-    told = Console(stderr=True)
-    _show_warnings(told)
+    messages = Console(stderr=True)
+    _show_warnings(messages)
     run = Run(planning=planning, verify="digests" if verify else "sizes")
     if not planning:
-        run.listener = lambda row: _announce(told, row)
-        run.say = lambda line: told.print(f"         {line}", style="dim", markup=False, highlight=False)
-    failed = explained(told, lambda error: {"stages": run.stages, "error": error} if as_json else None)
-    with _stoppable(told), failed, watching(run):
+        run.listener = lambda row: _announce(messages, row)
+        run.say = lambda line: messages.print(f"         {line}", style="dim", markup=False, highlight=False)
+    failed = explained(messages, lambda error: {"stages": run.stages, "error": error} if as_json else None)
+    with _stoppable(messages), failed, watching(run):
         settings = load_settings(config, assignments, FLOWS[flow].settings, preset)
         function = FLOWS[flow].load()
         if not planning:
@@ -90,7 +90,7 @@ def execute(
         with _without_heartbeats():
             chosen = {"dataset": dataset} if dataset is not None else {}
             result = finish((function.fn if planning else function)(**chosen, settings=settings))
-    _show(result, told if as_json else Console(), run)
+    _show(result, messages if as_json else Console(), run)
     if as_json:
         click.echo(json.dumps(result))
 

@@ -60,9 +60,9 @@ def serve_command(
     if model and dataset:
         raise click.UsageError("--model names a folder and --dataset a dataset's model: give one of them.")
     use_artifacts(artifacts)
-    said = Console(stderr=True)
-    with explained(said):
-        from cli.console import tell_model
+    messages = Console(stderr=True)
+    with explained(messages):
+        from cli.console import show_model
         from pipeline_lib.serving.app import Limits, build_app
         from pipeline_lib.serving.current import Current
         from pipeline_lib.serving.uncertain import Uncertain
@@ -73,15 +73,15 @@ def serve_command(
         if host not in LOOPBACK and not token:
             raise PipelineError(f"Whoever reaches {host} could use the server; set {TOKEN} to a secret, or listen on 127.0.0.1")
         chosen = named_model(model) if model else latest_model(Store().root, flow, dataset, embedded=FLOWS[flow].embedded)
-        tell_model(said, chosen)
+        show_model(messages, chosen)
         limits = Limits(at_once=os.cpu_count() or 1)
         uncertain = Uncertain(keep_uncertain) if keep_uncertain else None
         name = chosen.dataset or chosen.folder.name
         app = build_app(Current(chosen.folder), limits, sure=sure, name=name, token=token, uncertain=uncertain)
-        _listen(app, host, port, said)
+        _listen(app, host, port, messages)
 
 
-def _listen(app: Starlette, host: str, port: int, said: Console) -> None:
+def _listen(app: Starlette, host: str, port: int, messages: Console) -> None:
     import socket
 
     import uvicorn
@@ -97,6 +97,6 @@ def _listen(app: Starlette, host: str, port: int, said: Console) -> None:
         listener.close()
         raise PipelineError(f"Port {port} on {host} cannot be used: {error.strerror}; give another --port") from error
     address = f"[{host}]" if ":" in host else host
-    said.print(f"serving on http://{address}:{listener.getsockname()[1]}  (Ctrl+C ends it)", highlight=False)
+    messages.print(f"serving on http://{address}:{listener.getsockname()[1]}  (Ctrl+C ends it)", highlight=False)
     with suppress(KeyboardInterrupt):  # raised again when the requests in progress have been answered
         uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False)).run(sockets=[listener])

@@ -48,8 +48,8 @@ def why_command(photograph: str, runs: tuple[str, str], as_json: bool, artifacts
     from pipeline_lib.stages.history import read_history
     from pipeline_lib.stages.store import Store
 
-    told = Console(stderr=True)
-    with explained(told, lambda error: {"error": error} if as_json else None):
+    messages = Console(stderr=True)
+    with explained(messages, lambda error: {"error": error} if as_json else None):
         root = Store().root
         history = read_history(root)
         used = [find_run(history, run) for run in runs]
@@ -57,7 +57,7 @@ def why_command(photograph: str, runs: tuple[str, str], as_json: bool, artifacts
         path = _path(photograph, before, after)
         differences = differences_of(*(manifests_of(root, each) for each in used))
         image = read_image(path)
-        with told.status("training") as status:
+        with messages.status("training") as status:
             cause = explain(
                 before,
                 after,
@@ -67,8 +67,8 @@ def why_command(photograph: str, runs: tuple[str, str], as_json: bool, artifacts
             )
         features = "what features come from: " + ("; ".join(_settings(differences)) or "other views of the photographs")
     sentence = _sentence(cause, photograph, features)
-    (told if as_json else Console()).print(Text(sentence))
-    (told if as_json else Console()).print(_table(cause, used))
+    (messages if as_json else Console()).print(Text(sentence))
+    (messages if as_json else Console()).print(_table(cause, used))
     if as_json:
         click.echo(json.dumps(_plain(cause, sentence, path), ensure_ascii=False))
 

@@ -28,7 +28,7 @@ from tasks.contract.endings import ends_in_words, run_name, top1
 from tasks.contract.engine import THREADS
 from tasks.contract.looks import count_look, looked_at, models_judged_on
 from tasks.contract.nights import nights_so_far
-from tasks.contract.notices import told_of_changes
+from tasks.contract.notices import notices_of_changes
 from tasks.contract.retention import keep_last
 from tasks.contract.source import find_source
 from tasks.contract.stage import Stage
@@ -96,8 +96,8 @@ def garbage_finetune(dataset: str = "sample", settings: Settings = Settings()) -
         report = report_stage(**run.shown, name=source.name, looks=looks)
         words = {"champion": became, "looks": looked_at(looks)}
         kept = {"model": model, "evaluation": scores, "decision": decision, "labels": labels, "report": report, **exported}
-        told = told_of_changes(run, changes, decision, became)
-        results = conclude(run, top1, scores, words, changes=changes, **kept) | told
+        noticed = notices_of_changes(run, changes, decision, became)
+        results = conclude(run, top1, scores, words, changes=changes, **kept) | noticed
     keep_last(run, settings.retention.keep)
     return results
 

@@ -110,8 +110,8 @@ def look(client: SyncPrefectClient, pool: str, answering: datetime | None, since
 
 def _now(client: SyncPrefectClient) -> datetime:
     """Return the server's time: the clocks of two hosts may differ by more than what is measured here."""
-    told = client.request("GET", "/health").headers.get("date")
-    return parsedate_to_datetime(told) if told else datetime.now(UTC)
+    date = client.request("GET", "/health").headers.get("date")
+    return parsedate_to_datetime(date) if date else datetime.now(UTC)
 
 
 def _deployments(client: SyncPrefectClient, pool: str) -> dict[str, Deployed]:

@@ -101,8 +101,11 @@ def orphaned(seen: Seen, limits: Limits) -> list[TaskSeen]:
 
 def endings(seen: Seen) -> list[Notice]:
     """Return a notice for each run that failed or crashed, and for each scheduled one that completed and computed something."""
-    told = [run for run in seen.ended if run.type != "COMPLETED" or (run.deployment.scheduled and UNCHANGED not in run.message)]
-    return [_ending(run) for run in told]
+
+    def worth_it(run: RunSeen) -> bool:
+        return run.type != "COMPLETED" or (run.deployment.scheduled and UNCHANGED not in run.message)
+
+    return [_ending(run) for run in seen.ended if worth_it(run)]
 
 
 def _ending(run: RunSeen) -> Notice:

@@ -41,12 +41,12 @@ class Memory:
     Attributes:
         file: Where it is kept.
         since: Runs that ended before this moment have been reported.
-        told: The moment of each notice that was sent, by its key.
+        sent: The moment of each notice that was sent, by its key.
     """
 
     file: Path
     since: datetime | None = None
-    told: dict[str, datetime] = field(default_factory=dict)
+    sent: dict[str, datetime] = field(default_factory=dict)
 
     @classmethod
     def read(cls, file: Path) -> Memory:
@@ -54,27 +54,28 @@ class Memory:
         if not file.exists():
             return cls(file)
         known = json.loads(file.read_text(encoding="utf-8"))
-        told = {key: datetime.fromisoformat(moment) for key, moment in known["told"].items()}
-        return cls(file, datetime.fromisoformat(known["since"]), told)
+        # Missing in a file of an earlier release: what is still the case is then reported once more.
+        sent = {key: datetime.fromisoformat(moment) for key, moment in known.get("sent", {}).items()}
+        return cls(file, datetime.fromisoformat(known["since"]), sent)
 
     def write(self) -> None:
         """Replace the file, once there is something to remember."""
         if self.since:
-            told = {key: moment.isoformat() for key, moment in self.told.items()}
+            sent = {key: moment.isoformat() for key, moment in self.sent.items()}
             fresh = self.file.with_suffix(f".{os.getpid()}")
-            fresh.write_text(json.dumps({"since": self.since.isoformat(), "told": told}), encoding="utf-8")
+            fresh.write_text(json.dumps({"since": self.since.isoformat(), "sent": sent}), encoding="utf-8")
             fresh.replace(self.file)
 
     def know(self, notices: Sequence[Notice], now: datetime) -> None:
         """Count notices as reported."""
-        self.told |= {notice.key: now for notice in notices}
+        self.sent |= {notice.key: now for notice in notices}
 
     def forget(self, present: Sequence[Notice], now: datetime) -> None:
         """Forget what is over, and endings that no check will see again."""
         keys = {notice.key for notice in present}
-        self.told = {
+        self.sent = {
             key: moment
-            for key, moment in self.told.items()
+            for key, moment in self.sent.items()
             if key in keys or (key.startswith("ended/") and now - moment < 2 * OVERLAP)
         }
 
@@ -121,7 +122,7 @@ class Watchman:
 
     def tell(self, notices: Sequence[Notice]) -> bool:
         """Send what has not been sent, and return whether everything has been sent now."""
-        fresh = [notice for notice in notices if notice.key not in self.memory.told]
+        fresh = [notice for notice in notices if notice.key not in self.memory.sent]
         for notice in fresh:
             say(f"{notice.subject} - {notice.text}")
             try:
@@ -131,7 +132,7 @@ class Watchman:
                 say(f"The notice was not accepted ({error}); it is sent again in {self.limits.watch:g} s")
             else:
                 self.memory.know([notice], datetime.now(UTC))
-        return all(notice.key in self.memory.told for notice in fresh)
+        return all(notice.key in self.memory.sent for notice in fresh)
 
     def _act(self, client: SyncPrefectClient, seen: Seen) -> None:
         """End dead runs. What the server refuses is tried again at each check, and delays nothing else."""

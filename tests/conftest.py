@@ -87,10 +87,10 @@ def finished(tmp_path_factory: pytest.TempPathFactory, worker_id: str, request: 
     folder = (own if worker_id == "master" else own.parent) / "finished"
     folder.mkdir(exist_ok=True)
     with FileLock(folder / "lock"):
-        if not (told := folder / "told.json").exists():
+        if not (record := folder / "record.json").exists():
             line = command_line(folder, request.getfixturevalue("prefect_api"))
-            told.write_text(json.dumps(asdict(line.run(write_tiny_dataset(folder / "pictures")))))
-    return folder / "artifacts", Finished(**json.loads(told.read_text()))
+            record.write_text(json.dumps(asdict(line.run(write_tiny_dataset(folder / "pictures")))))
+    return folder / "artifacts", Finished(**json.loads(record.read_text()))
 
 
 @pytest.fixture

@@ -179,10 +179,10 @@ class _Search:
         if not self.changes:
             raise PipelineError(f"Photographs, settings and features of the two trainings are the same{differs}.")
         for what, side, taken_back in (("second", 1, []), ("first", 0, self.changes)):
-            again, told = _best(self.retrained(taken_back)), _best(self.views[side].answer)
-            if again != told:
+            again, answer = _best(self.retrained(taken_back)), _best(self.views[side].answer)
+            if again != answer:
                 raise PipelineError(
-                    f"The model of the {what} run says {told}, but trained again by the code of today it says {again}, so "
+                    f"The model of the {what} run says {answer}, but trained again by the code of today it says {again}, so "
                     f"nothing can be concluded{differs}."
                 )
 

@@ -30,7 +30,7 @@ def choose_test(images: Sequence[Photograph], share: float) -> set[int]:
     A source stays whole, whatever its classes. Each class wants `wanted_test` images in test. Sources are taken in the order
     of a hash of their content, each into test if every class has room for it: a sample that needs no seed, in which a source
     of many images is as likely as one of few, and in which a new source moves few others. After that no single source could
-    change sides and bring the counts nearer. Nothing depends on the order of the images, on their names, or on which of them
+    change sides and make the counts nearer. Nothing depends on the order of the images, on their names, or on which of them
     were test before.
 
     Args:

@@ -134,12 +134,12 @@ def _compare(
 
 def write_verdict(folder: Path, verdict: Verdict, views: Mapping[str, Any]) -> dict[str, Any]:
     """Write ``decision.json`` and, where models were compared, ``classes.csv``; return what the former has."""
-    told: dict[str, Any] = _rounded({name: item for name, item in asdict(verdict).items() if name != "classes"})
-    (folder / DECISION).write_text(json.dumps(told | {"views": views}, indent=2) + "\n", encoding="utf-8")
+    summary: dict[str, Any] = _rounded({name: item for name, item in asdict(verdict).items() if name != "classes"})
+    (folder / DECISION).write_text(json.dumps(summary | {"views": views}, indent=2) + "\n", encoding="utf-8")
     rows = [asdict(each) | {"difference": each.difference} for each in verdict.classes]
     if rows:
         write_table(folder / CLASSES, ("name", "images", "champion", "challenger", "difference", "p"), rows)
-    return told
+    return summary
 
 
 def _rounded(value: Any) -> Any:

@@ -119,11 +119,11 @@ def _written(folder: Path, source: Source, name: str, photographs: Photographs, 
     held_out = made.write(path, source, photographs)
     if made.open:
 
-        def told(done: int, total: int | None, view: str) -> None:
+        def report(done: int, total: int | None, view: str) -> None:
             progress(done, total, f"{name}, {view}")
 
         answer = made.open(path, source)
-        validation = compare(source.model, source.spec.image_size, answer, photographs.judged, told)
+        validation = compare(source.model, source.spec.image_size, answer, photographs.judged, report)
         validation = replace(validation, held_out=held_out)
         validation.check(made.file, made.bars)
     return Exported(name, made.file, *_size_and_digest(path), validation)

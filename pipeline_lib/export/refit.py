@@ -93,8 +93,8 @@ def refit(source: Source, before: ModelProto, after: ModelProto, train: Sequence
         folds = cut_folds(new, sources, FOLDS)
         answers = [_out_of_fold(rows, folds, spec.classes, sources, settings) for rows in (old, new)]
         trained = head_trainer(None, new, spec.classes, sources, settings, SEED).train()
-    told = {"temperature": trained.calibration.temperature, "best_epoch": trained.training.best.epoch}
-    head = Head(spec.model_copy(update=told), parameters_of(trained.network))
+    update = {"temperature": trained.calibration.temperature, "best_epoch": trained.training.best.epoch}
+    head = Head(spec.model_copy(update=update), parameters_of(trained.network))
     judged = np.sort(np.concatenate([fold.held_out for fold in folds]))
     return Refit(head, _compared(photographs, spec.classes, new.views, judged, answers))
 

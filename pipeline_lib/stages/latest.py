@@ -62,10 +62,10 @@ def conclude(
     keep_latest(run.store, run.flow, run.dataset, **kept)
     used = write_used(run.store.root, run.id, run.slot, run.results)
     metrics = figures.manifest().summary
-    told = {"data": run.dataset, "headline": headline(metrics)}
-    told |= {name: text for name, text in {**words, "remote": share_run(run.store, used)}.items() if text}
+    outcome = {"data": run.dataset, "headline": headline(metrics)}
+    outcome |= {name: text for name, text in {**words, "remote": share_run(run.store, used)}.items() if text}
     paths = {name: str(ref.folder / ref.manifest().summary.get("html", "")) for name, ref in kept.items()}
-    return {"stages": run.stages, "metrics": metrics, **told, **paths}
+    return {"stages": run.stages, "metrics": metrics, **outcome, **paths}
 
 
 def keep_latest(store: Store, flow: str, dataset: str, **results: Ref) -> None:

@@ -51,9 +51,9 @@ def predict_out_of_fold(
         PipelineError: Training diverged.
     """
 
-    def predict(fold: Fold, number: int, told: Progress) -> NDArray[np.float32]:
+    def predict(fold: Fold, number: int, report: Progress) -> NDArray[np.float32]:
         with one_thread():
-            fitted = head_trainer(None, Subset(features, fold.train), classes, sources, settings, seed, told).fit()
+            fitted = head_trainer(None, Subset(features, fold.train), classes, sources, settings, seed, report).fit()
             return logits_of_rows(fitted.step.logits, features.take, fold.held_out)
 
     return cross_validated(features, sources, folds, predict, progress)

@@ -212,9 +212,9 @@ def predict_tuned_out_of_fold(
         progress: Called every few steps.
     """
 
-    def predict(fold: Fold, number: int, told: Progress) -> NDArray[np.float32]:
+    def predict(fold: Fold, number: int, report: Progress) -> NDArray[np.float32]:
         seen = Table(Subset(table.features, fold.train), Subset(table.activations, fold.train))
-        tuned = tuning.run(seen, folder / f"fold-{number}", told)
+        tuned = tuning.run(seen, folder / f"fold-{number}", report)
         with graph_mode():
             return logits_of_rows(tuned.fitted.step.logits, table.activations.take, fold.held_out)
 

@@ -59,15 +59,15 @@ def settle(run: Run, model: Ref, cross_validated: Ref, decision: Ref, facing: Fa
     """Make the model the champion if that is the decision, and return in words what has become of it; empty while planning."""
     if run.planning:
         return ""
-    slot, told = slot_of(run.flow, run.dataset), decision.manifest().summary
+    slot, summary = slot_of(run.flow, run.dataset), decision.manifest().summary
     stack = standing(read_ledger(run.store.root, slot))
     if stack and stack[-1].candidate.model.digest == model.digest:
         lead_to_champion(run.store, slot)
         return f"the champion since {stack[-1].when:%Y-%m-%d}"
     candidate = Candidate(model=model, cross_validated=cross_validated, decision=decision)
-    if told["decision"] == "promoted" and not appoint(run.store, slot, candidate, facing.expected, "rule", run.id):
+    if summary["decision"] == "promoted" and not appoint(run.store, slot, candidate, facing.expected, "rule", run.id):
         return "kept: another run has appointed a champion meanwhile, which this model meets when it is run again"
-    return f"{told['decision']}: {told['because']}"
+    return f"{summary['decision']}: {summary['because']}"
 
 
 def _as_decided(present: Appointment) -> Facing:
@@ -75,9 +75,9 @@ def _as_decided(present: Appointment) -> Facing:
     decision = present.candidate.decision
     if damage(decision.folder, "sizes"):
         return Facing(expected=present.candidate.model.digest)
-    told = decision.manifest().summary
-    champion = tuple(Ref.model_validate(each) for each in told["champion"])
-    facing = _intact(champion, "the champion before it", told["looks"]) if champion else Facing(obstacle=told["obstacle"])
+    summary = decision.manifest().summary
+    champion = tuple(Ref.model_validate(each) for each in summary["champion"])
+    facing = _intact(champion, "the champion before it", summary["looks"]) if champion else Facing(obstacle=summary["obstacle"])
     return facing._replace(expected=present.candidate.model.digest)
 
 

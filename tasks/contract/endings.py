@@ -74,8 +74,8 @@ def _completed(results: Mapping[str, Any]) -> str:
     notices = [Noticed(**each) for each in results.get("notices", ())]
     champion = [results["champion"]] if "champion" in results and not _tell_of_champion(notices) else []
     remote = [results["remote"]] if "remote" in results else []
-    told = [*champion, *(notice.marked for notice in notices), *remote]
-    return "; ".join([results["headline"], *told, _computed(results["stages"]), *report])
+    parts = [*champion, *(notice.marked for notice in notices), *remote]
+    return "; ".join([results["headline"], *parts, _computed(results["stages"]), *report])
 
 
 def _tell_of_champion(notices: Sequence[Noticed]) -> bool:

@@ -26,7 +26,7 @@ class Noticed(NamedTuple):
         return f"{self.text} [{self.id}]"
 
 
-def told_of_changes(run: Run, changes: Ref, decision: Ref, became: str) -> dict[str, Any]:
+def notices_of_changes(run: Run, changes: Ref, decision: Ref, became: str) -> dict[str, Any]:
     """Return what a flow's result says of what has changed and of what a person should know; empty while planning.
 
     Args:
@@ -40,9 +40,9 @@ def told_of_changes(run: Run, changes: Ref, decision: Ref, became: str) -> dict[
     """
     if run.planning:
         return {}
-    told = [(became, decision.digest)] if became.startswith(DECISIONS) else []
-    told += _of_photographs(changes)
-    notices = [Noticed(text.replace(";", ","), notice_id(run.slot, text, content)) for text, content in told]
+    found = [(became, decision.digest)] if became.startswith(DECISIONS) else []
+    found += _of_photographs(changes)
+    notices = [Noticed(text.replace(";", ","), notice_id(run.slot, text, content)) for text, content in found]
     return {"changes": changes.manifest().summary, "notices": [notice._asdict() for notice in notices]}
 
 
@@ -59,11 +59,11 @@ def notice_id(*about: str) -> str:
 
 def _of_photographs(changes: Ref) -> Iterator[tuple[str, str]]:
     """Yield what is to be looked at since the champion, each with what identifies its content."""
-    told: Mapping[str, Any] = changes.manifest().summary
-    if not told["compared"]:
+    summary: Mapping[str, Any] = changes.manifest().summary
+    if not summary["compared"]:
         return
-    if count := told["new_leaks"]:
+    if count := summary["new_leaks"]:
         what = "1 new leak: the source of a test photograph has" if count == 1 else f"{count:,} new leaks: sources of test have"
         yield f"{what} come into train", changes.manifest().digests[LEAKS]
-    for name, before, after in told["halved"]:
+    for name, before, after in summary["halved"]:
         yield f"{name} has {after:,} photographs of train, of {before:,} before", ""

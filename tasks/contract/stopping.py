@@ -37,16 +37,16 @@ def stop_within(seconds: float = PATIENCE) -> None:
     run = os.environ.get("PREFECT__FLOW_RUN_ID")
     if not run or threading.current_thread() is not threading.main_thread():
         return
-    told, tell = socket.socketpair()
-    tell.setblocking(False)
-    signal.set_wakeup_fd(tell.fileno(), warn_on_full_buffer=False)
-    threading.Thread(target=_watch, args=(told, tell, seconds), name="stopping", daemon=True).start()
+    woken, wake = socket.socketpair()
+    wake.setblocking(False)
+    signal.set_wakeup_fd(wake.fileno(), warn_on_full_buffer=False)
+    threading.Thread(target=_watch, args=(woken, wake, seconds), name="stopping", daemon=True).start()
     threading.Thread(target=_follow, args=(UUID(run),), name="following", daemon=True).start()
 
 
-def _watch(told: socket.socket, tell: socket.socket, seconds: float) -> None:
+def _watch(woken: socket.socket, wake: socket.socket, seconds: float) -> None:
     """Wait for SIGTERM, then leave the process ``seconds`` to end by itself. Holds both ends open."""
-    while signal.SIGTERM not in told.recv(64):
+    while signal.SIGTERM not in woken.recv(64):
         continue
     faulthandler.dump_traceback_later(seconds, exit=True)
 

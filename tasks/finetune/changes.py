@@ -51,5 +51,5 @@ def changes_stage(
         classes,
     )
     before = read_photographs(champion[-1].folder)
-    told = write_changes(folder, today, before, lambda image: read_image(dataset.folder / image))
-    return {"compared": True, "obstacle": "", "differing": list(differing), **told}
+    written = write_changes(folder, today, before, lambda image: read_image(dataset.folder / image))
+    return {"compared": True, "obstacle": "", "differing": list(differing), **written}

@@ -67,10 +67,10 @@ def promote_stage(
         of_champion, judged, decided = champion
         test = on_test(of_champion, champion_features)
         incumbent = read_incumbent(read_out_of_fold(judged.folder, classes), test, decided.folder)
-    told = meet(folder, challenger, incumbent, promote, looks, obstacle, lambda image: read_image(dataset.folder / image))
+    summary = meet(folder, challenger, incumbent, promote, looks, obstacle, lambda image: read_image(dataset.folder / image))
     candidate = {"model": model.model_dump(), "cross_validated": cross_validated.model_dump()}
     met = {"champion": [ref.model_dump() for ref in champion], "looks": looks, "obstacle": given}
-    return told | {"candidate": candidate} | met
+    return summary | {"candidate": candidate} | met
 
 
 def _other_classes(champion: Sequence[Ref], classes: Sequence[str]) -> str:

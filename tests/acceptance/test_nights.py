@@ -121,12 +121,12 @@ def pass_night(garbage: CommandLine, world: World, night: Night, held_out: HeldO
         return row | {"decision": "", "reason": "killed", "notices": [], "seconds": time.perf_counter() - started}
     finished = garbage.run(world.root, **{name.replace(".", "__"): value for name, value in night.settings.items()})
     row["seconds"] = time.perf_counter() - started
-    told = finished.json
-    row |= {"became": told["champion"], "notices": told["notices"], "changes": told["changes"]}
-    row["unseen"] = told["metrics"]["unseen"]["top1"]
-    stays = told["champion"].startswith("the champion since ")  # the date says nothing here
-    row["decision"], _, row["reason"] = ("", "", "it is the champion") if stays else told["champion"].partition(": ")
-    return row | beside(held_out, before, Path(told["model"]), champion(garbage))
+    results = finished.json
+    row |= {"became": results["champion"], "notices": results["notices"], "changes": results["changes"]}
+    row["unseen"] = results["metrics"]["unseen"]["top1"]
+    stays = results["champion"].startswith("the champion since ")  # the date says nothing here
+    row["decision"], _, row["reason"] = ("", "", "it is the champion") if stays else results["champion"].partition(": ")
+    return row | beside(held_out, before, Path(results["model"]), champion(garbage))
 
 
 def beside(held_out: HeldOut, before: Path | None, model: Path, now: Path | None) -> Row:

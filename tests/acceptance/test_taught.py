@@ -50,9 +50,9 @@ def test_ten_photographs_taught_in_the_page_are_a_class_of_the_next_run(
             tab.get_by_role("button", name="Download what was taught").click()
         waiting.value.save_as(tmp_path / "patch.zip")
         browser.close()
-    told = garbage("ingest", tmp_path / "patch.zip", "--dataset", dataset, "--json")
-    assert told.json["added"] == {"Teacup": 10}, told.err
-    assert told.json["relabelled"] == {"train/Cans/000.png": "Paper"}
+    ingested = garbage("ingest", tmp_path / "patch.zip", "--dataset", dataset, "--json")
+    assert ingested.json["added"] == {"Teacup": 10}, ingested.err
+    assert ingested.json["relabelled"] == {"train/Cans/000.png": "Paper"}
     garbage.run(dataset)
     (taught,) = garbage.artifacts.glob("stages/dataset/*/train/Teacup")
     counts = {folder.name: len([*folder.iterdir()]) for folder in taught.parent.iterdir()}

@@ -31,8 +31,8 @@ def run_ids(garbage: CommandLine) -> dict[str, str]:
     """The id of each run by the key of its model; the last run of a model counts."""
     shown = {}
     for record in sorted((garbage.artifacts / "runs").glob("*.json"), key=lambda path: path.stat().st_mtime):
-        told = garbage("show", record.stem, "--json").json
-        (train,) = (row for row in told["stages"] if row["stage"] == "train")
+        run = garbage("show", record.stem, "--json").json
+        (train,) = (row for row in run["stages"] if row["stage"] == "train")
         shown[train["keys"][0]] = record.stem
     return shown
 
@@ -51,7 +51,7 @@ def test_planted_causes_are_named(garbage: CommandLine, folder: Path, record: Ca
     garbage.settings = dict(FEW_VIEWS)
     bad, others = folder / "train/Cardboard", sorted((folder / "train/Eggshell").glob("*"))
     base = garbage.run(folder)
-    told = answers(garbage, base, folder)
+    shown = answers(garbage, base, folder)
     rows: list[dict[str, Any]] = []
 
     setting = garbage.run(folder, train__epochs=3)
@@ -66,7 +66,7 @@ def test_planted_causes_are_named(garbage: CommandLine, folder: Path, record: Ca
     ids = run_ids(garbage)
     planted = {"added": (batch, "Cardboard"), "setting": (setting, None), "features": (weights, None)}
     for kind, (run, to) in planted.items():
-        images = flipped(told, answers(garbage, run, folder), to)
+        images = flipped(shown, answers(garbage, run, folder), to)
         assert images, kind
         first, second = (ids[each.stage("train")["key"]] for each in (base, run))
         done = garbage("why", images[0], "--between", first, second, "--json")

@@ -83,11 +83,11 @@ def test_test_images_that_are_cropped_turned_or_mirrored_training_images_leak_an
 
 
 def test_a_leak_says_beside_which_training_image_and_how_it_differs(found):
-    told = {leak["image"]: (leak["train"], leak["how"]) for leak in found[1]["leaked"]["first"]}
-    assert told["test/Can/copy.jpg"] == ("train/Can/04.jpg", "same bytes")
-    assert told["test/Can/turned.jpg"] == ("train/Can/01.jpg", "1.4 times as large, turned by 40°")
-    assert told["test/Can/mirrored.jpg"] == ("train/Can/02.jpg", "1.3 times as large, mirrored")
-    assert told["test/Can/cropped.jpg"] == ("train/Can/00.jpg", "1.6 times as large")
+    leaks = {leak["image"]: (leak["train"], leak["how"]) for leak in found[1]["leaked"]["first"]}
+    assert leaks["test/Can/copy.jpg"] == ("train/Can/04.jpg", "same bytes")
+    assert leaks["test/Can/turned.jpg"] == ("train/Can/01.jpg", "1.4 times as large, turned by 40°")
+    assert leaks["test/Can/mirrored.jpg"] == ("train/Can/02.jpg", "1.3 times as large, mirrored")
+    assert leaks["test/Can/cropped.jpg"] == ("train/Can/00.jpg", "1.6 times as large")
 
 
 def test_one_source_under_two_classes_is_a_label_conflict(found):

@@ -91,9 +91,9 @@ def test_a_changed_setting_is_named_among_harmless_changes(make: Make) -> None:
     known = {**BASE, **photographs("few", 5, ASKED, 9, as_class="Paper")}  # a head that is trained for long follows them
     before = make("before", known)
     after = make("after", {**known, **FINE}, SETTINGS.model_copy(update={"lr_max": 0.3, "dropout": 0.01}))
-    told = view(before, ASKED), view(after, ASKED)
-    assert next(iter(told[0].answer)) != next(iter(told[1].answer))
-    cause = explain(before, after, told)
+    both = view(before, ASKED), view(after, ASKED)
+    assert next(iter(both[0].answer)) != next(iter(both[1].answer))
+    cause = explain(before, after, both)
     assert {change.kind for change in cause.members} == {"setting"}
     assert in_words(cause.members, "") == "the setting train.lr_max 0.01 -> 0.3"
 
@@ -154,14 +154,14 @@ def test_a_photograph_of_the_same_name_as_another_one_is_not_lost(make: Make) ->
 
 def test_equal_answers_and_trainings_that_cannot_be_repeated_are_said(make: Make) -> None:
     before, after = make("before", BASE), make("after", {**BASE, **BAD})
-    told = view(before, ASKED)
+    both = view(before, ASKED)
     with pytest.raises(PipelineError, match="Both runs answer Eggshell"):
-        explain(before, after, (told, told))
-    other = Seen(told.row, {"Cans": 0.9, "Eggshell": 0.1}, 1.0)
+        explain(before, after, (both, both))
+    other = Seen(both.row, {"Cans": 0.9, "Eggshell": 0.1}, 1.0)
     with pytest.raises(PipelineError, match=r"says Cans, but trained again .*dense\.py"):
-        explain(before, after, (told, other), ["pipeline_lib/training/dense.py"])
+        explain(before, after, (both, other), ["pipeline_lib/training/dense.py"])
     with pytest.raises(PipelineError, match="the two trainings are the same"):
-        explain(before, before, (told, other))
+        explain(before, before, (both, other))
 
 
 def test_changes_are_counted_by_kind_and_class() -> None:

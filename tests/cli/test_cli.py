@@ -114,15 +114,15 @@ def test_the_temporary_server_has_minutes_to_start(garbage: CommandLine, tiny_da
     del garbage.environment["PREFECT_API_URL"]
     program = (
         "from cli.main import main\n"
-        "@main.command('told')\n"
-        "def told():\n"
+        "@main.command('printed')\n"
+        "def printed():\n"
         "    from prefect.settings import get_current_settings\n"
         "    print(get_current_settings().server.ephemeral.startup_timeout_seconds)\n"
-        "main(['told'])"
+        "main(['printed'])"
     )
     environment = {**garbage.environment, "PYTHONPATH": str(garbage.source)}
-    told = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
-    assert int(told.stdout) >= 120
+    printed = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    assert int(printed.stdout) >= 120
 
 
 def test_a_failed_run_says_so_in_its_json_too(garbage: CommandLine, tiny_dataset: Path) -> None:

@@ -128,5 +128,5 @@ def test_a_pinned_run_is_marked(root: Path) -> None:
     lines = runs(root, "--flow", "garbage-finetune").splitlines()
     assert next(line for line in lines if "1, pinned" in line)
     assert next(line for line in lines if "2, pinned 0" in line)
-    told = json.loads(runs(root, "--json").splitlines()[-1])["runs"]
-    assert {each["run"]: each["pinned"] for each in told} == {"1": "1", "2": "0", "3": ""}
+    listed = json.loads(runs(root, "--json").splitlines()[-1])["runs"]
+    assert {each["run"]: each["pinned"] for each in listed} == {"1": "1", "2": "0", "3": ""}

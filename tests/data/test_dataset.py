@@ -167,8 +167,8 @@ def test_a_class_may_lose_the_stated_share(photos: Path, build: Build, broken: i
 def test_a_class_that_loses_more_stops_the_run(photos: Path, build: Build, tmp_path: Path, broken: int, allowed: float) -> None:
     for number in range(broken):
         (photos / f"train/Cans/{number}.png").write_bytes(b"")
-    told = rf"train/Cans loses {broken} of its 10 images.*first: train/Cans/0\.png: zero bytes"
-    with pytest.raises(PipelineError, match=told):
+    sentence = rf"train/Cans loses {broken} of its 10 images.*first: train/Cans/0\.png: zero bytes"
+    with pytest.raises(PipelineError, match=sentence):
         build(photos, max_lost_share=allowed)
     assert not (tmp_path / "result/.unpacked").exists()
 
@@ -216,7 +216,7 @@ def test_names_that_are_no_text_become_text(photos: Path, build: Build, tmp_path
     assert "train/Cans/\ufffd.png" in {row["source"] for row in table(tmp_path / "result/images.csv")}
 
 
-def test_tells_how_far_it_is(photos: Path, build: Build) -> None:
+def test_says_how_far_it_is(photos: Path, build: Build) -> None:
     seen: list[tuple[int, int]] = []
     build(photos, progress=lambda done, total, _: seen.append((done, total)))
     assert seen == [(number, 24) for number in range(1, 25)]

@@ -1,4 +1,4 @@
-"""A dataset is found in the layouts that are promised, and whatever cannot be learned from is told in one sentence."""
+"""A dataset is found in the layouts that are promised, and whatever cannot be learned from gets one sentence."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def test_one_class_written_in_two_unicode_forms_is_one_class(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("files", "told"),
+    ("files", "sentence"),
     [
         ([], "has no folder train/.*found: no folders"),
         (["1.jpg", "2.jpg"], "has no folder train/"),
@@ -132,17 +132,17 @@ def test_one_class_written_in_two_unicode_forms_is_one_class(tmp_path: Path) -> 
         ([*BOTH, "train/a\nb/1.jpg"], r"'a\\nb' of .* cannot be shown"),
     ],
 )
-def test_tells_what_is_no_dataset(tmp_path: Path, files: list[str], told: str) -> None:
-    with pytest.raises(PipelineError, match=told) as caught:
+def test_says_what_is_no_dataset(tmp_path: Path, files: list[str], sentence: str) -> None:
+    with pytest.raises(PipelineError, match=sentence) as caught:
         scan(touch(tmp_path, *files))
     assert str(tmp_path) in str(caught.value)
-    with pytest.raises(PipelineError, match=told) as caught:
+    with pytest.raises(PipelineError, match=sentence) as caught:
         scan(tmp_path, label="photos.zip")
     assert "photos.zip" in str(caught.value)
     assert str(tmp_path) not in str(caught.value)
 
 
-def test_tells_a_class_name_that_is_no_text(tmp_path: Path) -> None:
+def test_says_a_class_name_that_is_no_text(tmp_path: Path) -> None:
     touch(tmp_path, *BOTH[:2])
     Path(os.fsdecode(bytes(tmp_path) + b"/train/\xff")).mkdir()
     touch(tmp_path, os.fsdecode(b"train/\xff/1.jpg"))
@@ -150,7 +150,7 @@ def test_tells_a_class_name_that_is_no_text(tmp_path: Path) -> None:
         scan(tmp_path)
 
 
-def test_tells_a_folder_that_is_not_there(tmp_path: Path) -> None:
+def test_says_a_folder_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(PipelineError, match="missing cannot be read: No such file"):
         scan(tmp_path / "missing")
 

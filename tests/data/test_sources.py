@@ -109,7 +109,7 @@ def test_a_name_goes_before_a_folder(folder: Path, downloads: Path, monkeypatch:
 
 
 @pytest.mark.parametrize(
-    ("dataset", "told"),
+    ("dataset", "sentence"),
     [
         ("sampel", "did you mean sample?"),
         ("data-en", "did you mean data_en?"),
@@ -118,13 +118,13 @@ def test_a_name_goes_before_a_folder(folder: Path, downloads: Path, monkeypatch:
         ("", "give sample, data_en, or the path"),
     ],
 )
-def test_tells_the_nearest_name(downloads: Path, dataset: str, told: str) -> None:
+def test_says_the_nearest_name(downloads: Path, dataset: str, sentence: str) -> None:
     with pytest.raises(PipelineError, match="There is no dataset") as caught:
         resolve(dataset, downloads=downloads)
-    assert told in str(caught.value)
+    assert sentence in str(caught.value)
 
 
-def test_tells_a_file_that_is_no_archive(tmp_path: Path, downloads: Path) -> None:
+def test_says_a_file_that_is_no_archive(tmp_path: Path, downloads: Path) -> None:
     (tmp_path / "photo.jpg").write_bytes(b"photo")
     os.mkfifo(tmp_path / "pipe")
     for name in ("photo.jpg", "pipe"):
@@ -132,7 +132,7 @@ def test_tells_a_file_that_is_no_archive(tmp_path: Path, downloads: Path) -> Non
             resolve(str(tmp_path / name), downloads=downloads)
 
 
-def test_a_folder_that_is_no_dataset_is_told_at_once(tmp_path: Path, downloads: Path) -> None:
+def test_a_folder_that_is_no_dataset_is_reported_at_once(tmp_path: Path, downloads: Path) -> None:
     with pytest.raises(PipelineError, match="has no folder train/"):
         resolve(str(tmp_path), downloads=downloads)
 
@@ -175,7 +175,7 @@ def test_takes_the_next_address_when_one_fails(data_en: Site, downloads: Path, m
     assert resolve("data_en", downloads=downloads).location == data_en.url
 
 
-def test_out_of_reach_and_never_downloaded_tells_what_to_do(data_en: Site, downloads: Path) -> None:
+def test_out_of_reach_and_never_downloaded_says_what_to_do(data_en: Site, downloads: Path) -> None:
     data_en.faults = [Site.status(404)]
     with pytest.raises(PipelineError, match=rf"404 Not Found.*--dataset PATH, or set {VARIABLE}"):
         resolve("data_en", downloads=downloads)

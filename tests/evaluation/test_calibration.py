@@ -58,7 +58,7 @@ def test_on_a_handful_of_rows_scaling_never_makes_the_held_out_error_larger(seed
 
 
 @pytest.mark.parametrize("parts", [[0], [0, 0, 0]])
-def test_rows_of_one_part_tell_nothing_about_scaling(parts: list[int]) -> None:
+def test_rows_of_one_part_say_nothing_about_scaling(parts: list[int]) -> None:
     logits, labels = drawn(len(parts), 2.0)
     assert calibrate(logits, labels, np.array(parts)).temperature == 1.0
 

@@ -91,9 +91,9 @@ def test_test_photographs_that_a_model_has_a_source_of_in_train_are_seen() -> No
 def test_what_is_fixed_and_newly_wrong_is_listed_with_pictures_of_the_first_ones(tmp_path: Path) -> None:
     before, after = pictures(40, 20), pictures(40, 39) | {"train/Cans/000": "Paper"}
     test = pictures(3, 3, "test")
-    told = meet(tmp_path, challenger(after, test), incumbent(before, test), PromoteSettings(), 1, "", open_image)
-    assert told["decision"] == "promoted"
-    assert (told["train_fixed"], told["train_newly_wrong"], told["test_fixed"]) == (19, 1, 0)
+    summary = meet(tmp_path, challenger(after, test), incumbent(before, test), PromoteSettings(), 1, "", open_image)
+    assert summary["decision"] == "promoted"
+    assert (summary["train_fixed"], summary["train_newly_wrong"], summary["test_fixed"]) == (19, 1, 0)
     rows = read_table(tmp_path / CHANGED)
     assert [row["image"] for row in rows if row["change"] == BROKEN] == ["train/Cans/000"]
     assert sorted(row["image"] for row in rows if row["change"] == FIXED) == [f"train/Cans/{each:03}" for each in range(20, 39)]
@@ -115,8 +115,8 @@ def test_test_photographs_that_leak_or_that_the_champion_knows_are_left_out(tmp_
     digests = {**photographs({**after, **test}).digests, "test/Cans/t001": "test 1"}
     today = challenger(after, test, leaked={"test/Cans/t000"}, photographs=Photographs(digests))
     champion = Incumbent(known.judged, known.test, Photographs(named), VIEWS)
-    told = meet(tmp_path, today, champion, PromoteSettings(), 1, "", open_image)
-    assert told["test"]["images"] == 3
+    summary = meet(tmp_path, today, champion, PromoteSettings(), 1, "", open_image)
+    assert summary["test"]["images"] == 3
 
 
 @pytest.mark.parametrize(
@@ -131,9 +131,9 @@ def test_where_nothing_can_be_compared_a_person_decides(
 ) -> None:
     test = pictures(3, 3, "test")
     there = incumbent(champion, test) if champion else None
-    told = meet(tmp_path, challenger(pictures(40, 39), test), there, PromoteSettings(), 1, obstacle, open_image)
-    assert told["decision"] == "needs a person"
-    assert because in told["because"]
+    summary = meet(tmp_path, challenger(pictures(40, 39), test), there, PromoteSettings(), 1, obstacle, open_image)
+    assert summary["decision"] == "needs a person"
+    assert because in summary["because"]
 
 
 def test_a_decision_says_what_the_next_model_is_compared_with(tmp_path: Path) -> None:

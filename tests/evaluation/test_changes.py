@@ -38,11 +38,11 @@ def changes(folder: Path, now: Today, before: Photographs) -> dict[str, Any]:
 
 def test_photographs_are_counted_by_class_and_a_class_that_lost_half_is_named(tmp_path: Path) -> None:
     before = photographs(*(f"train/Cans/{number}" for number in range(4)), "train/Paper/a", "train/Paper/b", "test/Paper/c")
-    told = changes(
+    summary = changes(
         tmp_path, today("train/Cans/0", "train/Paper/1", "train/Paper/a", "train/Paper/c", "train/Paper/new"), before
     )
-    assert told["photographs"] == {"added": 1, "removed": 3, "relabelled": 1, "moved": 1}
-    assert told["halved"] == [["Cans", 4, 1]]
+    assert summary["photographs"] == {"added": 1, "removed": 3, "relabelled": 1, "moved": 1}
+    assert summary["halved"] == [["Cans", 4, 1]]
     assert [[*row.values()] for row in read_table(tmp_path / CLASSES)] == [
         ["Cans", "4", "1", "0", "2", "0", "1", "0"],
         ["Paper", "2", "4", "1", "1", "1", "0", "1"],
@@ -52,8 +52,8 @@ def test_photographs_are_counted_by_class_and_a_class_that_lost_half_is_named(tm
 def test_a_source_is_new_if_the_champion_knows_none_of_its_photographs(tmp_path: Path) -> None:
     images = ("train/Cans/a", "train/Cans/crop of a", "train/Cans/b", "train/Cans/crop of b", "train/Cans/c")
     groups = dict(zip(images, (1, 1, 2, 2, 3), strict=True))
-    told = changes(tmp_path, today(*images, groups=groups), photographs("train/Cans/a"))
-    assert told["new"] == {"photographs": 3, "sources": 2}
+    summary = changes(tmp_path, today(*images, groups=groups), photographs("train/Cans/a"))
+    assert summary["new"] == {"photographs": 3, "sources": 2}
     assert {row["image"] for row in read_table(tmp_path / UNUSUAL)} == set(images[2:])
     assert {row["nearest"] for row in read_table(tmp_path / UNUSUAL)} <= set(images[:2])
 
@@ -62,16 +62,16 @@ def test_a_leak_is_new_if_no_photograph_of_its_source_was_in_train(tmp_path: Pat
     images = ("train/Cans/a", "test/Cans/crop of a", "train/Paper/new", "test/Paper/crop of it")
     groups = dict(zip(images, (1, 1, 2, 2), strict=True))
     now = today(*images, groups=groups, leaked=frozenset({images[1], images[3]}))
-    told = changes(tmp_path, now, photographs(*(image for image in images if image != "train/Paper/new")))
-    assert told["new_leaks"] == 1
+    summary = changes(tmp_path, now, photographs(*(image for image in images if image != "train/Paper/new")))
+    assert summary["new_leaks"] == 1
     assert [row["image"] for row in read_table(tmp_path / LEAKS)] == ["test/Paper/crop of it"]
 
 
 def test_where_nothing_has_changed_nothing_is_said(tmp_path: Path) -> None:
     images = ("train/Cans/a", "train/Paper/b")
-    told = changes(tmp_path, today(*images), photographs(*images))
-    assert not any(told["photographs"].values())
-    assert (told["drift"], told["accuracy"], told["halved"], told["new_leaks"]) == (None, None, [], 0)
+    summary = changes(tmp_path, today(*images), photographs(*images))
+    assert not any(summary["photographs"].values())
+    assert (summary["drift"], summary["accuracy"], summary["halved"], summary["new_leaks"]) == (None, None, [], 0)
     assert not (tmp_path / "unusual").exists()
 
 

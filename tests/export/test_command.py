@@ -20,11 +20,11 @@ def line(
 
 
 def test_the_test_photographs_of_the_models_dataset_judge(line: CommandLine, tmp_path: Path) -> None:
-    told = line("export", "--dataset", "pictures", "--to", tmp_path / "out", "--json")
-    assert told.code == 0, told.err
-    assert told.json["photographs"] == "test photographs of pictures"
-    assert told.json["folder"] == str(tmp_path / "out")
-    made, labels = told.json["files"]
+    exported = line("export", "--dataset", "pictures", "--to", tmp_path / "out", "--json")
+    assert exported.code == 0, exported.err
+    assert exported.json["photographs"] == "test photographs of pictures"
+    assert exported.json["folder"] == str(tmp_path / "out")
+    made, labels = exported.json["files"]
     assert (made["file"], labels["file"]) == ("model.onnx", "labels.csv")
     views = {view["view"]: view for view in made["validation"]["views"]}
     assert [view["photographs"] for view in views.values()] == [9, 9, 9]
@@ -32,7 +32,7 @@ def test_the_test_photographs_of_the_models_dataset_judge(line: CommandLine, tmp
     top1 = json.loads(judged.read_text(encoding="utf-8"))["test"]["top1"]
     assert round(views["clean"]["model"]["value"], 6) == top1
     assert views["clean"]["export"] == views["clean"]["model"]
-    assert "trained" in told.err
+    assert "trained" in exported.err
 
 
 def test_another_run_of_the_command_gives_the_same_files(line: CommandLine, tmp_path: Path) -> None:

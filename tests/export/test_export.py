@@ -267,9 +267,9 @@ def test_an_export_to_onnx_needs_no_mindspore(source: Source, folder: Path, tmp_
     finished = subprocess.run(
         [sys.executable, "-c", program, *map(str, options)], capture_output=True, text=True, check=True, cwd=PROJECT
     )
-    told, loaded = finished.stdout.splitlines()
+    described, loaded = finished.stdout.splitlines()
     assert loaded == "[]"
-    assert [file["file"] for file in json.loads(told)["files"]] == ["model.onnx", "labels.csv"]
+    assert [file["file"] for file in json.loads(described)["files"]] == ["model.onnx", "labels.csv"]
 
 
 def test_the_page_shows_how_a_file_is_used(source: Source, photographs: Photographs, tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ def make_shard(root: Path, name: str, rows: list[tuple[Row, Path]]) -> Path:
     return folder
 
 
-def test_features_stand_in_the_order_of_the_index(tmp_path: Path) -> None:
+def test_features_are_in_the_order_of_the_index(tmp_path: Path) -> None:
     rows = write_images(tmp_path, 10)
     shard = make_shard(tmp_path, "shard", rows)
     features = np.load(shard / FEATURES)

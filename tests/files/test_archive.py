@@ -91,7 +91,7 @@ def unstated(path: Path, names: dict[bytes, bytes]) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("names", "encoding", "told"),
+    ("names", "encoding", "read_as"),
     [
         (("train/垃圾/1.jpg", "train/电池/一.jpg", "train/通/1.jpg", "a.txt"), "gbk", "GBK"),  # 通 in GBK is valid UTF-8
         (("train/垃圾/1.jpg", "train/Müll/1.jpg"), "utf-8", "UTF-8"),
@@ -99,15 +99,15 @@ def unstated(path: Path, names: dict[bytes, bytes]) -> Path:
         (("a.jpg", "b/c.jpg"), "ascii", ""),
     ],
 )
-def test_names_that_do_not_state_their_encoding_are_read_and_told(
-    zip_path: Path, caplog: pytest.LogCaptureFixture, names: tuple[str, ...], encoding: str, told: str
+def test_names_that_do_not_state_their_encoding_are_read_and_reported(
+    zip_path: Path, caplog: pytest.LogCaptureFixture, names: tuple[str, ...], encoding: str, read_as: str
 ) -> None:
     unstated(zip_path, {name.encode(encoding): b"" for name in names})
     with caplog.at_level(logging.WARNING):
-        assert extract_zip(zip_path, zip_path.parent / "unpacked", max_files=9, max_bytes=9, max_ratio=9) == told
+        assert extract_zip(zip_path, zip_path.parent / "unpacked", max_files=9, max_bytes=9, max_ratio=9) == read_as
     folder = zip_path.parent / "unpacked"
     assert {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()} == set(names)
-    assert (f"read as {told}" in caplog.text) == (encoding in ("gbk", "cp437"))
+    assert (f"read as {read_as}" in caplog.text) == (encoding in ("gbk", "cp437"))
 
 
 def unicode_field(name: bytes, real: str) -> bytes:
@@ -207,7 +207,7 @@ def test_refuses_the_same_name_twice_however_it_is_written(zip_path: Path) -> No
 
 
 @pytest.mark.parametrize("names", [("a", "a/1.jpg"), ("x" * 300,)])
-def test_tells_which_entry_the_disk_does_not_take(zip_path: Path, names: tuple[str, ...]) -> None:
+def test_says_which_entry_the_disk_does_not_take(zip_path: Path, names: tuple[str, ...]) -> None:
     with pytest.raises(PipelineError, match=f"{names[-1][-50:]}' cannot be read or written"):
         unpack(pack(zip_path, dict.fromkeys(names, b"")))
 
@@ -263,7 +263,7 @@ def test_believes_no_claim_of_unpacked_size(zip_path: Path, claim: int) -> None:
         assert "'1.jpg' is damaged" in str(error)
 
 
-def test_tells_which_entry_is_damaged(zip_path: Path) -> None:
+def test_says_which_entry_is_damaged(zip_path: Path) -> None:
     pack(zip_path, {"good.jpg": b"good", "bad.jpg": b"content"}, zipfile.ZIP_STORED)
     zip_path.write_bytes(zip_path.read_bytes().replace(b"content", b"cantent"))
     with pytest.raises(PipelineError, match=r"'bad\.jpg' is damaged"):
@@ -275,14 +275,14 @@ def test_tells_which_entry_is_damaged(zip_path: Path) -> None:
     [(CENTRAL, 6, b"\xff"), (CENTRAL, 42, b"\xff\xff\xff\x7f"), (LOCAL, 26, b"\xff"), (LOCAL, 30, b"b")],
     ids=["version", "offset", "length of name", "name"],
 )
-def test_tells_whatever_zipfile_stumbles_over(zip_path: Path, header: bytes, offset: int, value: bytes) -> None:
+def test_says_whatever_zipfile_stumbles_over(zip_path: Path, header: bytes, offset: int, value: bytes) -> None:
     pack(zip_path, {"a.jpg": b"content"})
     patch(zip_path, header, offset, value)
     with pytest.raises(PipelineError, match="damaged"):
         unpack(zip_path)
 
 
-def test_tells_an_offset_beyond_any_file(zip_path: Path) -> None:
+def test_says_an_offset_beyond_any_file(zip_path: Path) -> None:
     entry = zipfile.ZipInfo("a.jpg")
     entry.extra = struct.pack("<HHQ", 1, 8, 2**64 - 1)  # where the offset stands when its own field says "too large"
     pack(zip_path, [(entry, b"content")])
@@ -292,13 +292,13 @@ def test_tells_an_offset_beyond_any_file(zip_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"hello", b"PK\x05\x06" + bytes(10)])
-def test_tells_what_is_no_archive(zip_path: Path, content: bytes) -> None:
+def test_says_what_is_no_archive(zip_path: Path, content: bytes) -> None:
     zip_path.write_bytes(content)
     with pytest.raises(PipelineError, match="not a zip archive"):
         unpack(zip_path)
 
 
-def test_tells_when_the_archive_was_cut_off(zip_path: Path) -> None:
+def test_says_when_the_archive_was_cut_off(zip_path: Path) -> None:
     pack(zip_path, {"a.jpg": b"content"})
     zip_path.write_bytes(zip_path.read_bytes()[:-30])
     with pytest.raises(PipelineError, match="not a zip archive, or it is damaged"):
@@ -313,7 +313,7 @@ def test_overwrites_nothing(zip_path: Path) -> None:
     assert (zip_path.parent / "unpacked/a.jpg").read_bytes() == b"mine"
 
 
-def test_tells_when_there_is_no_archive(zip_path: Path) -> None:
+def test_says_when_there_is_no_archive(zip_path: Path) -> None:
     with pytest.raises(PipelineError, match="cannot be read"):
         unpack(zip_path)
 

@@ -35,7 +35,7 @@ def left_over(target: Path) -> list[str]:
     return sorted(path.name for path in target.parent.glob("*.part*"))
 
 
-def test_brings_the_content_and_returns_its_digest(site: Site, target: Path) -> None:
+def test_downloads_the_content_and_returns_its_digest(site: Site, target: Path) -> None:
     site.content = CONTENT
     seen: list[tuple[int, int | None]] = []
     assert fetch(site, target, progress=lambda done, total, _: seen.append((done, total))) == digest(CONTENT)
@@ -209,7 +209,7 @@ def test_the_wrong_content_is_removed_and_the_old_file_stays(site: Site, target:
     assert target.read_bytes() == CONTENT
 
 
-def test_tells_what_the_server_said_as_long_as_the_file_is_that_file(site: Site, target: Path) -> None:
+def test_says_what_the_server_said_as_long_as_the_file_is_that_file(site: Site, target: Path) -> None:
     site.content = CONTENT
     fetch(site, target)
     known = validators_of(target)
@@ -223,12 +223,12 @@ def test_tells_what_the_server_said_as_long_as_the_file_is_that_file(site: Site,
 @pytest.mark.parametrize(
     "url", ["", "data.zip", "ftp://127.0.0.1/data.zip", "http://", "http://[", "http://127.0.0.1:1/data.zip"]
 )
-def test_an_address_that_leads_nowhere_is_told(target: Path, url: str) -> None:
+def test_an_address_that_leads_nowhere_is_reported(target: Path, url: str) -> None:
     with pytest.raises(PipelineError, match="cannot be downloaded"):
         download(url, target, max_bytes=100)
 
 
-def test_a_folder_that_cannot_be_made_is_told(site: Site, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_made_is_reported(site: Site, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(PipelineError, match="cannot be written"):
         fetch(site, tmp_path / "file" / "data.zip")

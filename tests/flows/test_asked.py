@@ -15,15 +15,15 @@ def test_what_changed_between_two_runs_is_named_with_the_figures(
     target = next(folder for folder in (tiny_dataset / "train").iterdir() if folder != moved.parent) / "moved.png"
     moved.rename(target)
     second = garbage.run(tiny_dataset, train__lr_max=0.02)
-    told = garbage("diff", "--json").json
-    assert told["photographs"]["relabelled"] == {f"{moved.parent.name} -> {target.parent.name}": 1}
-    assert not told["photographs"]["added"]
-    changes = {(each["stage"], change["name"]): change for each in told["stages"] for change in each["changes"]}
+    difference = garbage("diff", "--json").json
+    assert difference["photographs"]["relabelled"] == {f"{moved.parent.name} -> {target.parent.name}": 1}
+    assert not difference["photographs"]["added"]
+    changes = {(each["stage"], change["name"]): change for each in difference["stages"] for change in each["changes"]}
     assert changes["train", "train.lr_max"]["before"] == [0.01]
     assert changes["train", "train.lr_max"]["after"] == [0.02]
-    assert "backbone" not in {each["stage"] for each in told["stages"]}
-    assert told["top1"]["before"]["test"] == first.json["metrics"]["test"]["top1"]
-    assert told["top1"]["after"]["test"] == second.json["metrics"]["test"]["top1"]
+    assert "backbone" not in {each["stage"] for each in difference["stages"]}
+    assert difference["top1"]["before"]["test"] == first.json["metrics"]["test"]["top1"]
+    assert difference["top1"]["after"]["test"] == second.json["metrics"]["test"]["top1"]
 
     shown = garbage("diff").out
     assert "setting train.lr_max" in shown
@@ -35,10 +35,10 @@ def test_what_changed_between_two_runs_is_named_with_the_figures(
 
     (origin,) = json.loads(garbage("lineage", second.json["model"], "--json").out)
     assert origin["settings"]["train.lr_max"] == 0.02
-    assert origin["run"] == told["after"]["run"]
+    assert origin["run"] == difference["after"]["run"]
     held = json.loads(garbage("lineage", str(target), "--json").out)
     runs = {use["run"] for each in held for use in each["used_by"]}
-    assert runs == {told["before"]["run"], told["after"]["run"]}
+    assert runs == {difference["before"]["run"], difference["after"]["run"]}
 
 
 def test_a_photograph_that_no_run_has_used_is_one_sentence(garbage: CommandLine, first: Finished, tmp_path: Path) -> None:

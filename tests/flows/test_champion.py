@@ -49,9 +49,9 @@ def nights(garbage: CommandLine, finished: Finished) -> list[Night]:
 
 def predicting(garbage: CommandLine, dataset: Path) -> str:
     """The folder of the model that ``garbage predict`` says it uses, and since when it is the champion."""
-    told = garbage("predict", "--json", "--dataset", dataset, dataset / "test")
-    assert told.code == 0, told.err
-    return told.err
+    finished = garbage("predict", "--json", "--dataset", dataset, dataset / "test")
+    assert finished.code == 0, finished.err
+    return finished.err
 
 
 def test_a_worse_model_does_not_take_over_unless_a_person_says_so(garbage: CommandLine, mosaics: Path) -> None:
@@ -87,19 +87,21 @@ def test_a_worse_model_does_not_take_over_unless_a_person_says_so(garbage: Comma
 
 
 @pytest.mark.acceptance
-def test_what_has_arrived_since_the_champion_is_told_until_there_is_another_one(garbage: CommandLine, mosaics: Path) -> None:
+def test_what_has_arrived_since_the_champion_is_reported_until_there_is_another_one(
+    garbage: CommandLine, mosaics: Path
+) -> None:
     first = garbage.run(mosaics)
     for number, name in enumerate(COLOURS):
         Image.new("RGB", (48, 48), (90 + number, 80, 200)).save(mosaics / "train" / name / "new.png")
     (mosaics / "train" / "Cans" / "000.png").rename(mosaics / "train" / "Paper" / "other.png")
-    told = garbage.run(mosaics)
-    assert told.json["changes"]["photographs"] == {"added": 3, "removed": 0, "relabelled": 1, "moved": 0}
-    assert told.json["changes"]["new"]["photographs"] == 3
-    assert told.json["changes"]["differing"] == []
-    ids = [notice["id"] for notice in told.json["notices"]]
+    finished = garbage.run(mosaics)
+    assert finished.json["changes"]["photographs"] == {"added": 3, "removed": 0, "relabelled": 1, "moved": 0}
+    assert finished.json["changes"]["new"]["photographs"] == 3
+    assert finished.json["changes"]["differing"] == []
+    ids = [notice["id"] for notice in finished.json["notices"]]
     again = garbage.run(mosaics)
     assert set(again.statuses.values()) == {"reused"}
-    assert again.json["changes"] == told.json["changes"]
+    assert again.json["changes"] == finished.json["changes"]
     if champion(garbage) == key(first):
         assert [notice["id"] for notice in again.json["notices"]] == ids
 

@@ -181,18 +181,20 @@ def digests_by_key(artifacts: Path) -> dict[str, str]:
     return {f"{each.stage}/{each.key}": each.digest for each in manifests if each.stage in STAGES[:-2]}
 
 
-def test_a_missing_or_truncated_output_is_noticed_and_mended(garbage: CommandLine, tiny_dataset: Path, first: Finished) -> None:
+def test_a_missing_or_truncated_output_is_noticed_and_repaired(
+    garbage: CommandLine, tiny_dataset: Path, first: Finished
+) -> None:
     next(garbage.artifacts.glob("stages/features/*/features.npy")).unlink()
     report = Path(first.json["report"])
     size = report.stat().st_size
     overwrite(report, report.read_bytes()[:100])
 
-    mended = garbage.run(tiny_dataset)
-    assert computed(mended) == ["features", "report"]
-    assert mended.stage("features")["computed"] == 1
-    assert mended.stage("features")["reason"] == "output missing: `features.npy`"
-    assert mended.stage("report")["reason"] == f"output changed: `report.html` has 100 bytes, recorded {size:,}"
-    assert mended.json["metrics"] == first.json["metrics"]
+    repaired = garbage.run(tiny_dataset)
+    assert computed(repaired) == ["features", "report"]
+    assert repaired.stage("features")["computed"] == 1
+    assert repaired.stage("features")["reason"] == "output missing: `features.npy`"
+    assert repaired.stage("report")["reason"] == f"output changed: `report.html` has 100 bytes, recorded {size:,}"
+    assert repaired.json["metrics"] == first.json["metrics"]
     assert set(garbage.run(tiny_dataset, "--verify").statuses.values()) == {"reused"}
 
 

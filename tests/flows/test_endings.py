@@ -113,13 +113,13 @@ def test_a_run_says_what_was_asked_for_and_what_came_of_it_and_its_log_is_short(
         == f"top-1 {figure}; {decided(again)}; computed: evaluate, report; report {again.json['report']}"
     )
     artifacts = ask(api, "artifacts", artifacts={"flow_run_id": {"any_": [run["id"]]}})
-    told = {artifact["key"].removeprefix("garbage-finetune-"): artifact["description"] for artifact in artifacts}
-    assert told["dataset"] == "24 train and 9 test images in 3 classes, reused"
-    assert told["audit"] == "0 pictures occur more than once, reused"
-    assert told["data-new"] == "24 train images and 18 test images, reused"
-    assert told["evaluate"] == f"{figure}, computed"
+    descriptions = {artifact["key"].removeprefix("garbage-finetune-"): artifact["description"] for artifact in artifacts}
+    assert descriptions["dataset"] == "24 train and 9 test images in 3 classes, reused"
+    assert descriptions["audit"] == "0 pictures occur more than once, reused"
+    assert descriptions["data-new"] == "24 train images and 18 test images, reused"
+    assert descriptions["evaluate"] == f"{figure}, computed"
     for stage, words in {"features": "views of images", "train": "epoch ", "report": " MB", "augment": " views, "}.items():
-        assert words in told[stage]
+        assert words in descriptions[stage]
 
     names = set(tasks_of(api, run))
     assert {"augment train 1/2", "augment test 1/1", "features train 2/2 clean", "features test 1/1 aug1", "train"} <= names

@@ -27,7 +27,7 @@ def test_a_run_exports_its_model_once_and_the_file_answers_as_predict_does(
     session = onnxruntime.InferenceSession(exported / "model.onnx")
     with Image.open(photograph) as image:
         (answer,) = session.run(["probabilities"], {"images": np.asarray(image.convert("RGB"))[None]})[0]
-    told = garbage("predict", "--json", photograph, "--model", finished.json["model"]).json[0]
-    assert answer.max() == pytest.approx(told["probability"], abs=0.01)
+    predicted = garbage("predict", "--json", photograph, "--model", finished.json["model"]).json[0]
+    assert answer.max() == pytest.approx(predicted["probability"], abs=0.01)
 
     assert set(garbage.run(tiny_dataset, **EXPORTS).statuses.values()) == {"reused"}

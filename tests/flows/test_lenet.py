@@ -28,14 +28,14 @@ def lenet(garbage: CommandLine, *options: str, dataset: str = "digits") -> Finis
     return finished
 
 
-def epochs_told(text: str) -> list[int]:
+def epochs_shown(text: str) -> list[int]:
     return [int(number) for number in re.findall(r"epoch (\d)/4  loss [\d.]+  train accuracy [\d.]+  test accuracy", text)]
 
 
-def test_a_run_tells_its_epochs_a_rerun_reuses_all_and_the_model_predicts(garbage: CommandLine, tmp_path: Path) -> None:
+def test_a_run_says_its_epochs_a_rerun_reuses_all_and_the_model_predicts(garbage: CommandLine, tmp_path: Path) -> None:
     first = lenet(garbage)
     assert first.statuses == dict.fromkeys(STAGES, "computed")
-    assert epochs_told(first.err) == [1, 2, 3, 4]
+    assert epochs_shown(first.err) == [1, 2, 3, 4]
     assert first.json["metrics"]["test"]["top1"] > 0.5
     page = Path(first.json["report"]).read_text(encoding="utf-8")
     assert "This is not MNIST" in page
@@ -80,7 +80,7 @@ def test_a_killed_run_goes_on_from_its_last_epoch_and_ends_the_same(garbage: Com
     assert process.returncode == -signal.SIGKILL
     rerun = lenet(garbage)
     assert rerun.statuses["train"] == "computed"
-    assert epochs_told(rerun.err) in ([3, 4], [4], [])
+    assert epochs_shown(rerun.err) in ([3, 4], [4], [])
     assert (Path(rerun.json["model"]) / "network.ckpt").read_bytes() == undisturbed(tmp_path)
 
 
@@ -93,9 +93,9 @@ def undisturbed(folder: Path) -> bytes:
     from pipeline_lib.training.network import train_network
 
     settings = LenetSettings(train=NetworkTrainSettings(epochs=4))
-    told = build_arrays(folder, resolve("digits", downloads=folder, fetch=False), settings.data, downloads=folder)
+    summary = build_arrays(folder, resolve("digits", downloads=folder, fetch=False), settings.data, downloads=folder)
     train, test = (read_split(folder, name) for name in ("train", "test"))
-    train_network(folder / "model", train, test, told["classes"], settings.network, settings.train, settings.seed)
+    train_network(folder / "model", train, test, summary["classes"], settings.network, settings.train, settings.seed)
     return (folder / "model" / "network.ckpt").read_bytes()
 
 

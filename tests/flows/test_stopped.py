@@ -24,11 +24,11 @@ def test_a_run_that_is_stopped_takes_its_temporary_server_along(
             assert line, "the run ended before its first stage"
         assert len(in_session(process.pid)) > 1, "there is no temporary server"
         process.send_signal(sent)
-        _, told = process.communicate(timeout=PATIENCE)  # ends when nobody holds the pipe any more
+        _, output = process.communicate(timeout=PATIENCE)  # ends when nobody holds the pipe any more
         assert process.returncode == 128 + sent
-        assert "stopped; finished stages are kept" in told
-        assert "Traceback" not in told
-        assert "Fatal" not in told
+        assert "stopped; finished stages are kept" in output
+        assert "Traceback" not in output
+        assert "Fatal" not in output
         assert in_session(process.pid) == []
         assert (garbage.artifacts / "stages" / "dataset").is_dir()
     finally:

@@ -46,19 +46,19 @@ def third(garbage: CommandLine) -> CommandLine:
 def test_it_runs_is_reused_and_is_found_like_the_others(third: CommandLine, tiny_dataset: Path) -> None:
     flow = ("--flow", "picture-sizes", "--json", "--dataset", str(tiny_dataset))
     first = third("run", *flow)
-    assert first.statuses == {"measure": "computed", "tell": "computed"}, first.err
+    assert first.statuses == {"measure": "computed", "count": "computed"}, first.err
     assert first.json["metrics"] == {"small": 33}
     assert first.json["headline"] == "33 small pictures"
     assert "33 small pictures" in first.err
     latest = third.artifacts / "latest" / "picture-sizes" / "pictures"
     assert {path.name: str(path.resolve()) for path in latest.iterdir()} == {
-        name: first.json[name] for name in ("sizes", "told")
+        name: first.json[name] for name in ("sizes", "counted")
     }
 
-    assert third("run", *flow).statuses == {"measure": "reused", "tell": "reused"}
+    assert third("run", *flow).statuses == {"measure": "reused", "count": "reused"}
     planned = third("status", *flow, "--set", "least=8")
-    assert planned.statuses == {"measure": "reused", "tell": "stale"}
-    assert planned.stage("tell")["reason"] == "setting `least` 64 -> 8"
+    assert planned.statuses == {"measure": "reused", "count": "stale"}
+    assert planned.stage("count")["reason"] == "setting `least` 64 -> 8"
     assert third("run", *flow, "--set", "least=8").json["metrics"] == {"small": 0}
 
     listed = third("settings", "--flow", "picture-sizes")

@@ -253,12 +253,12 @@ def test_heic_is_read_by_a_process_that_has_read_nothing_before(tmp_path: Path) 
     assert finished.stdout == "(48, 32)\n"
 
 
-def test_an_empty_file_is_told(tmp_path: Path) -> None:
+def test_an_empty_file_is_reported(tmp_path: Path) -> None:
     assert problem(tmp_path / "a.jpg", b"") == "zero bytes"
 
 
 @pytest.mark.parametrize("content", [b"hello", b"<svg xmlns='http://www.w3.org/2000/svg'/>", b"%PDF-1.7", b"\0" * 100])
-def test_something_else_is_told(tmp_path: Path, content: bytes) -> None:
+def test_something_else_is_reported(tmp_path: Path, content: bytes) -> None:
     assert problem(tmp_path / "a.jpg", content) == "not an image"
 
 
@@ -268,14 +268,14 @@ def test_formats_that_run_programs_or_nest_files_stay_shut(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "BMP", "TIFF", "PPM"])
-def test_a_truncated_file_is_told(tmp_path: Path, kind: str) -> None:
+def test_a_truncated_file_is_reported(tmp_path: Path, kind: str) -> None:
     noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (32, 48, 3), dtype=np.uint8))
     whole = encoded(kind, noise)
     assert problem(tmp_path / "a", whole[: len(whole) * 2 // 3]) == "truncated"
 
 
 @pytest.mark.parametrize("kind", ["WEBP", "JPEG2000", "HEIF", "AVIF"])
-def test_a_truncated_file_of_a_newer_format_is_told(tmp_path: Path, kind: str) -> None:
+def test_a_truncated_file_of_a_newer_format_is_reported(tmp_path: Path, kind: str) -> None:
     whole = encoded(kind)
     assert problem(tmp_path / "a", whole[: len(whole) - 20]).startswith(("damaged or cut short", "truncated"))
 
@@ -298,7 +298,7 @@ def test_a_bomb_is_judged_by_its_header_alone(tmp_path: Path) -> None:
     assert problem(tmp_path / "a.png", encoded("PNG"), max_megapixels=0.001) == "0.0 megapixels, limit 0.001"
 
 
-def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_read_is_reported(tmp_path: Path) -> None:
     for path, reason in ((tmp_path / "missing.jpg", "No such file"), (tmp_path, "Is a directory")):
         with pytest.raises(ImageProblem, match=f"cannot be read: {reason}"):
             read_image(path)

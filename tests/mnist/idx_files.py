@@ -25,7 +25,7 @@ def idx_bytes(array: NDArray[Any], magic: int | None = None, count: int | None =
 
 
 def digit_arrays(split: str, count: int) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Images (count, 28, 28) whose first pixel tells their place, and labels that count up to 9 and begin anew."""
+    """Images (count, 28, 28) whose first pixel is their place, and labels that count up to 9 and begin anew."""
     images = np.random.default_rng(len(split)).integers(0, 256, (count, 28, 28), dtype=np.uint8)
     images[:, 0, 0] = np.arange(count)
     return images, (np.arange(count) % 10).astype(np.uint8)

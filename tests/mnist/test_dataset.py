@@ -1,4 +1,4 @@
-"""Every kind of dataset becomes the same arrays, and what is wrong with one is told in one sentence."""
+"""Every kind of dataset becomes the same arrays, and what is wrong with one gets one sentence."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def build(dataset: str | Path, folder: Path, data: DataSettings = DataSettings()
 
 @pytest.mark.parametrize("packed", [False, True])
 def test_idx_files_become_arrays_image_for_image(tmp_path: Path, packed: bool) -> None:
-    told = build(write_idx_folder(tmp_path / "idx", packed=packed), tmp_path / "result")
-    assert (told["name"], told["kind"], told["classes"]) == ("idx", "idx", [str(number) for number in range(10)])
-    assert told["counts"] == {"train": dict.fromkeys(told["classes"], 3), "test": dict.fromkeys(told["classes"], 1)}
+    summary = build(write_idx_folder(tmp_path / "idx", packed=packed), tmp_path / "result")
+    assert (summary["name"], summary["kind"], summary["classes"]) == ("idx", "idx", [str(number) for number in range(10)])
+    assert summary["counts"] == {"train": dict.fromkeys(summary["classes"], 3), "test": dict.fromkeys(summary["classes"], 1)}
     for name, count in (("train", 30), ("test", 10)):
         split, (images, labels) = read_split(tmp_path / "result", name), digit_arrays(name, count)
         assert np.array_equal(split.images, images)
@@ -62,13 +62,13 @@ def test_idx_files_that_do_not_fit_together_are_refused(
 
 def test_the_digits_are_split_by_class_into_the_same_arrays_every_time(tmp_path: Path) -> None:
     for name in ("a", "b"):
-        told = build("digits", tmp_path / name)
-    assert "not MNIST" in told["what"]
+        summary = build("digits", tmp_path / name)
+    assert "not MNIST" in summary["what"]
     train, test = (read_split(tmp_path / "a", name) for name in ("train", "test"))
     assert len(train.labels) + len(test.labels) == 1797
-    for label, name in enumerate(told["classes"]):
-        images = told["counts"]["train"][name] + told["counts"]["test"][name]
-        assert told["counts"]["test"][name] == round(0.2 * images) == (test.labels == label).sum()
+    for label, name in enumerate(summary["classes"]):
+        images = summary["counts"]["train"][name] + summary["counts"]["test"][name]
+        assert summary["counts"]["test"][name] == round(0.2 * images) == (test.labels == label).sum()
     assert train.images.shape[1:] == (SIDE, SIDE)
     assert train.images.min() == 0
     assert train.images.max() == 255
@@ -91,9 +91,9 @@ def test_an_image_folder_becomes_grey_and_small_and_broken_images_are_set_aside(
             for number in range(count):
                 Image.new("RGB", (40 + number, 60), (grey, grey, grey)).save(folder / f"{number}.png")
     (tmp_path / "pictures" / "train" / "dark" / "broken.png").write_bytes(b"no image")
-    told = build(tmp_path / "pictures", tmp_path / "result")
-    assert told["counts"] == {"train": {"dark": 6, "light": 6}, "test": {"dark": 2, "light": 2}}
-    assert told["set_aside"] == 1
+    summary = build(tmp_path / "pictures", tmp_path / "result")
+    assert summary["counts"] == {"train": {"dark": 6, "light": 6}, "test": {"dark": 2, "light": 2}}
+    assert summary["set_aside"] == 1
     train = read_split(tmp_path / "result", "train")
     assert train.keys[0] == "train/dark/0.png"
     assert [set(image.ravel().tolist()) for image in (train.images[0], train.images[-1])] == [{40}, {200}]
@@ -103,7 +103,7 @@ def test_an_image_folder_becomes_grey_and_small_and_broken_images_are_set_aside(
 @pytest.mark.parametrize(
     ("name", "sentence"), [("mnits", "did you mean mnist"), ("nowhere/else", "give mnist, digits, or the path")]
 )
-def test_a_dataset_that_does_not_exist_is_told(tmp_path: Path, name: str, sentence: str) -> None:
+def test_a_dataset_that_does_not_exist_is_reported(tmp_path: Path, name: str, sentence: str) -> None:
     with pytest.raises(PipelineError, match=sentence):
         resolve(name, downloads=tmp_path, fetch=True)
 

@@ -69,6 +69,6 @@ def test_what_is_no_whole_idx_file_is_refused(tmp_path: Path, content: bytes, se
     assert str(tmp_path / "images") in str(caught.value)
 
 
-def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
+def test_a_file_that_is_not_there_is_reported(tmp_path: Path) -> None:
     with pytest.raises(PipelineError, match="cannot be read: No such file"):
         read_idx(tmp_path / "none", 1)

@@ -136,7 +136,7 @@ def test_a_package_without_the_files_is_refused(no_npm: Path, tmp_path: Path, fa
 
 
 @pytest.mark.usefixtures("no_npm", "addresses")
-def test_without_any_source_one_sentence_tells_what_each_said_and_what_to_do(tmp_path: Path) -> None:
+def test_without_any_source_one_sentence_says_what_each_said_and_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(PipelineError) as caught:
         fetch_mnist(tmp_path / "mnist")
     sentence = str(caught.value)

@@ -57,7 +57,7 @@ def test_projection_has_no_activation_and_expansion_one_has_no_first_convolution
 
 
 @pytest.mark.parametrize(("padding", "start"), [("tensorflow", 0), ("pytorch", -1)])
-def test_padding_convention_decides_where_a_stride_2_kernel_stands(padding: str, start: int):
+def test_padding_convention_decides_where_a_stride_2_kernel_is(padding: str, start: int):
     network = InvertedResidualBackbone(*TINY, padding=padding, bn_eps=1e-3)
     x = np.arange(16, dtype=np.float32).reshape(1, 1, 4, 4).repeat(3, axis=1)
     corner = np.zeros((16, 3, 3, 3), np.float32)

@@ -37,7 +37,7 @@ def test_a_deployed_run_completes_and_the_next_reuses_every_stage(operated: Oper
     assert (operated.artifacts / "latest" / "garbage-finetune" / pictures.name / "report" / "report.html").is_file()
 
 
-def test_the_form_of_every_deployment_tells_ranges(operated: Operated) -> None:
+def test_the_form_of_every_deployment_says_ranges(operated: Operated) -> None:
     deployments = {each["id"]: each for each in operated.post("/deployments/filter", {})}
     names = {"garbage-finetune", "garbage-split", "garbage-sweep", "nightly", "lenet-mnist"}
     assert {each["name"] for each in deployments.values()} == {*names, "promote"}

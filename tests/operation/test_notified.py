@@ -60,7 +60,7 @@ def watching(operated: Operated, memory: Path, **limits: float) -> Iterator[None
         process.wait()
 
 
-def test_failures_and_nightlies_that_changed_something_are_told_to_who_asked(
+def test_failures_and_nightlies_that_changed_something_are_sent_to_who_asked(
     operated: Operated, pictures: Path, receiver: Receiver
 ) -> None:
     deploy(operated)  # without the option nothing about notices changes
@@ -107,7 +107,7 @@ def test_a_notice_that_is_not_taken_is_sent_again(operated: Operated, receiver: 
     assert receiver.first(lambda message: failed["id"] in message)
 
 
-def test_a_night_without_a_finished_run_is_told_once(operated: Operated, receiver: Receiver, tmp_path: Path) -> None:
+def test_a_night_without_a_finished_run_is_reported_once(operated: Operated, receiver: Receiver, tmp_path: Path) -> None:
     def is_told(message: str) -> bool:
         return message.startswith("garbage-finetune/nightly: no run has completed for 0.5 seconds\n")
 
@@ -134,7 +134,7 @@ def test_a_paused_schedule_is_no_silence(operated: Operated, receiver: Receiver,
         operated.api.send("PATCH", schedule, {"active": True}).raise_for_status()
 
 
-def test_a_dead_worker_and_the_runs_that_wait_for_it_are_told_once(
+def test_a_dead_worker_and_the_runs_that_wait_for_it_are_reported_once(
     operated: Operated, pictures: Path, receiver: Receiver, tmp_path: Path
 ) -> None:
     operated.worker.kill()

@@ -26,11 +26,11 @@ def test_a_second_make_ui_changes_nothing(operated: Operated) -> None:
         return operated.server, operated.worker, operated.watchman, [each["id"] for each in pool], kept
 
     before = all_there_is()
-    told = operated.up()
+    output = operated.up()
     assert all_there_is() == before
-    assert f"export PREFECT_API_URL={operated.address}" in told
-    assert f"artifacts    http://127.0.0.1:{operated.port}/artifacts\n" in told
-    assert "deployment run garbage-finetune/garbage-finetune -p dataset=data_en --watch" in told
+    assert f"export PREFECT_API_URL={operated.address}" in output
+    assert f"artifacts    http://127.0.0.1:{operated.port}/artifacts\n" in output
+    assert "deployment run garbage-finetune/garbage-finetune -p dataset=data_en --watch" in output
 
 
 def test_nothing_listens_on_other_than_loopback(operated: Operated) -> None:
@@ -133,8 +133,8 @@ def test_make_down_cancels_the_run_in_progress_and_make_ui_takes_up_what_waits(o
     waiting = operated.ask(pictures)
     server, worker, watchman = operated.server, operated.worker, operated.watchman
 
-    told = operated.down()
-    assert "cancelled" in told
+    output = operated.down()
+    assert "cancelled" in output
     assert not any(map(alive, (server, worker, watchman, process)))
     assert operated.down() == "nothing was running\n"
 

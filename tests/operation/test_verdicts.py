@@ -92,7 +92,7 @@ def test_what_nobody_works_on_is_given_up(run: RunSeen, state: str | None) -> No
     assert given_up(seen(runs=[run], answering=ago(30)), LIMITS) == []  # nobody could be heard while the server was down
 
 
-def test_endings_are_told_of_failures_and_of_nights_that_changed_something() -> None:
+def test_endings_are_reported_of_failures_and_of_nights_that_changed_something() -> None:
     ended = [
         a_run("FAILED", message="There is no dataset", link="http://here/run"),
         a_run("COMPLETED"),
@@ -122,7 +122,7 @@ def test_a_night_on_which_something_was_decided_says_so_first_with_its_ids() -> 
     ]
 
 
-def test_the_id_of_a_notice_is_the_same_when_the_same_is_told_again() -> None:
+def test_the_id_of_a_notice_is_the_same_when_the_same_is_reported_again() -> None:
     def ids(**known: Any) -> list[str]:
         return [each.id for each in (*endings(seen(**known)), *silences(seen(**known), LIMITS))]
 

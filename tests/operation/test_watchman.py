@@ -1,4 +1,4 @@
-"""What the watchman tells, remembers and tells again: without a server."""
+"""What the watchman reports, remembers and reports again: without a server."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_a_notice_that_is_not_taken_holds_up_no_other_and_is_sent_again(watchman
     assert sent.notices == [LATE, WORKER]
 
 
-def test_a_silence_that_ended_and_begins_again_is_told_again(watchman: Watchman, sent: Sent) -> None:
+def test_a_silence_that_ended_and_begins_again_is_reported_again(watchman: Watchman, sent: Sent) -> None:
     for present in ([WORKER], [WORKER], [], [WORKER]):
         watchman.tell(present)
         watchman.memory.forget(present, NOW)
@@ -63,12 +63,12 @@ def test_endings_are_remembered_for_as_long_as_they_are_looked_at(tmp_path: Path
     read = Memory.read(memory.file)
     assert read == memory
     read.forget([], NOW + timedelta(minutes=15))
-    assert list(read.told) == [ENDED.key]
+    assert list(read.sent) == [ENDED.key]
     read.forget([], NOW + timedelta(minutes=25))
-    assert not read.told
+    assert not read.sent
 
 
-def test_a_server_that_does_not_answer_is_told_once(
+def test_a_server_that_does_not_answer_is_reported_once(
     watchman: Watchman, sent: Sent, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     address = f"http://127.0.0.1:{free_port()}/api"

@@ -59,7 +59,7 @@ def test_a_gain_is_no_more_than_is_missing_and_grows_with_the_photographs(
     )
 
 
-def test_a_class_that_is_hard_to_tell_gains_and_an_easy_one_does_not(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_a_class_that_is_hard_to_say_gains_and_an_easy_one_does_not(tmp_path_factory: pytest.TempPathFactory) -> None:
     folder, rng = tmp_path_factory.mktemp("shard"), np.random.default_rng(1)
     keys = [f"train/{name}/{number:03}.jpg" for name in ("Easy", "Hard", "Like") for number in range(60)]
     centres = np.repeat([[9.0] + [0.0] * 11, [0.0, 0.8] + [0.0] * 10, [0.0, -0.8] + [0.0] * 10], 60, axis=0)

@@ -42,7 +42,7 @@ def build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Build:
     monkeypatch.setenv(ARTIFACTS, str(tmp_path))
 
     def built(stage: str, write: Callable[[Path], None], **summary: Any) -> dict[str, Ref]:
-        planned = plan(stage, "slot", f"tasks.finetune.{stage}", {"told": summary})
+        planned = plan(stage, "slot", f"tasks.finetune.{stage}", {"summary": summary})
         return {stage: Store().build(planned, "first run", "run", lambda folder: write(folder) or summary)}  # type: ignore[func-returns-value]
 
     return built
@@ -96,15 +96,15 @@ def test_a_night_without_changes_says_so(build: Build) -> None:
     assert titles(shown) == ["Photographs"]
 
 
-def test_a_night_is_told_in_a_sentence_with_its_drift_and_its_cost(build: Build) -> None:
-    told = SAME | {
+def test_a_night_is_one_sentence_with_its_drift_and_its_cost(build: Build) -> None:
+    summary = SAME | {
         "photographs": NOTHING | {"added": 5, "removed": 3},
         "drift": {"classes": 0.4, "pictures": 0.001, "p": 0.002},
         "accuracy": {"old": 0.8, "mixed": 0.82, "new": 0.6, "difference": -0.22, "low": -0.4, "high": -0.05},
         "differing": [{"section": "settings", "name": "train.epochs", "before": [30], "after": [1], "stages": ["train"]}],
         "new_leaks": 1,
     }
-    shown = changes.show(build("changes", write_night, **told))
+    shown = changes.show(build("changes", write_night, **summary))
     assert shown.figure == "photographs: 5 added, 3 removed, 1 thing else differs"
     assert shown.findings == [
         "Since the champion: photographs: 5 added, 3 removed, 1 thing else differs; the new sources differ from the old ones "

@@ -116,7 +116,7 @@ class TestLabel:
         assert label("Glass  Bottle\n(green)") == "Glass Bottle (green)"
         assert label("x" * 90) == "x" * 23 + "…"
 
-    def test_stands_in_for_what_no_font_can_draw(self):
+    def test_is_drawn_for_what_no_font_can_draw(self):
         assert label("ok \U0001f9ff") == "ok ?"
 
     @settings(deadline=None)

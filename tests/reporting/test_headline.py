@@ -44,9 +44,9 @@ def test_once_images_leak_the_figure_without_them_comes_first():
 
 
 def test_a_test_set_that_leaks_altogether_says_so():
-    told = metrics(leaked_images=130, test_without_leaks=None)
-    assert "says nothing about new images" in findings(told)[1]
-    assert [card.label for card in cards(told)] == ["Test", "Calibration error"]
+    given = metrics(leaked_images=130, test_without_leaks=None)
+    assert "says nothing about new images" in findings(given)[1]
+    assert [card.label for card in cards(given)] == ["Test", "Calibration error"]
 
 
 def test_corrected_labels_are_compared_with_those_delivered():
@@ -57,7 +57,7 @@ def test_corrected_labels_are_compared_with_those_delivered():
     assert "With the wrong label of test corrected" in findings(metrics(**corrected | {"corrections": 1}))[1]
 
 
-def test_noise_is_told_against_the_clean_figure_on_the_same_images():
+def test_noise_is_shown_beside_the_clean_figure_on_the_same_images():
     sentence = findings(metrics(data_new_test=score(0.79, views=5)))[1]
     assert sentence == "On their noisy and rotated copies it gets 79.0% right, 14 points lower."
     noisy = {"data_new_test": score(0.79, views=5), "data_new_test_without_leaks": score(0.77, 112, views=5)}
@@ -65,8 +65,8 @@ def test_noise_is_told_against_the_clean_figure_on_the_same_images():
 
 
 def test_there_is_a_card_for_every_figure_that_was_measured():
-    def labels(told):
-        return [card.label for card in cards(told)]
+    def labels(given):
+        return [card.label for card in cards(given)]
 
     assert labels(metrics()) == ["Test", "Calibration error"]
     noisy = {"data_new_test": score(0.8, views=5), "data_new_test_without_leaks": score(0.78, 112, views=5)}
@@ -93,7 +93,7 @@ def test_a_card_on_images_that_do_not_leak_gives_the_figure_as_delivered_beside_
     )
 
 
-def test_scaling_is_told_only_where_there_was_some():
+def test_scaling_is_mentioned_only_where_there_was_some():
     assert (
         cards(metrics())[-1].note
         == "a perfectly calibrated network would show 2.0% on 130 images; before temperature scaling 20.0%"

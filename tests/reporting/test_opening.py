@@ -42,7 +42,7 @@ def sentence(**changes: Any) -> str:
     return found.sentence
 
 
-def test_the_figure_on_sources_never_seen_stands_before_the_one_as_delivered() -> None:
+def test_the_figure_on_sources_never_seen_comes_before_the_one_as_delivered() -> None:
     found = opening(metrics())
     assert found
     assert [(card.label, card.value, card.interval) for card in found.cards] == [

@@ -93,7 +93,7 @@ def test_whatever_is_sent_is_answered_and_the_server_lives_on(server: str, conte
     assert httpx.get(f"{server}/v2/health/live", timeout=PATIENCE).text == "live"
 
 
-def test_more_requests_than_can_wait_are_refused_and_told_when_to_come_back(server: str, photographs: list[Path]) -> None:
+def test_more_requests_than_can_wait_are_refused_and_hear_when_to_come_back(server: str, photographs: list[Path]) -> None:
     """A request whose body is still being sent takes its place: the places are filled with such requests."""
     content, url = photographs[0].read_bytes(), httpx.URL(server)
     head = f"POST /predict HTTP/1.1\r\nHost: {url.host}\r\nConnection: close\r\nContent-Length: {len(content)}\r\n\r\n"

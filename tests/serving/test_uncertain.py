@@ -87,7 +87,7 @@ def test_several_threads_keep_each_photograph_once_and_a_new_server_goes_on(tmp_
     assert len(read(tmp_path)) == 10
 
 
-def test_a_folder_that_cannot_be_written_is_told_before_anything_is_served(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_reported_before_anything_is_served(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(PipelineError, match=r"cannot be written: .*; name another folder"):
         Uncertain(tmp_path / "file" / "kept")

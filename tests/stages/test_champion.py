@@ -166,7 +166,7 @@ def test_a_champion_that_is_gone_is_not_replaced_by_another_model(store: Store) 
         latest_model(store.root, "garbage-finetune")
 
 
-def test_a_link_that_a_killed_process_left_behind_is_mended(store: Store) -> None:
+def test_a_link_that_a_killed_process_left_behind_is_repaired(store: Store) -> None:
     first, second = crown(store, 1, 2)
     store.point(f"{SLOT}/champion", first.model)
     lead_to_champion(store, SLOT)

@@ -126,7 +126,7 @@ def test_every_way_to_import_a_module_of_the_project_is_followed(reach, statemen
     assert reached_beside(reach(statement).files) == {"tasks/helper.py"}
 
 
-def test_relative_imports_count_from_the_package_they_stand_in(reach, tmp_path: Path) -> None:
+def test_relative_imports_count_from_the_package_they_are_in(reach, tmp_path: Path) -> None:
     write(tmp_path / "pipeline_lib" / "deep" / "__init__.py", "from .leaf import X\nfrom .. import shapes")
     write(tmp_path / "pipeline_lib" / "deep" / "leaf.py", "from ..augment import Y")
     leaves = {"pipeline_lib/deep/__init__.py", "pipeline_lib/deep/leaf.py"}

@@ -135,7 +135,7 @@ def test_a_damaged_blob_is_left_by_a_machine_that_reads(
     assert remote.content() == before
 
 
-def test_a_result_that_is_damaged_here_is_mended_from_there(remote: Server, one: Store) -> None:
+def test_a_result_that_is_damaged_here_is_repaired_from_there(remote: Server, one: Store) -> None:
     ref = build(one)
     (one.root / ref.path / "b.txt").unlink()
     assert one.find(PLAN) == (ref, f"{FETCHED}, here output missing: `b.txt`")

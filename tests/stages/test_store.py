@@ -122,7 +122,7 @@ def test_the_key_ignores_other_sections_and_the_slot() -> None:
         (lambda folder: rewrite(folder / "manifest.json", "{"), "manifest missing or unreadable: `manifest.json`"),
     ],
 )
-def test_a_damaged_result_is_a_miss_that_says_why_and_is_mended(store: Store, damage, reason: str) -> None:
+def test_a_damaged_result_is_a_miss_that_says_why_and_is_repaired(store: Store, damage, reason: str) -> None:
     ref = build(store, planned())
     damage(ref.folder)
     assert store.find(planned()) == (None, reason)

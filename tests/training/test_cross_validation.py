@@ -94,9 +94,9 @@ def test_copies_planted_across_train_and_test_raise_the_delivered_figure_and_not
 
 
 def test_progress_says_which_fold_is_trained() -> None:
-    told: list[str] = []
-    predict(MemoryTable(), folds=2, progress=lambda done, total, text: told.append(text))
-    assert list(dict.fromkeys(text.split(",")[0] for text in told)) == ["fold 1 of 2", "fold 2 of 2"]
+    texts: list[str] = []
+    predict(MemoryTable(), folds=2, progress=lambda done, total, text: texts.append(text))
+    assert list(dict.fromkeys(text.split(",")[0] for text in texts)) == ["fold 1 of 2", "fold 2 of 2"]
 
 
 @pytest.mark.parametrize("images", [1, 2])

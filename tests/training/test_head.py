@@ -62,7 +62,7 @@ def test_the_folder_holds_the_head_its_history_and_the_last_checkpoints(trained:
     assert set(contents(trained)) == expected
 
 
-def test_the_history_tells_the_epochs_that_ran_and_the_summary_the_best(trained: Path) -> None:
+def test_the_history_says_the_epochs_that_ran_and_the_summary_the_best(trained: Path) -> None:
     summary = json.loads((trained / "summary.json").read_text())
     history = table(trained / "history.csv")
     assert list(history[0]) == ["epoch", "lr", "train_loss", "train_top1", "val_loss", "val_top1"]
@@ -183,7 +183,7 @@ def kill_at(step: int, folder: Path) -> None:
 
 
 def kill_when(is_time: Callable[[int], bool], folder: Path) -> None:
-    """Train in another process and kill it when it is time, which is told the steps done and asked every few of them."""
+    """Train in another process and kill it when it is time, which gets the steps done and asked every few of them."""
     program = [sys.executable, str(Path(small_training.__file__)), str(folder)]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     with subprocess.Popen(
@@ -238,7 +238,7 @@ def test_a_head_with_a_hidden_layer_comes_back(tmp_path: Path) -> None:
     assert logits_of_table(head.logits, MemoryTable()).shape == (240, len(CLASSES))
 
 
-def test_a_missing_head_is_told(tmp_path: Path) -> None:
+def test_a_missing_head_is_reported(tmp_path: Path) -> None:
     with pytest.raises(PipelineError, match=r"no trained head in .*: head.json is missing"):
         load_head(tmp_path)
 

@@ -55,14 +55,14 @@ def train(folder: Path, settings: NetworkTrainSettings = SETTINGS, seed: int = 1
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished training, not to be changed."""
     folder = tmp_path_factory.mktemp("network")
-    told: list[str] = []
-    summary = train(folder, say=told.append)
-    (folder / "told.json").write_text(json.dumps({"summary": summary, "lines": told}))
+    shown: list[str] = []
+    summary = train(folder, say=shown.append)
+    (folder / "shown.json").write_text(json.dumps({"summary": summary, "lines": shown}))
     return folder
 
 
 def contents(folder: Path, *without: str) -> dict[str, bytes]:
-    files = (path for path in sorted(folder.rglob("*")) if path.is_file() and path.name not in {"told.json", *without})
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file() and path.name not in {"shown.json", *without})
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
@@ -94,16 +94,16 @@ def test_the_network_is_that_of_the_epoch_with_the_lowest_validation_loss(traine
     assert float(best["val_top1"]) > 0.8
 
 
-def test_after_each_epoch_a_line_tells_loss_and_both_accuracies(trained: Path) -> None:
-    lines = json.loads((trained / "told.json").read_text())["lines"]
+def test_after_each_epoch_a_line_says_loss_and_both_accuracies(trained: Path) -> None:
+    lines = json.loads((trained / "shown.json").read_text())["lines"]
     found = [re.fullmatch(r"epoch (\d)/6  loss (.+)  train accuracy (.+)  test accuracy (.+)", line) for line in lines]
-    told = [[float(number) for number in match.groups()] for match in found if match]
+    shown = [[float(number) for number in match.groups()] for match in found if match]
     columns = ("epoch", "train_loss", "train_top1", "test_top1")
     expected = [[round(float(row[column]), 4) for column in columns] for row in history(trained)]
-    assert told == [pytest.approx(row, abs=1e-4) for row in expected]
+    assert shown == [pytest.approx(row, abs=1e-4) for row in expected]
 
 
-def test_the_last_accuracy_on_test_that_was_told_is_that_of_the_network(tmp_path: Path) -> None:
+def test_the_last_accuracy_on_test_that_was_shown_is_that_of_the_network(tmp_path: Path) -> None:
     train(tmp_path, SETTINGS.model_copy(update={"epochs": 1}))
     network, spec = load_network(tmp_path)
     table = PixelTable(TEST, spec.preprocessing)
@@ -143,11 +143,11 @@ def test_a_training_stopped_twice_goes_on_and_ends_with_the_same_bytes(
     for epoch in (2, 5):
         with pytest.raises(KeyboardInterrupt):
             train(tmp_path, say=stop_after(epoch))
-    told: list[str] = []
+    shown: list[str] = []
     with caplog.at_level(logging.INFO, logger="pipeline_lib"):
-        train(tmp_path, say=told.append)
+        train(tmp_path, say=shown.append)
     assert "Resumed after epoch 4" in caplog.text
-    assert [line[:9] for line in told] == ["epoch 5/6", "epoch 6/6"]
+    assert [line[:9] for line in shown] == ["epoch 5/6", "epoch 6/6"]
     assert contents(tmp_path) == contents(trained)
 
 

@@ -122,7 +122,7 @@ def test_a_download_bigger_than_its_bound_is_refused(
 
 
 @pytest.mark.parametrize("entry", [entry for entry in ENTRIES if entry.weights], ids=lambda entry: entry.name)
-def test_pretrained_stands_for_the_first_weights_of_an_architecture(entry):
+def test_pretrained_means_the_first_weights_of_an_architecture(entry):
     assert choose_weights("pretrained", entry.weights) == choose_weights(entry.weights[0].name, entry.weights)
     assert choose_weights("pretrained", entry.weights) == entry.weights[0]
 

@@ -12,7 +12,7 @@ from pipeline_lib.reporting.blocks import Block, Cell, Facts, Image, Images, Res
 from pipeline_lib.reporting.formats import percent, value
 from pipeline_lib.reporting.pictures import photograph
 
-Told = Mapping[str, Any]
+Summary = Mapping[str, Any]
 Row = dict[str, str]
 
 ALPHA = 0.05
@@ -45,18 +45,18 @@ _LISTED = 40
 def show(results: Results) -> Shown:
     """Show a sentence, the figures on the new photographs, what differs, and galleries of the most unusual ones."""
     (ref,) = results.values()
-    told = ref.manifest().summary
-    if not told["compared"]:
-        return _first(told["obstacle"])
+    summary = ref.manifest().summary
+    if not summary["compared"]:
+        return _first(summary["obstacle"])
     blocks: list[Block] = [
-        *_photographs(told),
-        *_new(told),
+        *_photographs(summary),
+        *_new(summary),
         *_classes(ref.folder),
         *_leaks(ref.folder),
-        *_differing(told["differing"]),
+        *_differing(summary["differing"]),
         *_unusual(ref.folder),
     ]
-    return Shown("What changed", _counted(told), findings=[_sentence(told)], blocks=blocks)
+    return Shown("What changed", _counted(summary), findings=[_sentence(summary)], blocks=blocks)
 
 
 def _first(obstacle: str) -> Shown:
@@ -66,30 +66,30 @@ def _first(obstacle: str) -> Shown:
     return Shown("What changed", f"nothing to compare with: {why}", findings=findings, blocks=blocks)
 
 
-def _counted(told: Told) -> str:
+def _counted(summary: Summary) -> str:
     """Return the changes in a few words, such as ``103 photographs added, 2 removed``."""
-    counts = [f"{told['photographs'][kind]:,} {words}" for kind, words in _KINDS.items() if told["photographs"][kind]]
-    differing = len(told["differing"])
+    counts = [f"{summary['photographs'][kind]:,} {words}" for kind, words in _KINDS.items() if summary["photographs"][kind]]
+    differing = len(summary["differing"])
     things = [f"{differing} thing{'s' * (differing > 1)} else differ{'s' * (differing == 1)}"] if differing else []
     return ", ".join(["photographs: " + ", ".join(counts)] * bool(counts) + things) or "nothing"
 
 
-def _sentence(told: Told) -> str:
+def _sentence(summary: Summary) -> str:
     """Return what has changed and what the new photographs are like, in a sentence."""
-    changed = _counted(told)
+    changed = _counted(summary)
     if changed == "nothing":
         return "Nothing has changed since the champion."
-    parts = [f"Since the champion: {changed}", *_of_drift(told["drift"]), *_of_accuracy(told["accuracy"])]
+    parts = [f"Since the champion: {changed}", *_of_drift(summary["drift"]), *_of_accuracy(summary["accuracy"])]
     return f"{'; '.join(parts)}."
 
 
-def _of_drift(drift: Told | None) -> Iterator[str]:
+def _of_drift(drift: Summary | None) -> Iterator[str]:
     if drift:
         differ = "differ" if drift["p"] < ALPHA else "are not seen to differ"
         yield f"the new sources {differ} from the old ones (p = {drift['p']:.2g})"
 
 
-def _of_accuracy(accuracy: Told | None) -> Iterator[str]:
+def _of_accuracy(accuracy: Summary | None) -> Iterator[str]:
     if accuracy:
         apart = 100 * accuracy["difference"]
         more = f"{abs(apart):.1f} points {'more' if apart >= 0 else 'less'}"
@@ -97,15 +97,15 @@ def _of_accuracy(accuracy: Told | None) -> Iterator[str]:
         yield f"the model gets {new} of them right, {more} than of old ones of these classes {interval}"
 
 
-def _photographs(told: Told) -> Iterator[Facts]:
-    rows = [(f"photographs {words}", f"{told['photographs'][kind]:,}") for kind, words in _KINDS.items()]
-    new = told["new"]
+def _photographs(summary: Summary) -> Iterator[Facts]:
+    rows = [(f"photographs {words}", f"{summary['photographs'][kind]:,}") for kind, words in _KINDS.items()]
+    new = summary["new"]
     rows.append(("of sources that the champion does not know", f"{new['photographs']:,} of {new['sources']:,} sources"))
-    yield Facts([*rows, ("new leaks", f"{told['new_leaks']:,}")], "Photographs")
+    yield Facts([*rows, ("new leaks", f"{summary['new_leaks']:,}")], "Photographs")
 
 
-def _new(told: Told) -> Iterator[Block]:
-    if drift := told["drift"]:
+def _new(summary: Summary) -> Iterator[Block]:
+    if drift := summary["drift"]:
         rows = [
             ("p, other classes more often", f"{drift['classes']:.3g}"),
             ("p, other pictures of the same classes", f"{drift['pictures']:.3g}"),
@@ -113,14 +113,14 @@ def _new(told: Told) -> Iterator[Block]:
         ]
         note = "New sources against old ones: chi-squared on the classes; energy distance of features, permuted within classes."
         yield Facts(rows, "Do the new photographs differ?", note)
-    if accuracy := told["accuracy"]:
+    if accuracy := summary["accuracy"]:
         cells = [[Cell(words), Cell(percent(accuracy[name]))] for name, words in _ACCURACY.items()]
         cells.append([Cell("new ones less old ones of these classes"), Cell(_apart(accuracy))])
         note = "Out of fold, clean views, by the model of this run; the interval is by source."
         yield Table(["top-1", ""], cells, "What they are expected to cost", note, "figures")
 
 
-def _apart(accuracy: Told) -> str:
+def _apart(accuracy: Summary) -> str:
     """Return the difference in points with its interval."""
     return f"{100 * accuracy['difference']:+.1f} ({100 * accuracy['low']:+.1f} to {100 * accuracy['high']:+.1f})"
 
@@ -144,7 +144,7 @@ def _leaks(folder: Path) -> Iterator[Table]:
         )
 
 
-def _differing(differing: Sequence[Told]) -> Iterator[Table]:
+def _differing(differing: Sequence[Summary]) -> Iterator[Table]:
     if differing:
         cells = [
             [

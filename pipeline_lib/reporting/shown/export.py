@@ -14,10 +14,10 @@ _COLUMNS = ["file", "size", "photographs", "same class", "largest difference", "
 def show(results: Results) -> Shown:
     """Show each file with its size, and a row for each view of the photographs that it was compared on."""
     (ref,) = results.values()
-    told = ref.manifest().summary
-    rows = [row for file in told["files"] for row in _rows(file)]
-    note = f"Compared on {told['photographs']}, through the file; ms is the time of one photograph on one thread."
-    names = ", ".join(file["format"] for file in told["files"])
+    summary = ref.manifest().summary
+    rows = [row for file in summary["files"] for row in _rows(file)]
+    note = f"Compared on {summary['photographs']}, through the file; ms is the time of one photograph on one thread."
+    names = ", ".join(file["format"] for file in summary["files"])
     table = Table(_COLUMNS, rows, note=note)
     return Shown("Export", f"{names}, {megabytes(results)}", blocks=[table], settings=settings_of(results))
 

@@ -12,7 +12,7 @@ from pipeline_lib.reporting.blocks import Block, Cell, Facts, Images, Results, S
 from pipeline_lib.reporting.formats import NOTHING, percent, signed
 from pipeline_lib.reporting.pictures import photograph
 
-Told = Mapping[str, Any]
+Summary = Mapping[str, Any]
 Row = dict[str, str]
 
 _TITLES = {FIXED: "Fixed", BROKEN: "Newly wrong"}
@@ -25,39 +25,39 @@ _MOST_CLASSES = 8
 def show(results: Results) -> Shown:
     """Show the decision with its figures, the classes that lose most, and what is fixed and newly wrong as pictures."""
     (ref,) = results.values()
-    told = ref.manifest().summary
-    decided = f"{told['decision']}: {told['because']}"
-    blocks: list[Block] = [Facts([*_facts(told)])]
-    if told["out_of_fold"]:
-        blocks += [_figures(told), *_classes(ref.folder), *galleries(ref.folder, _NAMES)]
-    return Shown("Champion", decided, findings=[_finding(told)], blocks=blocks, settings=settings_of(results))
+    summary = ref.manifest().summary
+    decided = f"{summary['decision']}: {summary['because']}"
+    blocks: list[Block] = [Facts([*_facts(summary)])]
+    if summary["out_of_fold"]:
+        blocks += [_figures(summary), *_classes(ref.folder), *galleries(ref.folder, _NAMES)]
+    return Shown("Champion", decided, findings=[_finding(summary)], blocks=blocks, settings=settings_of(results))
 
 
-def _finding(told: Told) -> str:
+def _finding(summary: Summary) -> str:
     decision = {"promoted": "takes the champion's place", "kept": "does not take the champion's place"}
-    return f"This model {decision.get(told['decision'], 'needs a person to decide on it')}: {told['because']}."
+    return f"This model {decision.get(summary['decision'], 'needs a person to decide on it')}: {summary['because']}."
 
 
-def _facts(told: Told) -> Iterator[tuple[str, str]]:
-    yield "decision", told["decision"]
-    yield "because", told["because"]
-    for number, veto in enumerate(told["vetoes"], start=1):
+def _facts(summary: Summary) -> Iterator[tuple[str, str]]:
+    yield "decision", summary["decision"]
+    yield "because", summary["because"]
+    for number, veto in enumerate(summary["vetoes"], start=1):
         yield f"veto {number}", veto
-    if told["champion"]:
-        yield "champion", told["champion"][0]["key"]
-    yield "this model", told["candidate"]["model"]["key"]
-    if tested := told["test"]:
+    if summary["champion"]:
+        yield "champion", summary["champion"][0]["key"]
+    yield "this model", summary["candidate"]["model"]["key"]
+    if tested := summary["test"]:
         yield "test, sources better and worse", f"{tested['better']} and {tested['worse']}"
         yield "test, p of the loss", f"{tested['p']:.2g}, a veto below {tested['alpha']:.2g}"
 
 
-def _figures(told: Told) -> Table:
+def _figures(summary: Summary) -> Table:
     """Return the figures of both models side by side."""
     rows = [
-        _row(f"out of fold, {_VIEWS[told['measure']]}", told["out_of_fold"]),
-        _row("calibration error out of fold", told["calibration"]),
+        _row(f"out of fold, {_VIEWS[summary['measure']]}", summary["out_of_fold"]),
+        _row("calibration error out of fold", summary["calibration"]),
     ]
-    test = told["test"]
+    test = summary["test"]
     if test["images"]:
         difference = test["challenger"] - test["champion"]
         rows.insert(1, _row(f"test that neither has seen, {test['images']:,} images", {**test, "difference": difference}))
@@ -65,7 +65,7 @@ def _figures(told: Told) -> Table:
     return Table(["figure", "champion", "this model", "difference"], rows, "Beside the champion", note, "figures")
 
 
-def _row(name: str, compared: Told) -> list[Cell]:
+def _row(name: str, compared: Summary) -> list[Cell]:
     interval = f"{signed(compared['low'])} to {signed(compared['high'])}" if "low" in compared else ""
     figures = (Cell(percent(compared[who])) for who in ("champion", "challenger"))
     return [Cell(name), *figures, Cell(signed(compared["difference"]), interval=interval)]

@@ -6,9 +6,9 @@ from functools import partial
 from typing import Any
 
 from prefect import flow
+from tasks.sizes.count import count_stage
 from tasks.sizes.measure import measure_stage
 from tasks.sizes.settings import SizesSettings
-from tasks.sizes.tell import tell_stage
 
 from pipeline_lib.data.sources import resolve
 from pipeline_lib.stages.latest import conclude
@@ -23,5 +23,5 @@ def picture_sizes(dataset: str = "sample", settings: SizesSettings = SizesSettin
     """Measure the pictures of a dataset."""
     with running(picture_sizes.name, partial(find_source, resolve, dataset), settings.stage_minutes) as (run, source):
         sizes = measure_stage(source=source)
-        told = tell_stage(sizes=sizes, least=settings.least)
-        return conclude(run, lambda summary: f"{summary['small']} small pictures", told, sizes=sizes, told=told)
+        counted = count_stage(sizes=sizes, least=settings.least)
+        return conclude(run, lambda summary: f"{summary['small']} small pictures", counted, sizes=sizes, counted=counted)

@@ -1,4 +1,4 @@
-"""Stage ``tell``: how many pictures are small."""
+"""Stage ``count``: how many pictures are small."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pipeline_lib.stages.result import Ref, Summary
 from tasks.contract.stage import stage
 
 
-@stage("tell")
-def tell_stage(folder: Path, *, sizes: Ref, least: int) -> Summary:
+@stage("count")
+def count_stage(folder: Path, *, sizes: Ref, least: int) -> Summary:
     """Count the pictures that are narrower than ``least`` pixels."""
     small = sum(int(line) < least for line in (sizes.folder / "widths.txt").read_text().split())
-    (folder / "told.txt").write_text(f"{small} of them are small\n")
+    (folder / "small.txt").write_text(f"{small} of them are small\n")
     return {"small": small}
