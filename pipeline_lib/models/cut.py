@@ -21,25 +21,34 @@ from pipeline_lib.models.layers import GlobalAveragePooling
 NOTHING = "none"
 """Name of the cut before the first part: nothing is frozen."""
 
+AFTER = "after:"
+"""Before the name of a part: what comes after it is frozen, instead of what comes before."""
 
-def position(architecture: Architecture, frozen: str) -> int:
-    """Return the number of the first part that is trained, 0 for the whole network.
+
+def trained_parts(architecture: Architecture, frozen: str) -> range:
+    """Return the numbers of the parts that are trained.
 
     Args:
         architecture: Knows the names of the parts.
-        frozen: Name of the last part that is frozen, or `NOTHING`.
+        frozen: Name of the last part that is frozen, `NOTHING`, or `AFTER` and the name of the last part that is not.
 
     Raises:
         PipelineError: There is no part of that name, or none behind it.
     """
     names = architecture.blocks[:-1]
     if frozen == NOTHING:
-        return 0
-    if frozen in names:
-        return names.index(frozen) + 1
-    near = nearest(frozen, [*names, NOTHING])
+        return range(len(architecture.blocks))
+    if (name := frozen.removeprefix(AFTER)) in names:
+        number = names.index(name) + 1
+        return range(number) if frozen.startswith(AFTER) else range(number, len(architecture.blocks))
+    near = nearest(frozen, [*names, *(AFTER + each for each in names), NOTHING])
     advice = f"did you mean {near!r}?" if near else f"it has {NOTHING}, {names[0]} and so on up to {names[-1]}"
     raise PipelineError(f"tune.freeze={frozen!r} is no part of {architecture.name} that can be frozen; {advice}")
+
+
+def position(architecture: Architecture, frozen: str) -> int:
+    """Return the number of the first part that is trained, 0 for the first of the network; see `trained_parts`."""
+    return trained_parts(architecture, frozen).start
 
 
 class FrozenPart(nn.Cell):

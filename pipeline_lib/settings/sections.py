@@ -261,9 +261,10 @@ class TrainSettings(TrainingSettings):
 
 
 class TuneSettings(TrainingSettings):
-    """Training a part of the backbone together with the head, from the finished head on (Kumar et al. 2022, arXiv:2202.10054).
+    """Training a part of the backbone: its end together with the head, or its first blocks before the head.
 
-    An epoch has one view of each image, another one each time. Parameters decay towards where they start.
+    An epoch has one view of each image, another one each time. What is trained together with the head starts from the
+    finished head (Kumar et al. 2022, arXiv:2202.10054), and decays towards where it starts.
     """
 
     freeze: str = Field(
@@ -271,7 +272,8 @@ class TuneSettings(TrainingSettings):
         min_length=1,
         description=(
             "What is not trained: backbone (the head alone is), the name of a block, up to which all is frozen, such as "
-            "blocks.12, or none (the whole network is trained)."
+            "blocks.12, none (the whole network is trained), or after: and the name of a block, such as after:blocks.5 (what "
+            "is up to it learns, without labels, to give a noisy view the features of the clean one, then the head)."
         ),
     )
     epochs: Epochs = 4

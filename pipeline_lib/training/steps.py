@@ -71,7 +71,8 @@ class NetworkStep:
         batch: int = PASS,
     ) -> None:
         self._network = network
-        self._graph = _Graph(network, build_optimizer(network, schedule, settings, factor), to_start).set_train()
+        loss = nn.SoftmaxCrossEntropyWithLogits(reduction="mean")
+        self._graph = Update(network, loss, build_optimizer(network, schedule, settings, factor), to_start).set_train()
         smoothing = settings.label_smoothing
         self._targets = ((1.0 - smoothing) * np.eye(classes) + smoothing / classes).astype(np.float32)
         self.logits = Predictor(network, batch).outputs
@@ -98,30 +99,37 @@ class NetworkStep:
         set_parameters(self._graph, state)
 
 
-class _Graph(nn.Cell):
-    """Forward pass, loss, gradients and update."""
+class Update(nn.Cell):
+    """Forward pass, loss, gradients and update.
 
-    def __init__(self, network: nn.Cell, optimizer: nn.Optimizer, to_start: float) -> None:
+    Args:
+        network: Maps inputs (n, ...) to outputs (n, width).
+        loss: Maps outputs and targets, (n, width) each, to a scalar.
+        optimizer: Of the parameters that are updated.
+        to_start: Decay of these towards what they are now, 0 for none.
+    """
+
+    def __init__(self, network: nn.Cell, loss: nn.Cell, optimizer: nn.Optimizer, to_start: float = 0.0) -> None:
         super().__init__()
         self.network = network
+        self.loss = loss
         self.optimizer = optimizer
-        self._cross_entropy = nn.SoftmaxCrossEntropyWithLogits(reduction="mean")
         self._gradients = ops.value_and_grad(self._loss, None, optimizer.parameters, has_aux=True)
         self._to_start, self._map = to_start, ops.HyperMap()
         starts = [Parameter(each.value(), f"start.{each.name}", requires_grad=False) for each in optimizer.parameters]
         self.starts = ParameterTuple(starts if to_start else [])
 
     def _loss(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        logits = self.network(inputs)
-        return self._cross_entropy(logits, targets), logits
+        outputs = self.network(inputs)
+        return self.loss(outputs, targets), outputs
 
     def construct(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """Update the network; return the loss and the logits, both from before the update."""
-        (loss, logits), gradients = self._gradients(inputs, targets)
+        """Update the network; return the loss and the outputs, both from before the update."""
+        (loss, outputs), gradients = self._gradients(inputs, targets)
         if self._to_start:
             pull = ops.partial(_with_pull, self._to_start)
             gradients = self._map(pull, gradients, self.optimizer.parameters, self.starts)
-        return ops.depend(loss, self.optimizer(gradients)), logits
+        return ops.depend(loss, self.optimizer(gradients)), outputs
 
 
 def _with_pull(strength: float, gradient: Tensor, value: Tensor, start: Tensor) -> Tensor:

@@ -143,7 +143,7 @@ class Trainer:
             self.table.width,
             self.table.images[rows] if self.redraw else None,
         )
-        plan = _plan(self.settings, batches.per_epoch, epochs)
+        plan = plan_of(self.settings, batches.per_epoch, epochs)
         step = self.make_step(network, plan.schedule, self.settings)
         validation = watch = None
         if judging is not None:
@@ -205,7 +205,7 @@ class Trainer:
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
-def _plan(settings: TrainingSettings, steps_per_epoch: int, epochs: int) -> Plan:
+def plan_of(settings: TrainingSettings, steps_per_epoch: int, epochs: int) -> Plan:
     """Return the plan of ``epochs`` epochs; the whole schedule is fitted into them, so that a refit too ends annealed."""
     schedule = warmup_cosine(
         epochs=epochs,

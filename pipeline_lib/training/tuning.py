@@ -34,7 +34,7 @@ from pipeline_lib.models.outputs import logits_of_rows
 from pipeline_lib.models.parameters import assign, parameters_of, set_parameters, write_parameters
 from pipeline_lib.models.tuned import TunedNetwork
 from pipeline_lib.progress import Progress, ignore_progress
-from pipeline_lib.settings.sections import TrainSettings, TuneSettings
+from pipeline_lib.settings.sections import TrainingSettings, TrainSettings, TuneSettings
 from pipeline_lib.training.batches import Validation
 from pipeline_lib.training.checkpoints import Arrays
 from pipeline_lib.training.cross_validation import cross_validated
@@ -78,12 +78,14 @@ class Tuned:
         share: Of the way from the start to the tuned parameters, 0..1.
         calibration: That of the network which the validation part has judged.
         rows: Which rows trained and which judged.
+        settings: Of the training whose epochs they judged.
     """
 
     fitted: Fitted
     share: float
     calibration: Calibration
     rows: Rows
+    settings: TrainingSettings
 
 
 @dataclass(frozen=True)
@@ -129,11 +131,11 @@ class Tuning:
             share = self._best_share(judged.step, trainer, rows)
             calibration = trainer.calibrated_by_validation(judged)
             if not self.tune.refit:
-                return Tuned(judged, share, calibration, rows)
+                return Tuned(judged, share, calibration, rows, self.tune)
             trainer = self._trainer(table, rows, folder, progress, refit=True)
             again = trainer.fitted(REFIT, rows.in_use, judged.training.best.epoch)
             again.step.assign(between(parameters_of(trainer.build()), again.step.parameters(), share))
-        return Tuned(replace(again, training=judged.training, plan=judged.plan), share, calibration, rows)
+        return Tuned(replace(again, training=judged.training, plan=judged.plan), share, calibration, rows, self.tune)
 
     def _rows(self, table: FeatureTable) -> Rows:
         """Return the rows to train and to validate on: a fold by source, which is like the rest.
@@ -252,7 +254,7 @@ def write_tuned(folder: Path, tuning: Tuning, tuned: Tuned) -> dict[str, Any]:
     )
     write_head(folder, description, arrays)
     write_tables(folder, trained.training, tuned.rows)
-    return {**summary_of(trained, tuned.rows, tuning.tune), "frozen": tuning.tune.freeze, "share": tuned.share}
+    return {**summary_of(trained, tuned.rows, tuned.settings), "frozen": tuning.tune.freeze, "share": tuned.share}
 
 
 def between(start: Arrays, end: Arrays, share: float) -> Arrays:

@@ -39,12 +39,13 @@ def cross_validate_tuned_stage(
     from pipeline_lib.audit.findings import read_groups
     from pipeline_lib.data.corrections import read_corrections
     from pipeline_lib.features.table import FeatureSet
-    from pipeline_lib.training.tuning import Table, Tuning, predict_tuned_out_of_fold
+    from pipeline_lib.training.distillation import tuning_of
+    from pipeline_lib.training.tuning import Table, predict_tuned_out_of_fold
 
     def predict(table: FeatureSet, classes: Sequence[str], progress: Progress) -> OutOfFold:
         deeper = FeatureSet([shard.folder for shard in activations], classes, read_corrections(corrections.folder, classes))
         groups = read_groups(sources.folder)
-        tuning = Tuning(backbone.folder, architecture.load(), classes, groups, train, tune, seed)
+        tuning = tuning_of(tune)(backbone.folder, architecture.load(), classes, groups, train, tune, seed)
         return predict_tuned_out_of_fold(tuning, Table(table, deeper), cross_validate.folds, folder, progress)
 
     return judged(folder, dataset, features, corrections, evaluate, predict)

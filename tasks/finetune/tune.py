@@ -29,16 +29,17 @@ def tune_stage(
     tune: TuneSettings,
     seed: int,
 ) -> Summary:
-    """Train the head, then head and tail of the backbone, on cached activations; keep all that a prediction needs."""
+    """Train the head with a part of the backbone, on cached activations; keep all that a prediction needs."""
     from pipeline_lib.audit.findings import read_groups
     from pipeline_lib.features.table import FeatureSet
     from pipeline_lib.models.files import BACKBONE
-    from pipeline_lib.training.tuning import Table, Tuning, write_tuned
+    from pipeline_lib.training.distillation import tuning_of
+    from pipeline_lib.training.tuning import Table, write_tuned
     from pipeline_lib.weights.export import export_onnx
 
     classes, family = dataset.manifest().summary["classes"], architecture.load()
     table = Table(*(FeatureSet([shard.folder for shard in shards], classes) for shards in (features, activations)))
-    tuning = Tuning(backbone.folder, family, classes, read_groups(sources.folder), train, tune, seed)
+    tuning = tuning_of(tune)(backbone.folder, family, classes, read_groups(sources.folder), train, tune, seed)
     with progress_bar("train") as progress:
         tuned = tuning.run(table, folder, progress)
     summary = write_tuned(folder, tuning, tuned)

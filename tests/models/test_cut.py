@@ -13,7 +13,7 @@ from pipeline_lib.errors import PipelineError
 from pipeline_lib.features.engine import Engine
 from pipeline_lib.models.architectures import ENTRIES, Entry
 from pipeline_lib.models.backbone import load_backbone, new_backbone, pooled_backbone
-from pipeline_lib.models.cut import NOTHING, FrozenPart, Tail, position
+from pipeline_lib.models.cut import NOTHING, FrozenPart, Tail, position, trained_parts
 from pipeline_lib.models.layers import fold_batch_norms, unfolded_parameters
 from pipeline_lib.models.parameters import assign
 from pipeline_lib.weights.frozen import export_frozen_part
@@ -76,6 +76,9 @@ def test_folded_batch_norms_unfold_to_the_same_network(entry: Entry, tmp_path: P
 def test_a_cut_is_counted_from_the_first_part_and_one_that_is_not_there_is_refused() -> None:
     architecture = ENTRIES[0].load()
     assert [position(architecture, name) for name in (NOTHING, "stem", "blocks.0", "blocks.16")] == [0, 1, 2, 18]
+    assert trained_parts(architecture, "after:blocks.5") == range(7)  # the stem and six blocks
+    with pytest.raises(PipelineError, match=r"'after:block\.5' is no part .* did you mean 'after:blocks\.5'\?"):
+        position(architecture, "after:block.5")
     with pytest.raises(PipelineError, match=r"tune\.freeze='block\.12' is no part .* did you mean 'blocks\.12'\?"):
         position(architecture, "block.12")
     for name in ("last", "12", "backbone"):  # behind the last part there is nothing to tune

@@ -45,6 +45,12 @@ def _validation(model: Mapping[str, Any]) -> dict[str, str]:
     """Return what judged the epochs, and what a tuned backbone owes to it."""
     if "frozen" not in model:
         return {"validation part": "the last images of each class of train, sources kept together; it alone chooses the epoch"}
+    if model["frozen"].startswith("after:"):
+        return {
+            "validation part": "the last images of each class of train, sources kept together; it alone chooses the epoch",
+            "frozen": f"all after {model['frozen'].removeprefix('after:')}; up to it the backbone has learned, without labels, "
+            "to give a noisy view the features of the clean photograph",
+        }
     return {
         "validation part": "a fold of train by source; it alone chooses epoch and share",
         "frozen": "nothing" if model["frozen"] == "none" else f"up to {model['frozen']}",
