@@ -16,8 +16,8 @@ ROOT_ID = "GARBAGE_ROOT_ID"
 
 
 def artifacts_root() -> Path:
-    """Return the folder of all that runs write: ``GARBAGE_ARTIFACTS``, else ``artifacts`` in the working folder."""
-    return Path(os.environ.get(ARTIFACTS, "artifacts")).absolute()
+    """Return the folder of all that runs write: ``GARBAGE_ARTIFACTS`` unless it is empty, else ``artifacts`` here."""
+    return Path(os.environ.get(ARTIFACTS) or "artifacts").absolute()
 
 
 def mark_root(root: Path) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline_lib.errors import PipelineError
-from pipeline_lib.stages.root import MARKER, check_root, mark_root
+from pipeline_lib.stages.root import MARKER, artifacts_root, check_root, mark_root
 
 
 @pytest.fixture
@@ -19,6 +19,16 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_root_keeps_its_id_and_two_roots_differ(root: Path, tmp_path: Path) -> None:
     assert mark_root(root) == mark_root(root)
     assert mark_root(root) != mark_root(tmp_path / "other")
+
+
+def test_without_a_root_or_with_an_empty_one_it_is_in_the_working_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GARBAGE_ARTIFACTS", "")
+    assert artifacts_root() == tmp_path / "artifacts"
+    monkeypatch.delenv("GARBAGE_ARTIFACTS")
+    assert artifacts_root() == tmp_path / "artifacts"
 
 
 def test_the_deployed_root_is_accepted_and_any_where_none_was_deployed(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -63,8 +63,8 @@ def garbage(store: Store, *arguments: str) -> dict:
 
 
 @pytest.fixture(autouse=True)
-def artifacts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GARBAGE_ARTIFACTS", os.environ.get("GARBAGE_ARTIFACTS", ""))  # what --artifacts sets is undone
+def artifacts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GARBAGE_ARTIFACTS", str(tmp_path / "artifacts"))  # what --artifacts sets is undone
 
 
 def test_a_run_that_was_pushed_is_pulled_with_what_it_shows(
