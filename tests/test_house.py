@@ -273,7 +273,8 @@ REACHED: dict[str, tuple[dict[str, str], str]] = {
             "images": "denoise noise prepare preprocessing",
             "models": "architecture arrays backbone classifier cut depths files graph heads inference layers outputs "
             "parameters spec tuned",
-            "training": "batches checkpoints cross_validation dense distillation folds head inputs loop rows steps trainer tuning",
+            "training": "batches checkpoints cross_validation dense distillation folds head inputs loop rows steps trainer "
+            "tuning",
             "views": "view",
             "weights": "export",
         },
@@ -291,7 +292,8 @@ REACHED: dict[str, tuple[dict[str, str], str]] = {
             "images": "denoise noise prepare preprocessing",
             "models": "architecture arrays backbone classifier cut depths files graph heads inference layers outputs "
             "parameters spec tuned",
-            "training": "batches checkpoints cross_validation dense distillation folds head inputs loop rows steps trainer tuning",
+            "training": "batches checkpoints cross_validation dense distillation folds head inputs loop rows steps trainer "
+            "tuning",
             "views": "view",
         },
         "mindspore numpy pillow scikit-learn scipy threadpoolctl",
