@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from pipeline_lib.evaluation.decided import BROKEN, CHANGED, CLASSES, DECISION, FIXED
+from pipeline_lib.evaluation.metrics import rounded_floats
 from pipeline_lib.evaluation.out_of_fold import OutOfFold
 from pipeline_lib.evaluation.pairs import (
     Photographs,
@@ -134,21 +135,12 @@ def _compare(
 
 def write_verdict(folder: Path, verdict: Verdict, views: Mapping[str, Any]) -> dict[str, Any]:
     """Write ``decision.json`` and, where models were compared, ``classes.csv``; return what the former has."""
-    summary: dict[str, Any] = _rounded({name: item for name, item in asdict(verdict).items() if name != "classes"})
+    summary: dict[str, Any] = rounded_floats({name: item for name, item in asdict(verdict).items() if name != "classes"})
     (folder / DECISION).write_text(json.dumps(summary | {"views": views}, indent=2) + "\n", encoding="utf-8")
     rows = [asdict(each) | {"difference": each.difference} for each in verdict.classes]
     if rows:
         write_table(folder / CLASSES, ("name", "images", "champion", "challenger", "difference", "p"), rows)
     return summary
-
-
-def _rounded(value: Any) -> Any:
-    """Return a value with every float in it rounded to six decimals, below which sums depend on the machine."""
-    if isinstance(value, Mapping):
-        return {key: _rounded(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_rounded(item) for item in value]
-    return round(value, 6) if isinstance(value, float) else value
 
 
 def write_changes(

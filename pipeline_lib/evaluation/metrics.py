@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -116,3 +117,12 @@ def most_confused(matrix: NDArray[np.integer[Any]], limit: int) -> list[tuple[in
     np.fill_diagonal(mistakes, 0)
     ranked = sorted(((-int(mistakes[t, p]), int(t), int(p)) for t, p in zip(*mistakes.nonzero(), strict=True)))
     return [(true, predicted, -count) for count, true, predicted in ranked[:limit]]
+
+
+def rounded_floats(value: Any) -> Any:
+    """Return a value with every float in it rounded to six decimals, below which sums depend on the machine."""
+    if isinstance(value, Mapping):
+        return {key: rounded_floats(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [rounded_floats(item) for item in value]
+    return round(value, 6) if isinstance(value, float) else value

@@ -68,17 +68,9 @@ def write_metrics(folder: Path, result: Mapping[str, Any]) -> dict[str, Any]:
     Returns:
         What was written.
     """
-    rounded: dict[str, Any] = _rounded(result)
+    rounded: dict[str, Any] = metrics.rounded_floats(result)
     (folder / METRICS).write_text(json.dumps(rounded, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return rounded
-
-
-def _rounded(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _rounded(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_rounded(item) for item in value]
-    return round(value, 6) if isinstance(value, float) else value
 
 
 def write_classes(folder: Path, suffix: str, clean: Predictions, terms: Terms) -> None:
