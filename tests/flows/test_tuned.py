@@ -14,14 +14,16 @@ AFTERWARDS = ["evaluate", "changes", "promote", "labels", "nights", "report"]
 OF_THE_BACKBONE = ["dataset", "backbone", "audit", "augment", "data_new", "features", "sources"]
 
 
+@pytest.mark.parametrize("freeze", ["blocks.14", pytest.param("after:blocks.1", marks=pytest.mark.acceptance)])
 def test_a_tuned_run_computes_what_differs_and_its_model_predicts_as_it_was_evaluated(
-    garbage: CommandLine, tiny_dataset: Path, first: Finished
+    garbage: CommandLine, tiny_dataset: Path, first: Finished, freeze: str
 ) -> None:
-    tuned = garbage.run(tiny_dataset, **TUNED)
+    settings = {**TUNED, "tune__freeze": freeze}
+    tuned = garbage.run(tiny_dataset, **settings)
     assert {name for name, status in tuned.statuses.items() if status == "reused"} == set(OF_THE_BACKBONE)
     trained = ["cut", "activations", "train", "cross_validate", "tuned features"]
     assert [name for name, status in tuned.statuses.items() if status == "computed"] == [*trained, *AFTERWARDS]
-    assert set(garbage.run(tiny_dataset, **TUNED).statuses.values()) == {"reused"}
+    assert set(garbage.run(tiny_dataset, **settings).statuses.values()) == {"reused"}
 
     before, after = (Path(each.json["model"], "backbone", "backbone.ckpt").read_bytes() for each in (first, tuned))
     assert before != after
