@@ -84,6 +84,11 @@ class Ref(Record):
         return not self.digest
 
     @property
+    def whole(self) -> bool:
+        """Whether it is the whole result that is meant."""
+        return (self.prefix, self.excluded, self.buckets) == ("", "", 1)
+
+    @property
     def folder(self) -> Path:
         """The result's folder on this machine."""
         return artifacts_root() / self.path
