@@ -74,6 +74,18 @@ def audit(count: int, folder: Path) -> Work:
     return lambda: audit_dataset(out, folder / f"dataset-{count}", AuditSettings())
 
 
+def augment(count: int, folder: Path) -> Work:
+    """Four augmented views of each picture, at 224 pixels."""
+    from pipeline_lib.settings.sections import TrainViewSettings
+    from pipeline_lib.views.augment import write_views
+    from pipeline_lib.views.folder import Original
+    from pipeline_lib.views.view import views_of
+
+    place, out = pictures(count, folder), fresh(folder / f"views-{count}")
+    originals = [Original(key, place / key, f"{number:064x}") for number, key in enumerate(map(image_key, range(count)))]
+    return lambda: write_views(out, originals, views_of(TrainViewSettings()), seed=1, size=224)
+
+
 def near(count: int, folder: Path) -> Work:
     """The search for near-duplicates alone, on random fingerprints."""
     from pipeline_lib.audit.similarity import Fingerprint, near_links
@@ -234,6 +246,7 @@ class Part(NamedTuple):
 PARTS = {
     "dataset": Part(dataset, ALL[:2]),
     "audit": Part(audit, ALL[:2]),
+    "augment": Part(augment, (200, 2_000)),
     "near": Part(near, ALL),
     "neighbours": Part(neighbours, ALL),
     "sources": Part(sources, (200, 2_000)),
