@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import subprocess
@@ -38,6 +39,22 @@ def result(written: Path) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def page(written: Path) -> str:
     return (written / "benchmarks.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def throughput(monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.syspath_prepend(PROJECT / "benchmarks")
+    return importlib.import_module("throughput")
+
+
+def test_simulated_workers_are_bound_by_their_work_the_tasks_or_the_store(throughput: Any) -> None:
+    todo = [throughput.Task(1_000, f"part {number}", 1_000) for number in range(8)]
+    folder, slow = throughput.STORES[0], throughput.Store("slow", 50, 1e12, 0.0)
+    rates = {workers: throughput.simulated(todo, workers, 0.01, 20_000, folder) for workers in (1, 2, 8, 16)}
+    assert rates[1] == pytest.approx(1_000 / (10 + throughput.TASK_SECONDS))
+    assert rates[2] == pytest.approx(2 * rates[1], rel=0.01)
+    assert rates[16] == rates[8] < 8 * rates[1]
+    assert throughput.simulated(todo, 8, 0.01, 20_000, slow) == pytest.approx(50, rel=0.1)
 
 
 def test_every_row_has_a_median_a_spread_and_a_command(result: dict[str, Any]) -> None:

@@ -68,7 +68,7 @@ REACHED: dict[str, tuple[dict[str, str], str]] = {
             "files": "table",
             "images": "read",
         },
-        "imagehash numpy pandas pillow pillow_heif scipy",
+        "faiss-cpu imagehash numpy pandas pillow pillow_heif scipy",
     ),
     "finetune.backbone": (
         {

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import faiss
 import imagehash
 import numpy as np
 import pandas as pd
@@ -35,8 +36,10 @@ Measured on 2,212 real photographs at a hash distance of at most 10: the best pa
 # imagehash shrinks to this size itself; doing it once serves the mirrored hash too.
 _HASH_SIDE = 32
 _THUMBNAIL_SIDE = 16
-# Rows of a block of all-pairs distances: 512 x 50,000 images take 100 MB.
+# Pictures that are searched for at a time: all of them may be near to all others.
 _BLOCK_ROWS = 512
+# Links that are found before those are dropped that hold nothing together: each time takes as long as there are pictures.
+_WAITING_LINKS = 1_000_000
 # Pairs whose thumbnails are compared at once: few enough to stay in the cache.
 _BLOCK_PAIRS = 2048
 
@@ -44,6 +47,10 @@ _BLOCK_PAIRS = 2048
 _LEAST_LENGTH = 1e-6
 
 Bits = NDArray[np.bool_]
+
+_NO_LINKS = pd.DataFrame({"first": [], "second": [], "distance": [], "mirrored": []}).astype(
+    {"first": "int64", "second": "int64", "distance": "int64", "mirrored": "bool"}
+)
 
 
 @dataclass(frozen=True)
@@ -96,9 +103,9 @@ def near_links(prints: Sequence[Fingerprint], max_distance: int) -> pd.DataFrame
     """Return the links that hold near-duplicates together: a minimum spanning forest of all pairs within the distance.
 
     Each picture that has a near-duplicate is linked to its nearest one, and a group of n has n - 1 links, however many of
-    its n² / 2 pairs are near. The search compares all pairs, as products of matrices of signs: exact, and at 50,000
-    images a small part of the time that decoding them takes. Tables of bands of the hash would visit more pairs than
-    that, because ten of 64 bits may differ and a band that must agree is only five or six bits wide.
+    its n² / 2 pairs are near. The search compares all pairs, in faiss, 64 bits at a time: exact, and at a million images
+    still less work than decoding them. Tables of bands of the hash (faiss's multi-index hashing) visit fewer pairs and take
+    longer up to that number, because ten of 64 bits may differ.
 
     Args:
         prints: Fingerprints of different pictures that are not blank; the hash of a blank one is noise.
@@ -108,56 +115,46 @@ def near_links(prints: Sequence[Fingerprint], max_distance: int) -> pd.DataFrame
         One row a link, in the order of the images: ``first`` < ``second`` (positions in ``prints``), ``distance`` in bits,
         ``mirrored``.
     """
-    upright, mirrored = (_signs([getattr(each, name) for each in prints]) for name in ("phash", "mirrored"))
-    looks = _standardised([each.thumbnail for each in prints])
-    forest = pd.DataFrame({"first": [], "second": [], "distance": [], "mirrored": []}).astype(
-        {"first": "int64", "second": "int64", "distance": "int64", "mirrored": "bool"}
-    )
+    upright, mirrored = (_packed([getattr(each, name) for each in prints]) for name in ("phash", "mirrored"))
+    looks = np.array([each.thumbnail for each in prints], np.uint8).reshape(-1, _THUMBNAIL_SIDE, _THUMBNAIL_SIDE, 3)
+    index = faiss.IndexBinaryFlat(HASH_BITS)
+    index.add(upright)
+    forest, waiting = _NO_LINKS, [_NO_LINKS]
     for start in range(0, len(prints), _BLOCK_ROWS):
-        found = [
-            pairs_within(left, right, start, max_distance).assign(mirrored=flip)
-            for left, right, flip in ((upright, upright, False), (upright, mirrored, True), (mirrored, upright, True))
-        ]
-        links = pd.concat(found, ignore_index=True)
-        links = links[_look_alike(looks, links)]
-        forest = spanning_forest(pd.concat([forest, links], ignore_index=True), len(prints))
-    return forest
+        for hashes, flip in ((upright, False), (mirrored, True)):
+            links = pairs_within(index, hashes, start, max_distance).assign(mirrored=flip)
+            waiting.append(links[_look_alike(looks, links)])
+        if sum(map(len, waiting)) > max(_WAITING_LINKS, len(forest)):
+            forest, waiting = spanning_forest(pd.concat([forest, *waiting], ignore_index=True), len(prints)), []
+    return spanning_forest(pd.concat([forest, *waiting], ignore_index=True), len(prints))
 
 
-def pairs_within(left: NDArray[np.float32], right: NDArray[np.float32], start: int, max_distance: int) -> pd.DataFrame:
-    """Return the pairs of a row of ``left`` and a later row of ``right`` that differ in few bits.
+def pairs_within(index: faiss.IndexBinaryFlat, hashes: NDArray[np.uint8], start: int, max_distance: int) -> pd.DataFrame:
+    """Return the pairs of different pictures, one from a block, that differ in few bits.
 
     Args:
-        left: (n, 64) Signs, -1 or 1; its rows from ``start`` on are compared, as many as a block holds.
-        right: (n, 64) Signs.
+        index: The hashes that are searched.
+        hashes: (n, 8) The hashes that are searched for; those from ``start`` on, as many as a block holds.
         start: First row of the block.
-        max_distance: Most places in which two rows may differ.
+        max_distance: Most bits in which two hashes may differ.
 
     Returns:
-        Columns ``first`` < ``second`` and ``distance``.
+        Columns ``first`` < ``second`` and ``distance``; a pair whose pictures are both searched for is found twice.
     """
-    # Equal bits add 1 and different bits take 1 away; whole numbers of this size are exact in float32.
-    agreement = left[start : start + _BLOCK_ROWS] @ right[start:].T
-    first, second = np.nonzero(agreement >= HASH_BITS - 2 * max_distance)
-    later = second > first
-    first, second = first[later], second[later]
-    distance = (HASH_BITS - agreement[first, second].astype(np.int64)) // 2
-    return pd.DataFrame({"first": first + start, "second": second + start, "distance": distance})
+    limits, distance, found = index.range_search(hashes[start : start + _BLOCK_ROWS], max_distance + 1)
+    rows = np.repeat(np.arange(start, start + len(limits) - 1), np.diff(limits).astype(np.int64))
+    pairs = pd.DataFrame(
+        {"first": np.minimum(rows, found), "second": np.maximum(rows, found), "distance": distance.astype(np.int64)}
+    )
+    different: pd.DataFrame = pairs[rows != found]
+    return different
 
 
-def _signs(hashes: Sequence[Bits]) -> NDArray[np.float32]:
-    return np.where(np.array(hashes, dtype=bool).reshape(-1, HASH_BITS), np.float32(1), np.float32(-1))
+def _packed(hashes: Sequence[Bits]) -> NDArray[np.uint8]:
+    return np.packbits(np.array(hashes, dtype=bool).reshape(-1, HASH_BITS), axis=1)
 
 
-def _standardised(thumbnails: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
-    """Return thumbnails of mean 0 and length 1, so that the product of two is their correlation."""
-    looks = np.array(thumbnails, dtype=np.float32).reshape(len(thumbnails), _THUMBNAIL_SIDE**2 * 3)
-    looks -= looks.mean(axis=1, keepdims=True)
-    looks /= np.maximum(np.linalg.norm(looks, axis=1, keepdims=True), _LEAST_LENGTH)
-    return looks.reshape(-1, _THUMBNAIL_SIDE, _THUMBNAIL_SIDE, 3)
-
-
-def _look_alike(looks: NDArray[np.float32], links: pd.DataFrame) -> Bits:
+def _look_alike(looks: NDArray[np.uint8], links: pd.DataFrame) -> Bits:
     blocks = [_correlation(looks, block) >= SAME_PICTURE for block in _blocks(links)]
     return np.concatenate([np.empty(0, dtype=bool), *blocks])
 
@@ -166,13 +163,20 @@ def _blocks(links: pd.DataFrame) -> Iterator[pd.DataFrame]:
     return (links.iloc[start : start + _BLOCK_PAIRS] for start in range(0, len(links), _BLOCK_PAIRS))
 
 
-def _correlation(looks: NDArray[np.float32], links: pd.DataFrame) -> NDArray[np.float32]:
+def _correlation(looks: NDArray[np.uint8], links: pd.DataFrame) -> NDArray[np.float32]:
     first, second = looks[links["first"]], looks[links["second"]]
     flip = links["mirrored"].to_numpy()
     second[flip] = second[flip, :, ::-1]
-    flat = (len(links), -1)
-    correlation: NDArray[np.float32] = np.einsum("np,np->n", first.reshape(flat), second.reshape(flat))
+    correlation: NDArray[np.float32] = np.einsum("np,np->n", _standardised(first), _standardised(second))
     return correlation
+
+
+def _standardised(looks: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return thumbnails of mean 0 and length 1, (n, 768), so that the product of two is their correlation."""
+    flat = looks.reshape(len(looks), -1).astype(np.float32)
+    flat -= flat.mean(axis=1, keepdims=True)
+    flat /= np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), _LEAST_LENGTH)
+    return flat
 
 
 def spanning_forest(links: pd.DataFrame, count: int) -> pd.DataFrame:

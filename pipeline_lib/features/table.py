@@ -6,7 +6,9 @@ import mmap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from sys import intern
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,27 +82,28 @@ class FeatureSet:
     def __init__(
         self, folders: Sequence[Path], classes: Sequence[str], corrections: Mapping[str, int | None] = MappingProxyType({})
     ) -> None:
-        indexes = [read_index(folder) for folder in folders]
-        filled = [(folder, index) for folder, index in zip(folders, indexes, strict=True) if index]
-        mapped = [np.load(folder / FEATURES, mmap_mode="r") for folder, _ in filled]
+        ids = {name: number for number, name in enumerate(classes)}
+        mapped: list[Any] = []
+        rows = []
+        for folder in folders:
+            if index := read_index(folder):  # one at a time: all of them would take twice the memory of the rows
+                rows += [
+                    (intern(row.view), row.image, label, len(mapped), at, row.noise and float(row.noise))
+                    for at, row in enumerate(index)
+                    if (label := corrections.get(row.image, ids[row.label])) is not None
+                ]
+                mapped.append(np.load(folder / FEATURES, mmap_mode="r"))
+        rows.sort()
         # Plain arrays over the mapped files: to index NumPy's memmap itself takes five times as long.
         self._shards = [np.asarray(shard) for shard in mapped]
         self._maps = [shard.base for shard in mapped] if sum(shard.nbytes for shard in mapped) > RESIDENT else []
         self._rows_resident = 0
-        ids = {name: number for number, name in enumerate(classes)}
-        rows = [
-            (row.view, row.image, label, shard, at, row.noise)
-            for shard, (_, index) in enumerate(filled)
-            for at, row in enumerate(index)
-            if (label := corrections.get(row.image, ids[row.label])) is not None
-        ]
-        rows.sort()
         self.views = np.array([row[0] for row in rows])
         self.images = np.array([row[1] for row in rows])
         self.labels = np.array([row[2] for row in rows], np.int64)
         self._shard = np.array([row[3] for row in rows], np.int64)
         self._at = np.array([row[4] for row in rows], np.int64)
-        noise = [float(row[5]) for row in rows if row[5]]
+        noise = [row[5] for row in rows if row[5] != ""]
         self._levels = noise_level(np.array(noise, np.float32)).reshape(len(rows), -1 if rows else 0)
         self.width = int(self._shards[0].shape[1]) if self._shards else 0
         self.noise_aware = bool(noise)

@@ -16,7 +16,7 @@ from pipeline_lib.stages.champion import champions_in_use, needed_by_champions
 from pipeline_lib.stages.history import Used, forget, out_of_use, pinned, read_history
 from pipeline_lib.stages.publishing import MANIFEST
 from pipeline_lib.stages.result import read_manifest
-from pipeline_lib.stages.sharing import GLIMPSED, TURNS
+from pipeline_lib.stages.sharing import GLIMPSED, PARTS, TURNS
 from pipeline_lib.stages.store import Store
 from pipeline_lib.stages.transfer import FETCHING
 from pipeline_lib.stages.verification import CHECKED, DAY
@@ -190,8 +190,8 @@ def _remove_notes(store: Store) -> None:
 
 
 def forget_remote(root: Path) -> None:
-    """Remove what is known of results in the remote store. Nobody else may use the root."""
-    for folder in (GLIMPSED, TURNS):
+    """Remove what is known of results in the remote store, and parts of them. Nobody else may use the root."""
+    for folder in (GLIMPSED, PARTS, TURNS):
         shutil.rmtree(root / folder, ignore_errors=True)
 
 

@@ -6,6 +6,7 @@ A remote store that does not answer stops no run: it goes on with what is here, 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -17,8 +18,8 @@ from pipeline_lib.remote.address import Address, address_in_environment
 from pipeline_lib.remote.bucket import Bucket, DamagedError
 from pipeline_lib.remote.outage import PAUSE, Outage
 from pipeline_lib.stages.publishing import MANIFEST
-from pipeline_lib.stages.result import Manifest, Verify, damage, read_manifest
-from pipeline_lib.stages.transfer import Transfer, manifest_name
+from pipeline_lib.stages.result import Manifest, Ref, Verify, damage, digest_of, read_manifest
+from pipeline_lib.stages.transfer import Published, Transfer, manifest_name
 
 _log = logging.getLogger(__name__)
 
@@ -28,8 +29,9 @@ FETCHED = "fetched from the remote store"
 IN_REMOTE = "in the remote store"
 """Why a run would reuse a result that is not here."""
 
-GLIMPSED, OWED, TURNS = "remote/glimpsed", "remote/owed", "remote/locks"
-"""Folders in the artifacts root: manifests of results that are not here, what is to be published, and who fetches what."""
+GLIMPSED, PARTS, OWED, TURNS = "remote/glimpsed", "remote/parts", "remote/owed", "remote/locks"
+"""Folders in the artifacts root: manifests of results that are not here, parts of them, what is to be published, and who
+fetches what."""
 
 
 class Fetched(NamedTuple):
@@ -93,8 +95,21 @@ class Sharing:
 
         A damaged one is removed there, if this machine may: the next one that is computed takes its place.
         """
+        return self._fetched(stage, key, lambda: self._fetch(stage, key, verify))
+
+    def fetch_part(self, ref: Ref) -> Ref | None:
+        """Get the files of a part of a result that is not here, and no others; None if the remote store does not have them.
+
+        They are in a folder of their own, whose manifest lists them alone: what refers to it has the digest of the part, so
+        it is the same input, and it is never taken for the result. It goes when results are pruned.
+        """
+        part = ref.model_copy(update={"path": f"{PARTS}/{ref.stage}/{ref.key}-{ref.digest[:16]}"})
+        fetched = self._fetched(ref.stage, ref.key, lambda: self._fetch_part(ref, part))
+        return part if fetched.here else None
+
+    def _fetched(self, stage: str, key: str, fetch: Callable[[], bool]) -> Fetched:
         try:
-            return Fetched(bool(self.outage.attempt(lambda: self._fetch(stage, key, verify))))
+            return Fetched(bool(self.outage.attempt(fetch)))
         except DamagedError as error:
             what = f"damaged in the remote store: {error}"
             self._find(f"The result {stage} {key} is {what}; it is computed instead")
@@ -164,6 +179,20 @@ class Sharing:
         with self.turn(stage, key):  # whoever wants it too waits for it
             if not folder.exists() or damage(folder, verify):
                 self.transfer.fetch(published, folder)
+        return True
+
+    def _fetch_part(self, ref: Ref, part: Ref) -> bool:
+        folder = self._root / part.path
+        with self.turn(ref.stage, folder.name):
+            if not damage(folder, "sizes"):
+                return True
+            glimpsed = self._root / GLIMPSED / ref.stage / ref.key
+            if not (glimpsed / MANIFEST).exists() and self.glimpse(ref.stage, ref.key) is None:
+                return False
+            outputs = ref.model_copy(update={"path": glimpsed.relative_to(self._root).as_posix()}).outputs()
+            if digest_of(outputs) != ref.digest:
+                return False  # somebody else's result of that key, and other bytes
+            self.transfer.fetch(Published.read(glimpsed).with_outputs(outputs), folder)
         return True
 
 

@@ -70,11 +70,22 @@ class Store:
         """
         folder = self.root / ref.path
         if not folder.exists() and not (self.shared and self.shared.fetch(ref.stage, ref.key).here):
-            raise PipelineError(
-                f"{folder} is not on this machine, and no remote store has it: let GARBAGE_REMOTE name one that the other "
-                "machine writes to"
-            )
+            raise _nowhere(folder)
         return folder
+
+    def fetch_part(self, ref: Ref) -> Ref:
+        """Return a reference that leads to the files of a part on this machine, in the result or in a folder of the part alone.
+
+        Raises:
+            PipelineError: The part is neither here nor in the remote store.
+        """
+        if ref.whole or (self.root / ref.path).exists():
+            self.fetch(ref)
+            return ref
+        part = self.shared.fetch_part(ref) if self.shared else None
+        if part is None:
+            raise _nowhere(self.root / ref.path)
+        return part
 
     def build(
         self,
@@ -166,6 +177,13 @@ class Store:
         """Return the folder of the result that was in the plan's slot before, there or gone; None without one."""
         note = self._note(plan)
         return self.folder(plan.model_copy(update={"key": note.read_text(encoding="utf-8")})) if note.exists() else None
+
+
+def _nowhere(folder: Path) -> PipelineError:
+    return PipelineError(
+        f"{folder} is not on this machine, and no remote store has it: let GARBAGE_REMOTE name one that the other machine "
+        "writes to"
+    )
 
 
 def _computed(plan: Plan, folder: Path, compute: Callable[[Path], Summary], *, reason: str, run: str) -> Manifest:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -41,6 +41,15 @@ class Published(Record):
 
     computed: datetime
     manifest: Manifest
+
+    @classmethod
+    def read(cls, folder: Path) -> Published:
+        """Return what was written into a folder."""
+        return cls(computed=datetime.fromtimestamp((folder / MANIFEST).stat().st_mtime, UTC), manifest=read_manifest(folder))
+
+    def with_outputs(self, outputs: Sequence[Output]) -> Published:
+        """Return the same result with some of its outputs alone."""
+        return self.model_copy(update={"manifest": self.manifest.model_copy(update={"outputs": tuple(outputs)})})
 
     def write(self, folder: Path) -> None:
         """Write the manifest into a folder."""
@@ -98,8 +107,7 @@ class Transfer:
             return there
         kept, paths = Kept(folder, manifest.digests), {output.sha256: output.path for output in manifest.outputs}
         old = self._send_blobs(kept, paths.items())
-        computed = datetime.fromtimestamp((folder / MANIFEST).stat().st_mtime, UTC)
-        created = self.bucket.create(name, Published(computed=computed, manifest=manifest).model_dump_json().encode())
+        created = self.bucket.create(name, Published.read(folder).model_dump_json().encode())
         # They may have been removed, as blobs that nobody names, until the manifest named them.
         self._send_blobs(kept, [(sha256, paths[sha256]) for sha256 in old])
         return manifest if created else self._undamaged(name) or manifest

@@ -16,8 +16,8 @@ from typing import Any
 
 from pipeline_lib.errors import PipelineError
 from pipeline_lib.stages.kept import Kept
-from pipeline_lib.stages.key import Code, Plan, differences, plan, references
-from pipeline_lib.stages.result import Verify
+from pipeline_lib.stages.key import Code, Plan, differences, plan
+from pipeline_lib.stages.result import Ref, Verify
 from pipeline_lib.stages.store import Store
 from tasks.contract.failing import fails_in_words, keep_the_log_readable
 from tasks.contract.locks import file_lock
@@ -60,8 +60,8 @@ def work(order: Order) -> dict[str, Any]:
     store, key = Store(), f"{order.plan.stage}-{order.plan.key}"
     function = order.stage.load().function
     _check_key(order, function.__module__)
-    _fetch_inputs(order, store)
-    compute = partial(function, **order.arguments, **_previous(order, store))
+    arguments = {name: _fetched(value, store) for name, value in order.arguments.items()}
+    compute = partial(function, **arguments, **_previous(order, store))
     with file_lock(key):
         return store.build(order.plan, order.reason, order.run, compute, verify=order.verify).model_dump()
 
@@ -76,16 +76,20 @@ def _check_key(order: Order, module: str) -> None:
         )
 
 
-def _fetch_inputs(order: Order, store: Store) -> None:
-    """Get what the shard is computed from, unless it is here, as it is where the run's artifacts root is mounted."""
-    for ref in (ref for value in order.arguments.values() for ref in references(value)):
-        try:
-            store.fetch(ref)
-        except PipelineError as error:
-            raise PipelineError(
-                f"The worker on {platform.node()} lacks an input: {error}; or mount the run's artifacts root there, and start "
-                "the worker with GARBAGE_ARTIFACTS"
-            ) from error
+def _fetched(value: Any, store: Store) -> Any:
+    """Return an argument whose files are here: a shard's part of a result is fetched, unless the result is here.
+
+    It is where the run's artifacts root is mounted.
+    """
+    if isinstance(value, list | tuple):
+        return [_fetched(each, store) for each in value]
+    try:
+        return store.fetch_part(value) if isinstance(value, Ref) else value
+    except PipelineError as error:
+        raise PipelineError(
+            f"The worker on {platform.node()} lacks an input: {error}; or mount the run's artifacts root there, and start "
+            "the worker with GARBAGE_ARTIFACTS"
+        ) from error
 
 
 def _previous(order: Order, store: Store) -> dict[str, Kept]:

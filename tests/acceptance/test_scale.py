@@ -1,20 +1,26 @@
-"""Memory and files of a run over how many images there are; the time is recorded.
+"""Memory, files and comparisons over how many images there are; the time is recorded.
 
 Small pictures and a small backbone leave no stage out and keep the time short.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from PIL import Image
-from support import CommandLine, Finished
+from support import PROJECT, CommandLine, Finished
+
+from pipeline_lib.audit.neighbours import NEIGHBOURS, neighbour_pairs
 
 IMAGES = (2_000, 10_000, 50_000)
 CLASSES, SIDE, BLOBS = 26, 48, 6
@@ -29,6 +35,9 @@ SETTINGS = {
     "train.warmup_epochs": 1,
 }
 
+BYTES = {"audit": 4_000, "index": 4_000, "read_manifest": 1_000, "shards": 100}
+"""Most memory that a part of the work may add for each image."""
+
 
 def test_memory_and_files_hardly_grow_with_the_dataset(
     garbage: CommandLine, tmp_path: Path, record: Callable[[Any], None]
@@ -42,6 +51,24 @@ def test_memory_and_files_hardly_grow_with_the_dataset(
         shutil.rmtree(garbage.artifacts)
     assert rows[-1]["peak_mb"] <= 1.3 * rows[0]["peak_mb"]
     assert rows[-1]["files_nobody_opens"] <= 1.1 * rows[0]["files_nobody_opens"]
+
+
+@pytest.mark.parametrize("part", BYTES)
+def test_a_part_of_the_work_takes_little_memory_for_each_image(
+    part: str, tmp_path: Path, record: Callable[[Any], None]
+) -> None:
+    script, size = PROJECT / "benchmarks" / "measured" / "scale_parts.py", 20_000
+    command = [sys.executable, script, "--work", tmp_path, "--part", part, "--size", str(size)]
+    done = subprocess.run(command, env={**os.environ, "PYTHONPATH": str(PROJECT)}, stdout=subprocess.PIPE, check=True)
+    figures = json.loads(done.stdout)
+    record(figures)
+    assert 1e6 * figures["mb"] <= BYTES[part] * size
+
+
+@pytest.mark.parametrize("images", [200, 2_000, 20_000])
+def test_a_picture_is_compared_with_so_many_others_however_many_there_are(images: int) -> None:
+    vectors = np.random.default_rng(0).standard_normal((images, 64), np.float32)
+    assert len(neighbour_pairs(vectors)) <= NEIGHBOURS * images
 
 
 def write_pictures(folder: Path, images: int) -> Path:

@@ -3,6 +3,7 @@
 import itertools
 from dataclasses import replace
 
+import faiss
 import imagehash
 import numpy as np
 import pytest
@@ -64,14 +65,17 @@ def _small_blocks():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(similarity, "_BLOCK_ROWS", 4)
         patch.setattr(similarity, "_BLOCK_PAIRS", 5)
+        patch.setattr(similarity, "_WAITING_LINKS", 3)
         yield
 
 
 @given(st.lists(st.integers(0, 2**64 - 1), max_size=10), st.integers(0, 64))
 @settings(deadline=None, max_examples=50)
 def test_search_finds_what_comparing_every_pair_finds(numbers, limit):
-    signs = np.where(np.array([bits(each) for each in numbers]).reshape(-1, 64), 1, -1).astype(np.float32)
-    blocks = (pairs_within(signs, signs, start, limit) for start in range(0, len(numbers), 4))
+    hashes = np.packbits(np.array([bits(each) for each in numbers], bool).reshape(-1, 64), axis=1)
+    index = faiss.IndexBinaryFlat(64)
+    index.add(hashes)
+    blocks = (pairs_within(index, hashes, start, limit) for start in range(0, len(numbers), 4))
     found = {tuple(row) for block in blocks for row in block.to_numpy().tolist()}
     distances = ((i, j, (numbers[i] ^ numbers[j]).bit_count()) for i, j in itertools.combinations(range(len(numbers)), 2))
     assert found == {row for row in distances if row[2] <= limit}

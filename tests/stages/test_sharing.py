@@ -20,6 +20,7 @@ from pipeline_lib.errors import OutOfReachError, PipelineError
 from pipeline_lib.remote.address import ADDRESS, MODE
 from pipeline_lib.remote.bucket import Bucket, DamagedError, blob_name
 from pipeline_lib.stages.key import Plan, plan
+from pipeline_lib.stages.prune import prune
 from pipeline_lib.stages.result import Output, Ref, digest_of, read_manifest
 from pipeline_lib.stages.sharing import FETCHED, IN_REMOTE, Sharing
 from pipeline_lib.stages.store import Store
@@ -104,6 +105,39 @@ def test_a_plan_gets_the_manifest_and_no_output(
     assert [output.path for output in ref.part("deep/").outputs()] == ["deep/a.txt"]
     assert [path.name for path in other.root.rglob("*") if path.is_file()] == ["manifest.json"]
     assert not other.folder(PLAN).exists()
+
+
+def test_a_machine_that_works_on_a_part_fetches_no_other_file(
+    remote: Server, one: Store, other: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GARBAGE_ARTIFACTS", str(one.root))
+    whole = build(one)
+    part = whole.part("deep/")
+    monkeypatch.setenv("GARBAGE_ARTIFACTS", str(other.root))
+    fetched = other.fetch_part(part)
+    assert fetched == other.fetch_part(part)
+    assert (fetched.digest, [output.path for output in fetched.outputs()]) == (part.digest, ["deep/a.txt"])
+    assert (fetched.folder / "deep/a.txt").read_bytes() == FILES["deep/a.txt"]
+    assert shared(other).transfer.moved == len(FILES["deep/a.txt"])
+    assert not other.folder(PLAN).exists()
+    assert other.find(PLAN) == (whole, FETCHED)
+    assert other.fetch_part(part) == part
+    prune(other, keep=1)
+    assert not fetched.folder.exists()
+
+
+def test_a_part_of_other_bytes_than_were_asked_for_is_not_taken(
+    remote: Server, one: Store, other: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GARBAGE_ARTIFACTS", str(one.root))
+    part = build(one).part("deep/")
+    monkeypatch.setenv("GARBAGE_ARTIFACTS", str(other.root))
+    with pytest.raises(PipelineError, match="no remote store has it"):
+        other.fetch_part(part.model_copy(update={"digest": "0" * 64}))
+    remote.corrupt(blob_name(hashlib.sha256(FILES["deep/a.txt"]).hexdigest()))
+    with pytest.raises(PipelineError, match="no remote store has it"):
+        other.fetch_part(part)
+    assert not list(other.root.glob("remote/parts/*/*"))
 
 
 def test_a_damaged_blob_is_found_and_the_computed_result_takes_its_place(remote: Server, one: Store, tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from support import PROJECT, mounted
 from pipeline_lib.data.sources import resolve
 from pipeline_lib.errors import PipelineError, writing_into
 from pipeline_lib.settings.sections import ShardSettings, TrainSettings
+from pipeline_lib.stages import result
 from pipeline_lib.stages.key import Plan, differences, plan
 from pipeline_lib.stages.result import Output, Ref, digest_of
 from pipeline_lib.stages.store import Store
@@ -348,6 +349,22 @@ def test_parts_cut_a_result_into_buckets_by_content(store: Store) -> None:
     buckets = [ref.part("", bucket, 4) for bucket in range(4)]
     assert sorted(output.path for part in buckets for output in part.outputs()) == ["b.txt", "deep/a.txt"]
     assert ref.part("deep/").digest == digest_of([output for output in ref.outputs() if output.path == "deep/a.txt"])
+
+
+def test_outputs_are_gone_through_once_however_many_shards_there_are(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Counted(tuple):
+        passes = 0
+
+        def __iter__(self) -> Iterator[Output]:
+            Counted.passes += 1
+            return super().__iter__()
+
+    ref = build(store, planned())
+    counted = ref.manifest().model_copy(update={"outputs": Counted(ref.manifest().outputs)})
+    monkeypatch.setattr(result, "_parsed_manifest", lambda path, mtime_ns: counted)
+    shards = [ref.part("", bucket, 64) for bucket in range(64)]
+    assert sum(len(shard.outputs()) for shard in shards) == 2
+    assert Counted.passes == 1
 
 
 OUTPUTS = st.lists(
