@@ -10,7 +10,7 @@ export GLOG_v ?= 3
 BIN := .venv/bin
 UV_LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --group build
 
-.PHONY: run serve ui down deploy test acceptance format lock bench clean
+.PHONY: run serve ui team down deploy test acceptance format lock bench clean
 
 run: ## Run the main job on the embedded sample dataset
 	@operation/setup requirements.lock
@@ -25,7 +25,11 @@ ui: ## Start a Prefect server and a worker in the background, and deploy; PORT=4
 	@operation/setup requirements.lock
 	@$(BIN)/python -m operation.ui up $(if $(PORT),--port $(PORT))
 
-down: ## Stop what `make ui` started
+team: ## Start PostgreSQL, a Prefect server with a password and two workers that share results, and deploy; PORT=4200
+	@operation/setup requirements.lock
+	@$(BIN)/python -m operation.ui up --profile team $(if $(PORT),--port $(PORT))
+
+down: ## Stop what `make ui` or `make team` started
 	@test ! -x $(BIN)/python || $(BIN)/python -m operation.ui down
 
 # The only target that uses the server of the caller's environment.

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import psutil
 
@@ -21,11 +24,12 @@ class Background:
     """A named background process, its record ``<name>.json`` and its log ``<name>.log`` in ``folder``.
 
     The record holds the process's id and the moment it was created: a process that was given the same id later is
-    another one and is never touched.
+    another one and is never touched. ``ends_by`` is the signal that asks it to end.
     """
 
     name: str
     folder: Path
+    ends_by: signal.Signals = signal.SIGTERM
 
     @property
     def log(self) -> Path:
@@ -51,10 +55,18 @@ class Background:
         self.record.unlink(missing_ok=True)
         return None
 
-    def start(self, command: Sequence[str], environment: Mapping[str, str], *, umask: int = 0o077) -> psutil.Process:
+    def start(
+        self,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        *,
+        umask: int = 0o077,
+        identity: Mapping[str, Any] = MappingProxyType({}),
+    ) -> psutil.Process:
         """Start ``command`` in a session of its own, so that neither Ctrl-C nor a closed terminal reaches it.
 
         What it writes is for its user alone, unless ``umask`` says otherwise; -1 leaves that as this process has it.
+        ``identity`` is whom it runs as, if somebody else, in the words of ``subprocess``.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         if self.log.exists() and self.log.stat().st_size > LONGEST_LOG:
@@ -68,6 +80,7 @@ class Background:
                 stderr=log,
                 start_new_session=True,
                 umask=umask,
+                **identity,
             )
         process = psutil.Process(started.pid)
         known = {"pid": process.pid, "created": process.create_time()}
@@ -77,10 +90,10 @@ class Background:
         return process
 
     def stop(self, patience: float = 20) -> bool:
-        """End the process: SIGTERM, after ``patience`` seconds SIGKILL. False when it was not running."""
+        """Ask the process to end, after ``patience`` seconds kill it. False when it was not running."""
         process = self.find()
         if process:
-            end([process], patience)
+            end([process], patience, self.ends_by)
         self.record.unlink(missing_ok=True)
         return process is not None
 
@@ -90,11 +103,19 @@ class Background:
         return " / ".join([line.strip() for line in text.splitlines() if line.strip()][-lines:])
 
 
-def end(processes: Sequence[psutil.Process], patience: float) -> None:
-    """End processes: SIGTERM, after ``patience`` seconds SIGKILL."""
+def pause(process: psutil.Process, seconds: float) -> None:
+    """Let time pass, less if the process ends."""
+    try:
+        process.wait(seconds)
+    except psutil.TimeoutExpired:
+        return
+
+
+def end(processes: Sequence[psutil.Process], patience: float, ends_by: signal.Signals = signal.SIGTERM) -> None:
+    """End processes: by a signal, after ``patience`` seconds by SIGKILL."""
     for process in processes:
         with suppress(psutil.NoSuchProcess):
-            process.terminate()
+            process.send_signal(ends_by)
     _, left = psutil.wait_procs(processes, patience)
     for process in left:
         with suppress(psutil.NoSuchProcess):

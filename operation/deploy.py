@@ -21,6 +21,7 @@ import httpx
 import yaml
 
 from flows.table import FLOWS
+from operation.profiles import PROFILES, UI, Profile
 from pipeline_lib.errors import PipelineError
 
 if TYPE_CHECKING:
@@ -31,15 +32,15 @@ POOL = "garbage"
 NOTIFY = "GARBAGE_NOTIFY_URL"
 
 
-def deploy() -> list[str]:
-    """Deploy to the server of ``PREFECT_API_URL`` and return what is deployed now, one line each."""
+def deploy(profile: Profile = UI) -> list[str]:
+    """Deploy to the server of ``PREFECT_API_URL`` for the workers of a profile; return what is deployed, one line each."""
     from prefect.client.orchestration import get_client
 
     from operation.notify import keep_address
 
     with answering(), get_client(sync_client=True) as client:
-        keep_pool(client)
-        deploy_all()
+        keep_pool(client, profile.workers)
+        deploy_all(profile)
         ids = deployed(client)
         notices = keep_address(client, os.environ.get(NOTIFY))
     return [f"work pool {POOL}", *(f"deployment {name}" for name in ids), *notices]
@@ -68,12 +69,12 @@ def deployed(client: SyncPrefectClient) -> dict[str, UUID]:
     return {each.name: each.id for each in client.read_deployments(work_pool_filter=pool)}
 
 
-def keep_pool(client: SyncPrefectClient) -> None:
+def keep_pool(client: SyncPrefectClient, limit: int) -> None:
     """Create the work pool, or set its limit again.
 
-    One run at a time, whatever the deployment: all share the artifacts root and the processor. The pool counts the runs that
-    the server calls Pending or Running, so a second worker waits as well, and so does a new one beside a run that
-    outlived its worker.
+    One run at a time for each artifacts root, whatever the deployment: its runs share the processor too. The pool counts the
+    runs that the server calls Pending or Running, so a second worker on the same root waits as well, and so does a new one
+    beside a run that outlived its worker.
     """
     from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
     from prefect.exceptions import ObjectNotFound
@@ -81,24 +82,28 @@ def keep_pool(client: SyncPrefectClient) -> None:
     try:
         pool = client.read_work_pool(POOL)
     except ObjectNotFound:
-        client.create_work_pool(WorkPoolCreate(name=POOL, type="process", concurrency_limit=1))
+        client.create_work_pool(WorkPoolCreate(name=POOL, type="process", concurrency_limit=limit))
         return
-    if pool.concurrency_limit != 1:
-        client.update_work_pool(POOL, WorkPoolUpdate(concurrency_limit=1))
+    if pool.concurrency_limit != limit:
+        client.update_work_pool(POOL, WorkPoolUpdate(concurrency_limit=limit))
 
 
-def plan() -> dict[str, Any]:
-    """Return the configuration for ``prefect deploy``: ``prefect.yaml``, and a deployment of each flow by the flow's name."""
+def plan(profile: Profile = UI) -> dict[str, Any]:
+    """Return the configuration for ``prefect deploy``: ``prefect.yaml``, and a deployment of each flow by the flow's name.
+
+    What ``prefect.yaml`` lists itself decides about champions: the nightly, and a person's appointments.
+    """
     wanted: dict[str, Any] = yaml.safe_load((PROJECT / "prefect.yaml").read_text(encoding="utf-8"))
     every = wanted["definitions"]["run"]
     flows = [{**every, "name": row.name, "entrypoint": row.entrypoint, "description": row.summary} for row in FLOWS.values()]
-    return {**wanted, "deployments": [*flows, *wanted["deployments"]]}
+    given = [*((flow, False) for flow in flows), *((own, True) for own in wanted["deployments"])]
+    return {**wanted, "deployments": [profile.deployment(each, decides=decides) for each, decides in given]}
 
 
-def deploy_all() -> None:
+def deploy_all(profile: Profile) -> None:
     """Run ``prefect deploy`` in the project's folder; raises PipelineError with its last lines when it fails."""
     with tempfile.NamedTemporaryFile("w", suffix=".yaml", encoding="utf-8") as file:
-        yaml.safe_dump(plan(), file)
+        yaml.safe_dump(plan(profile), file)
         file.flush()
         command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all", "--prefect-file", file.name]
         ended = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)  # noqa: S603  # no shell
@@ -115,14 +120,17 @@ def deploy_all() -> None:
 )
 def main(notify: str | None) -> None:
     """Deploy and print what is deployed now."""
+    from operation.home import known_operation
     from operation.processes import local_api
 
+    profile = UI
     if notify is not None:
         os.environ[NOTIFY] = notify
     try:
         if not os.environ.get("PREFECT_API_URL"):
             os.environ["PREFECT_API_URL"] = local_api()
-        click.echo("\n".join(deploy()))
+            profile = PROFILES[operation.profile] if (operation := known_operation()) else UI
+        click.echo("\n".join(deploy(profile)))
     except PipelineError as error:
         click.echo(f"error {error}", err=True)
         sys.exit(1)

@@ -45,6 +45,7 @@ class Operation(BaseModel):
         host: Address of the network interface on which the server listens.
         salt: Random, in hexadecimal digits.
         password: scrypt hash of the server's ``user:password`` with that salt, in hexadecimal digits; None without one.
+        profile: Name of the profile, see ``operation/profiles.py``; notes of earlier releases have none.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -53,12 +54,14 @@ class Operation(BaseModel):
     host: str
     salt: str
     password: str | None
+    profile: str = "ui"
 
     @classmethod
-    def of_this_shell(cls, host: str, salt: str) -> Operation:
+    def of_this_shell(cls, host: str, salt: str, profile: str) -> Operation:
         """Return what a server that this shell starts would be operated with."""
         password = os.environ.get(AUTH)
-        return cls(database=_database(), host=host, salt=salt, password=_hash(password, salt) if password else None)
+        hashed = _hash(password, salt) if password else None
+        return cls(database=_database(), host=host, salt=salt, password=hashed, profile=profile)
 
     def differences(self, other: Operation) -> Iterator[str]:
         """Say in what ``other``, with the same salt, differs from this, and how to make it the same."""
@@ -80,10 +83,30 @@ def note() -> Path:
     return home() / "operation.json"
 
 
-def check_operation(host: str) -> Operation:
+def known_operation() -> Operation | None:
+    """Return how the server was started; None if nothing remembers it."""
+    return Operation.model_validate_json(note().read_bytes()) if note().exists() else None
+
+
+def password() -> Path:
+    """Return the file with the ``user:password`` that a team's server was given, if its people have named none."""
+    return home() / "password"
+
+
+def check_profile(profile: str) -> None:
+    """Raise PipelineError when the server was started in the other profile."""
+    known = known_operation()
+    if known and known.profile != profile:
+        raise PipelineError(
+            f"{home()} is operated by `make {known.profile}`, not by `make {profile}`; to change that on purpose: `make down`, "
+            f"then remove {note()}; its runs stay in the database in which they were recorded"
+        )
+
+
+def check_operation(host: str, profile: str = "ui") -> Operation:
     """Return how this shell would operate the server; raises PipelineError when it was started in another way."""
-    known = Operation.model_validate_json(note().read_bytes()) if note().exists() else None
-    wanted = Operation.of_this_shell(host, known.salt if known else secrets.token_hex(16))
+    known = known_operation()
+    wanted = Operation.of_this_shell(host, known.salt if known else secrets.token_hex(16), profile)
     if known and (changed := list(known.differences(wanted))):
         raise PipelineError(
             f"The server of {home()} {'; it '.join(changed)}; to change that on purpose: `make down`, then remove {note()}"

@@ -1,8 +1,9 @@
-"""The processes of ``make ui``, in the background of the project's own Prefect home, and the address of its server."""
+"""The processes of ``make ui`` and ``make team``, in the background of the project's own Prefect home, and their address."""
 
 from __future__ import annotations
 
 import json
+import signal
 
 from operation.background import Background
 from operation.home import home
@@ -16,9 +17,19 @@ def server() -> Background:
     return Background("server", home())
 
 
-def worker() -> Background:
-    """Return the worker in the background."""
-    return Background("worker", home())
+def worker(number: int = 1) -> Background:
+    """Return a worker in the background, counted from 1."""
+    return Background("worker" if number == 1 else f"worker-{number}", home())
+
+
+def workers() -> list[Background]:
+    """Return the workers that were started, running or not."""
+    return [Background(record.stem, home()) for record in sorted(home().glob("worker*.json"))]
+
+
+def database() -> Background:
+    """Return the database server in the background; SIGINT has it end without waiting for its clients."""
+    return Background("database", home(), signal.SIGINT)
 
 
 def watchman() -> Background:

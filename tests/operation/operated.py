@@ -73,6 +73,7 @@ class Operated:
     port: int
     extra: Mapping[str, str]
     settings: Mapping[str, Any] = field(default_factory=lambda: dict(TINY))
+    profile: str = "ui"
 
     @property
     def home(self) -> Path:
@@ -105,7 +106,8 @@ class Operated:
 
     @cached_property
     def api(self) -> Api:
-        secret = self.extra.get("PREFECT_SERVER_API_AUTH_STRING")
+        own = self.home / "password"
+        secret = self.extra.get("PREFECT_SERVER_API_AUTH_STRING") or (own.read_text() if own.exists() else None)
         return Api(self.address, httpx.BasicAuth(*secret.split(":")) if secret else None, self.pause)
 
     def command(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -120,7 +122,7 @@ class Operated:
         )
 
     def up(self) -> str:
-        ended = self.command("operation.ui", "up", "--port", str(self.port))
+        ended = self.command("operation.ui", "up", "--port", str(self.port), "--profile", self.profile)
         assert ended.returncode == 0, ended.stderr
         return ended.stdout
 
@@ -150,10 +152,18 @@ class Operated:
     def deployment(self, name: str) -> dict[str, Any]:
         return dict(self.get(f"/deployments/name/garbage-finetune/{name}"))
 
-    def ask(self, dataset: Path | str, deployment: str = "garbage-finetune", job: Any = None, **settings: Any) -> str:
+    def ask(
+        self,
+        dataset: Path | str,
+        deployment: str = "garbage-finetune",
+        job: Any = None,
+        queue: str | None = None,
+        **settings: Any,
+    ) -> str:
         """Ask for a run as the UI does and return its id; settings are named with ``__`` for the dot."""
         changed = {**self.settings, **{name.replace("__", "."): value for name, value in settings.items()}}
         content = {"parameters": {"dataset": str(dataset), "settings": nested(changed)}, "job_variables": job}
+        content |= {"work_queue_name": queue} if queue else {}
         return str(self.post(f"/deployments/{self.deployment(deployment)['id']}/create_flow_run", content)["id"])
 
     def run(self, run: str) -> dict[str, Any]:
@@ -242,12 +252,12 @@ class Operated:
 
 
 @contextmanager
-def operating(folder: Path, **extra: str) -> Iterator[Operated]:
-    """Start a server and a worker, deploy, and stop all of it at the end.
+def operating(folder: Path, profile: str = "ui", **extra: str) -> Iterator[Operated]:
+    """Start a server and a worker, or more, deploy, and stop all of it at the end.
 
     Nothing may be left but files below ``folder``, and the server may not have logged an error.
     """
-    operated = Operated(folder, free_port(), extra)
+    operated = Operated(folder, free_port(), extra, profile=profile)
     operated.up()
     try:
         yield operated

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from operation.home import check_operation, note, remember_operation
+from operation.database import program
+from operation.home import check_operation, check_profile, note, remember_operation
 from pipeline_lib.errors import PipelineError
 
 POSTGRES = "postgresql+asyncpg://garbage:sword%40fish@127.0.0.1:5433/prefect"
@@ -73,3 +74,19 @@ def test_a_database_address_that_cannot_be_read_is_refused_with_advice(shell: py
     export(shell, database="postgresql+asyncpg://garbage:sword/fish@127.0.0.1:port/prefect")
     with pytest.raises(PipelineError, match="percent-encode special characters of the password"):
         check_operation("127.0.0.1")
+
+
+def test_without_postgresql_one_sentence_says_what_to_install() -> None:
+    with pytest.raises(PipelineError, match="needs PostgreSQL, whose program no-such-program is not here: install the package"):
+        program("no-such-program")
+
+
+def test_a_home_of_a_team_is_not_operated_by_make_ui_and_the_reverse(shell: pytest.MonkeyPatch) -> None:
+    export(shell)
+    for known, other in (("team", "ui"), ("ui", "team")):
+        remember_operation(check_operation("127.0.0.1", known))
+        check_profile(known)
+        with pytest.raises(PipelineError, match=f"is operated by `make {known}`, not by `make {other}`"):
+            check_profile(other)
+        note().unlink()
+        check_profile(other)

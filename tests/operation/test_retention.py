@@ -12,7 +12,7 @@ from prefect.settings.models.server.services import ServerServicesDBVacuumSettin
 from support import PROJECT
 
 from operation.background import LONGEST_LOG, Background
-from operation.ui import SERVER
+from operation.starting import SERVER
 
 START = """
 import os, sys, pathlib
