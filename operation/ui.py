@@ -25,7 +25,7 @@ from operation.stopping import down
 from pipeline_lib.errors import PipelineError
 
 
-def _told(api: str, profile: Profile) -> str:
+def _summary(api: str, profile: Profile) -> str:
     prefect = PROJECT / ".venv" / "bin" / "prefect"
     logs = [home() / "server.log", *(each.log for each in workers())]
     return "\n".join(
@@ -33,22 +33,22 @@ def _told(api: str, profile: Profile) -> str:
             f"Prefect UI   {api.removesuffix('/api')}",
             f"artifacts    {api.removesuffix('/api')}/artifacts",
             f"logs         {', '.join(map(str, logs))}",
-            *_told_of_team(profile),
+            *_team_lines(profile),
             f"start a run  export PREFECT_API_URL={api}",
-            *_told_of_login(),
+            *_login_lines(),
             f"             {prefect} deployment run {DEFAULT.name}/{DEFAULT.name} -p dataset=data_en --watch",
             "stop all     make down",
         ]
     )
 
 
-def _told_of_team(profile: Profile) -> Iterator[str]:
+def _team_lines(profile: Profile) -> Iterator[str]:
     if profile.workers > 1:
         yield f"results      {', '.join(map(str, profile.roots))}; champions and nights are kept in the first"
         yield f"shared by    {profile.remote}"
 
 
-def _told_of_login() -> Iterator[str]:
+def _login_lines() -> Iterator[str]:
     if AUTH in os.environ:
         own = password().exists() and os.environ[AUTH] == password().read_text(encoding="utf-8")
         shown = f'"$(cat {password()})"' if own else "..."
@@ -67,7 +67,7 @@ def up_command(port: int | None, profile: str) -> None:
     """Start the server and the workers unless they run, deploy, and print where to look."""
     chosen = PROFILES[profile]
     with _explained(), _alone():
-        click.echo(_told(up(port, os.environ.get("GARBAGE_HOST") or LOOPBACK, chosen), chosen))
+        click.echo(_summary(up(port, os.environ.get("GARBAGE_HOST") or LOOPBACK, chosen), chosen))
 
 
 @main.command("down")
