@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from support import PROJECT, TINY, write_tiny_dataset
 
-pytestmark = pytest.mark.acceptance
+measured = pytest.mark.acceptance  # the benchmark runs for minutes
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +57,7 @@ def test_simulated_workers_are_bound_by_their_work_the_tasks_or_the_store(throug
     assert throughput.simulated(todo, 8, 0.01, 20_000, slow) == pytest.approx(50, rel=0.1)
 
 
+@measured
 def test_every_row_has_a_median_a_spread_and_a_command(result: dict[str, Any]) -> None:
     assert {row["section"] for row in result["rows"]} == {section["name"] for section in result["sections"]}
     for row in result["rows"]:
@@ -65,6 +66,7 @@ def test_every_row_has_a_median_a_spread_and_a_command(result: dict[str, Any]) -
         assert "benchmarks/measured/" in row["command"] or "-m cli.main" in row["command"]
 
 
+@measured
 def test_the_page_says_what_the_json_says(result: dict[str, Any], page: str) -> None:
     lines = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in page.splitlines() if line.startswith("|")]
     for row in result["rows"]:
@@ -80,12 +82,14 @@ def test_the_page_says_what_the_json_says(result: dict[str, Any], page: str) -> 
     assert all(value in page for value in result["machine"].values())
 
 
+@measured
 def test_no_path_of_this_machine_is_shown(result: dict[str, Any], page: str, written: Path) -> None:
     commands = " ".join(row["command"] for row in result["rows"])
     assert not {str(PROJECT), str(written.parent), sys.executable} & set(commands.split())
     assert f"{PROJECT}/" not in commands
 
 
+@measured
 def test_a_target_is_judged_by_medians(result: dict[str, Any]) -> None:
     medians = {(row["name"], row["figure"]): row["median"] for row in result["rows"]}
     target = next(target for target in result["targets"] if target["text"].startswith("this project / the empty flow"))
@@ -94,6 +98,7 @@ def test_a_target_is_judged_by_medians(result: dict[str, Any]) -> None:
     assert (target["verdict"] == "met") == (ratio <= 1.2)
 
 
+@measured
 def test_what_was_not_measured_has_no_verdict(result: dict[str, Any]) -> None:
     target = next(target for target in result["targets"] if target["text"] == "this project / dvc repro")
     assert (target["measured"], target["verdict"]) == (None, "not measured")
