@@ -16,7 +16,7 @@ from tasks.contract.endings import UNCHANGED
 from tasks.contract.notices import Noticed, notice_id, notices_in
 
 AGAIN = "make sure that a worker is running, then start the run again; its finished stages are reused"
-WORKER = "`make ui` starts a worker that died; elsewhere: `prefect worker start --pool garbage --limit 1`"
+WORKER = "`make ui`, or `make team`, starts a worker that died; elsewhere: `prefect worker start --pool garbage --limit 1`"
 
 
 @dataclass(frozen=True)

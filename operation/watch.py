@@ -155,7 +155,8 @@ class Watchman:
         if now - self.unanswered > timedelta(seconds=self.limits.server):
             what = f"The Prefect server at {address} has not answered for {in_words(self.limits.server)}"
             known = notice_id("server", str(address))
-            self.tell([Notice(f"server/{self.unanswered.isoformat()}", what, "`make ui` starts a server that died.", known)])
+            advice = "`make ui`, or `make team`, starts a server that died."
+            self.tell([Notice(f"server/{self.unanswered.isoformat()}", what, advice, known)])
 
 
 def _give_up(client: SyncPrefectClient, verdict: Verdict) -> None:

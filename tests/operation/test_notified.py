@@ -144,7 +144,7 @@ def test_a_dead_worker_and_the_runs_that_wait_for_it_are_reported_once(
             name = operated.run(asked[-1])["name"]
             late = receiver.first(lambda message: asked[-1] in message)
             assert late.startswith(f"garbage-finetune/garbage-finetune: {name} is ")
-            assert "has been due for 1 second\nNo other run is in progress. `make ui` starts a worker" in late
+            assert "has been due for 1 second\nNo other run is in progress. `make ui`, or `make team`, starts a worker" in late
             asked.append(operated.ask(pictures))
     of_worker = [message for message in receiver.seen if message.startswith("No worker has been alive for 1 second\n")]
     assert len(of_worker) == 1

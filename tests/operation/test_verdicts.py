@@ -62,7 +62,8 @@ def test_a_run_that_stays_late_says_what_it_waits_for(due: float, alarm: bool) -
     assert [notice.subject.partition(": ")[2] for notice in alone] == [
         "quick-owl is Late and has been due for 30 minutes"
     ] * alarm
-    assert all(notice.body.startswith("No other run is in progress. `make ui` starts a worker") for notice in alone)
+    advice = "No other run is in progress. `make ui`, or `make team`, starts a worker"
+    assert all(notice.body.startswith(advice) for notice in alone)
     assert [notice.body for notice in waits] == [
         "It waits its turn: slow-cat has been Running since 2026-03-01 10:36 UTC.\n"
     ] * alarm
