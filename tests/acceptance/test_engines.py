@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 from clusters import dask, ray
 from remote_store import Server
-from support import CommandLine, Finished, command_line
+from support import CommandLine, Finished, command_line, photographs
 from waiting import PATIENCE, eventually
 
 from pipeline_lib.stages.result import read_manifest
@@ -23,6 +25,16 @@ def mapped(artifacts: Path) -> dict[str, str]:
     """The digests of the results of mapped stages by their path."""
     folders = [path.parent for stage in MAPPED for path in artifacts.glob(f"stages/{stage}/*/manifest.json")]
     return {folder.relative_to(artifacts).as_posix(): read_manifest(folder).digest for folder in folders}
+
+
+def every(artifacts: Path) -> dict[str, str]:
+    """The digests of all results by their path, but of those that say when a night was."""
+    folders = [path.parent for path in artifacts.glob("stages/*/*/manifest.json")]
+    return {
+        folder.relative_to(artifacts).as_posix(): read_manifest(folder).digest
+        for folder in folders
+        if folder.parent.name not in ("nights", "report", "exhibit")
+    }
 
 
 def again(garbage: CommandLine, engine: str) -> None:
@@ -86,3 +98,26 @@ def test_workers_that_share_nothing_but_the_remote_store_have_the_same_digests(
     assert {run.stage(stage)["status"] for stage in MAPPED} == {"computed"}
     assert mapped(machine.artifacts) == expected
     assert list((tmp_path / "cluster").rglob("stages/features/*/manifest.json")), "the workers have folders of their own"
+
+
+def test_the_photographs_have_the_same_digests_on_clusters_that_share_nothing_but_the_remote_store(
+    s3: Server, tmp_path: Path, prefect_api: str, record: Callable[[Any], None]
+) -> None:
+    archive, figures, digests = photographs(), {}, {}
+    for engine, cluster_of in (("threads", None), ("dask", dask), ("ray", ray)):
+        machine = command_line(tmp_path / engine, prefect_api)
+        machine.settings = {}
+        machine.environment |= {"PYTHONPATH": str(machine.source)}
+        with ExitStack() as stack:
+            if cluster_of:
+                store = {**s3.environment, "GARBAGE_REMOTE": f"{s3.environment['GARBAGE_REMOTE']}/{engine}"}
+                machine.environment |= store  # of its own: nothing that another engine has computed
+                cluster = stack.enter_context(cluster_of(tmp_path / engine / "cluster", machine.environment, None))
+                machine.environment["GARBAGE_ENGINE"] = cluster.engine
+            started = time.monotonic()
+            run = machine.run(archive)
+        figures[engine] = {"all": round(time.monotonic() - started, 1), **seconds(run)}
+        assert {run.stage(stage)["status"] for stage in MAPPED} == {"computed"}
+        digests[engine] = every(machine.artifacts)
+    record({"cores": os.cpu_count(), "results": len(digests["threads"]), "seconds": figures})
+    assert digests["dask"] == digests["ray"] == digests["threads"]
