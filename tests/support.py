@@ -97,15 +97,16 @@ class Finished:
 
 @dataclass
 class CommandLine:
-    """``garbage`` in a process of its own, on results and sources of its own."""
+    """``garbage`` in a process of its own, on results and sources of its own; ``within`` is a command that runs others."""
 
     artifacts: Path
     environment: dict[str, str]
     source: Path
     settings: dict[str, Any] = field(default_factory=lambda: dict(TINY))
+    within: tuple[str, ...] = ()
 
     def start(self, *arguments: str | Path, **settings: Any) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "cli.main", *map(str, arguments)]
+        command = [*self.within, sys.executable, "-m", "cli.main", *map(str, arguments)]
         if arguments[0] in ("run", "status", "sweep"):
             changed = {**self.settings, **{name.replace("__", "."): value for name, value in settings.items()}}
             command += [
