@@ -187,14 +187,19 @@ def tunes(settings: Settings) -> bool:
 
 
 def _check_cut(settings: Settings) -> None:
-    """Raise PipelineError if the backbone cannot be cut there; MindSpore, which takes two seconds, comes with it."""
-    from pipeline_lib.models.cut import position
+    """Raise PipelineError if that cannot be trained; MindSpore, which takes two seconds, comes with it."""
+    from pipeline_lib.models.cut import AFTER, position
 
     if settings.backbone.mirrored:
         raise PipelineError(
             f"backbone.mirrored goes with tune.freeze={BACKBONE} alone, not with {settings.tune.freeze}: set it to false"
         )
     position(find_architecture(settings.backbone.architecture).load(), settings.tune.freeze)
+    if settings.tune.freeze.startswith(AFTER) and not settings.augment_train.views:
+        raise PipelineError(
+            f"tune.freeze={settings.tune.freeze} learns from noisy views, of which there are none: "
+            "set augment_train.views to 1 or more"
+        )
 
 
 def train(prepared: Prepared, settings: Settings) -> Ref:

@@ -108,7 +108,8 @@ def _initialise(made: Cluster, owner: dict[str, Any]) -> None:
     shutil.rmtree(unfinished, ignore_errors=True)
     options = ["--username", USER, "--auth", "scram-sha-256", "--pwfile", str(made.folder / "password")]
     command = [program("initdb"), "-D", str(unfinished), *options, "--encoding", "UTF8", "--no-locale"]
-    ended = subprocess.run(command, cwd=made.folder, capture_output=True, text=True, check=False, **owner)  # noqa: S603
+    run: dict[str, Any] = {"cwd": made.folder, "capture_output": True, "text": True, "check": False, **owner}
+    ended = subprocess.run(command, **run)  # noqa: S603  # no shell
     if ended.returncode:
         raise PipelineError(f"PostgreSQL cannot make its data in {made.folder}: {' '.join(ended.stderr.split())}")
     unfinished.rename(made.data)

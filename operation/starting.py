@@ -84,9 +84,26 @@ def keep_secrets() -> bool:
     return own
 
 
+def check_port(host: str, port: int, otherwise: str) -> None:
+    """Raise PipelineError if a port cannot be used; ``otherwise`` says what to do if the program that has it is to stay."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise PipelineError(
+                f"Port {port} on {host} cannot be used ({error.strerror}); stop the program that uses it or {otherwise}"
+            ) from None
+
+
 def ensure_database(started: list[Background]) -> None:
-    """Start the database server if it is not running, and wait until it takes connections."""
+    """Start the database server if it is not running, and wait until it takes connections.
+
+    Raises:
+        PipelineError: Another program has taken its port, or it does not start.
+    """
     if not database().find():
+        check_port(LOOPBACK, int(cluster().port), f"write another port into {cluster().folder / 'port'}")
         database().start(cluster().command, os.environ, identity=identity())
         started.append(database())
     _wait(cluster().answers, database(), "PostgreSQL")
@@ -110,15 +127,7 @@ def start_server(port: int, host: str, api: str, profile: Profile, started: list
     """Start the server; raises PipelineError when the port is in use, or when everybody could reach the server."""
     if host not in (LOOPBACK, "::1", "localhost") and not os.environ.get(AUTH):
         raise PipelineError(f"On {host} others could start runs: set {AUTH}=user:password as well, or leave GARBAGE_HOST unset")
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise PipelineError(
-                f"Port {port} on {host} cannot be used ({error.strerror}); stop the program that uses it or choose another "
-                f"port: make {profile.name} PORT=4300"
-            ) from None
+    check_port(host, port, f"choose another port: make {profile.name} PORT=4300")
     shown = api if host == LOOPBACK else f"http://{platform.node()}:{port}/api"
     settings = {"PREFECT_UI_API_URL": shown, **SERVER, **os.environ, "PREFECT_API_URL": api}
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", host, "--port", str(port)]

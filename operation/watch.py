@@ -115,12 +115,12 @@ class Watchman:
         if not self.memory.since:  # runs that ended before the first check are not reported
             self.memory.know(endings(seen), seen.now)
         present = [*endings(seen), *silences(seen, self.limits)]
-        if self.tell(present):
+        if self.report(present):
             self.memory.since = seen.now
             self.memory.forget(present, seen.now)
         self.memory.write()
 
-    def tell(self, notices: Sequence[Notice]) -> bool:
+    def report(self, notices: Sequence[Notice]) -> bool:
         """Send what has not been sent, and return whether everything has been sent now."""
         fresh = [notice for notice in notices if notice.key not in self.memory.sent]
         for notice in fresh:
@@ -156,7 +156,7 @@ class Watchman:
             what = f"The Prefect server at {address} has not answered for {in_words(self.limits.server)}"
             known = notice_id("server", str(address))
             advice = "`make ui`, or `make team`, starts a server that died."
-            self.tell([Notice(f"server/{self.unanswered.isoformat()}", what, advice, known)])
+            self.report([Notice(f"server/{self.unanswered.isoformat()}", what, advice, known)])
 
 
 def _give_up(client: SyncPrefectClient, verdict: Verdict) -> None:

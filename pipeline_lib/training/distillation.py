@@ -9,15 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from mindspore import Tensor, nn
 from numpy.typing import NDArray
 
-from pipeline_lib.errors import PipelineError
 from pipeline_lib.models.classifier import Classifier
 from pipeline_lib.models.cut import AFTER, trained_parts
 from pipeline_lib.models.graph import graph_mode
@@ -28,11 +25,11 @@ from pipeline_lib.models.tuned import TunedNetwork
 from pipeline_lib.progress import Progress, ignore_progress
 from pipeline_lib.settings.sections import TuneSettings
 from pipeline_lib.training.batches import Batches
-from pipeline_lib.training.checkpoints import Arrays, Checkpoints
+from pipeline_lib.training.checkpoints import Checkpoints
 from pipeline_lib.training.head import head_trainer, one_thread
 from pipeline_lib.training.loop import fit
 from pipeline_lib.training.rows import FeatureTable, digest
-from pipeline_lib.training.steps import Update, build_optimizer
+from pipeline_lib.training.steps import GraphStep, Update, build_optimizer
 from pipeline_lib.training.trainer import Fitted, plan_of
 from pipeline_lib.training.tuning import Table, Tuned, Tuning
 from pipeline_lib.views.view import CLEAN
@@ -50,10 +47,10 @@ class Distillation(Tuning):
     def run(self, table: Table, folder: Path | None, progress: Progress = ignore_progress) -> Tuned:
         """Distil the first parts, and train a head on the features that the backbone gives then; see ``Tuning.run``.
 
-        Memory holds the new features of all rows.
+        The table has a noisy view of an image at least. Memory holds the new features of all rows.
 
         Raises:
-            PipelineError: There is no noisy view to learn from, no image can be held out, or training diverged.
+            PipelineError: No image can be held out, or training diverged.
         """
         features = table.features
         first = Classifier(
@@ -73,11 +70,6 @@ class Distillation(Tuning):
         """Train the first parts of a network in place, and return what has trained it."""
         activations = table.activations
         rows = np.flatnonzero(activations.views != CLEAN.name)
-        if not len(rows):
-            raise PipelineError(
-                f"tune.freeze={self.tune.freeze} learns from noisy views, of which there are none; set augment_train.views "
-                "to 1 or more"
-            )
         targets, target_of = clean_features(table.features)
         numbers = np.array([target_of[image] for image in activations.images[rows].tolist()], np.int32)
         batches = Batches(activations.take, rows, numbers, self.tune.batch, self.seed, images=activations.images[rows])
@@ -118,7 +110,7 @@ class Recomputed:
         return self._rows[indices]
 
 
-class DistillationStep:
+class DistillationStep(GraphStep):
     """A ``Step`` (see ``training.loop``) that draws the features of a row to a target, whose number is the row's label.
 
     Args:
@@ -137,14 +129,11 @@ class DistillationStep:
         settings: TuneSettings,
         targets: NDArray[np.float32],
     ) -> None:
-        self._network, self._targets = network, targets
-        self._tail = _Features(network)
+        self._targets, self._batch, self._tail = targets, settings.batch, _Features(network)
         for name, parameter in network.tail.parameters_and_names():
             parameter.requires_grad = _part(name) in trained
         optimizer = build_optimizer(network.tail, schedule, settings)
-        self._graph = Update(self._tail, _Distance(targets), optimizer).set_train()
-        self._batch = settings.batch
-        self.logits = Predictor(network, settings.batch).outputs
+        super().__init__(network, Update(self._tail, _Distance(targets), optimizer), settings.batch)
 
     def __call__(self, inputs: NDArray[np.float32], labels: NDArray[np.int32]) -> tuple[float, int]:
         """Update the network by one batch; return the loss, and 0 for the rows that are right, for none is."""
@@ -154,22 +143,6 @@ class DistillationStep:
     def features(self, table: FeatureTable) -> NDArray[np.float32]:
         """Return the features (n, width) of all rows of a table of activations."""
         return logits_of_table(Predictor(self._tail, self._batch).outputs, table)
-
-    def parameters(self) -> Arrays:
-        """Return copies of the network's parameters."""
-        return parameters_of(self._network)
-
-    def assign(self, parameters: Mapping[str, NDArray[Any]]) -> None:
-        """Set the network's parameters."""
-        set_parameters(self._network, parameters)
-
-    def state(self) -> Arrays:
-        """Return copies of the parameters of network and optimiser."""
-        return parameters_of(self._graph)
-
-    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Set what ``state`` returned."""
-        set_parameters(self._graph, state)
 
 
 class _Features(nn.Cell):

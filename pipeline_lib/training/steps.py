@@ -41,7 +41,37 @@ def build_optimizer(
     return nn.Adam(groups, rates) if settings.optimizer == "adam" else nn.Momentum(groups, rates, settings.momentum)
 
 
-class NetworkStep:
+class GraphStep:
+    """What a ``Step`` (see ``training.loop``) of a compiled graph is, but for the step itself.
+
+    Args:
+        network: What is trained; maps inputs (n, ...) to logits (n, classes).
+        graph: Updates it.
+        batch: Rows a pass when outputs are computed.
+    """
+
+    def __init__(self, network: nn.Cell, graph: Update, batch: int) -> None:
+        self._network, self._graph = network, graph.set_train()
+        self.logits = Predictor(network, batch).outputs
+
+    def parameters(self) -> Arrays:
+        """Return copies of the network's parameters."""
+        return parameters_of(self._network)
+
+    def assign(self, parameters: Mapping[str, NDArray[Any]]) -> None:
+        """Set the network's parameters."""
+        set_parameters(self._network, parameters)
+
+    def state(self) -> Arrays:
+        """Return copies of the parameters of network and optimiser."""
+        return parameters_of(self._graph)
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Set what ``state`` returned."""
+        set_parameters(self._graph, state)
+
+
+class NetworkStep(GraphStep):
     """A ``Step`` (see ``training.loop``) of any network: one compiled graph under ``graph_mode``.
 
     What is done to small arrays is left to NumPy, which keeps the graph to what needs gradients: targets are looked up in a
@@ -70,33 +100,16 @@ class NetworkStep:
         to_start: float = 0.0,
         batch: int = PASS,
     ) -> None:
-        self._network = network
         loss = nn.SoftmaxCrossEntropyWithLogits(reduction="mean")
-        self._graph = Update(network, loss, build_optimizer(network, schedule, settings, factor), to_start).set_train()
+        optimizer = build_optimizer(network, schedule, settings, factor)
+        super().__init__(network, Update(network, loss, optimizer, to_start), batch)
         smoothing = settings.label_smoothing
         self._targets = ((1.0 - smoothing) * np.eye(classes) + smoothing / classes).astype(np.float32)
-        self.logits = Predictor(network, batch).outputs
 
     def __call__(self, inputs: NDArray[np.float32], labels: NDArray[np.int32]) -> tuple[float, int]:
         """Update the network by one batch; see ``Step``."""
         loss, logits = self._graph(Tensor.from_numpy(inputs), Tensor.from_numpy(self._targets[labels]))
         return float(loss.asnumpy()), int(np.count_nonzero(logits.asnumpy().argmax(axis=1) == labels))
-
-    def parameters(self) -> Arrays:
-        """Return copies of the network's parameters."""
-        return parameters_of(self._network)
-
-    def assign(self, parameters: Mapping[str, NDArray[Any]]) -> None:
-        """Set the network's parameters."""
-        set_parameters(self._network, parameters)
-
-    def state(self) -> Arrays:
-        """Return copies of the parameters of network and optimiser."""
-        return parameters_of(self._graph)
-
-    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Set what ``state`` returned."""
-        set_parameters(self._graph, state)
 
 
 class Update(nn.Cell):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support import CommandLine, Finished
@@ -68,9 +69,24 @@ def test_the_whole_network_is_tuned_where_nothing_is_frozen(garbage: CommandLine
     assert manifest["summary"]["parameters"] > 0.9 * spec["parameters"]
 
 
-def test_a_part_that_cannot_be_frozen_is_refused_before_anything_is_computed(garbage: CommandLine, tiny_dataset: Path) -> None:
-    refused = garbage("run", "--dataset", tiny_dataset, tune__freeze="block.14")
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        (
+            {"tune__freeze": "block.14"},
+            "tune.freeze='block.14' is no part of mobilenetv2 that can be frozen; did you mean 'blocks.14'?",
+        ),
+        (
+            {"tune__freeze": "after:blocks.4", "augment_train__views": 0},
+            "learns from noisy views, of which there are none: set augment_train.views to 1 or more",
+        ),
+    ],
+)
+def test_what_cannot_be_trained_is_refused_before_anything_is_computed(
+    garbage: CommandLine, tiny_dataset: Path, settings: dict[str, Any], sentence: str
+) -> None:
+    refused = garbage("run", "--dataset", tiny_dataset, **settings)
     assert refused.code != 0
-    assert "tune.freeze='block.14' is no part of mobilenetv2 that can be frozen; did you mean 'blocks.14'?" in refused.err
+    assert sentence in refused.err
     assert "Traceback" not in refused.err
     assert not (garbage.artifacts / "stages").exists()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 import pytest
 
-from operation.database import program
+from operation.database import LOOPBACK, cluster, program
 from operation.home import check_operation, check_profile, note, remember_operation
+from operation.processes import database
+from operation.starting import ensure_database
 from pipeline_lib.errors import PipelineError
 
 POSTGRES = "postgresql+asyncpg://garbage:sword%40fish@127.0.0.1:5433/prefect"
@@ -17,7 +20,8 @@ NAMES = {"database": "PREFECT_SERVER_DATABASE_CONNECTION_URL", "password": "PREF
 
 @pytest.fixture
 def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    monkeypatch.setenv("PREFECT_HOME", str(tmp_path))
+    monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "home"))
+    (tmp_path / "home").mkdir()
     return monkeypatch
 
 
@@ -79,6 +83,18 @@ def test_a_database_address_that_cannot_be_read_is_refused_with_advice(shell: py
 def test_without_postgresql_one_sentence_says_what_to_install() -> None:
     with pytest.raises(PipelineError, match="needs PostgreSQL, whose program no-such-program is not here: install the package"):
         program("no-such-program")
+
+
+def test_a_port_that_another_program_has_taken_from_a_teams_database_is_one_sentence(shell: pytest.MonkeyPatch) -> None:
+    cluster().folder.mkdir()
+    with socket.socket() as other:
+        other.bind((LOOPBACK, 0))
+        other.listen()
+        port = other.getsockname()[1]
+        (cluster().folder / "port").write_text(str(port))
+        with pytest.raises(PipelineError, match=rf"^Port {port} on .* cannot be used .* write another port into .*port$"):
+            ensure_database([])
+    assert not database().find()
 
 
 def test_a_home_of_a_team_is_not_operated_by_make_ui_and_the_reverse(shell: pytest.MonkeyPatch) -> None:

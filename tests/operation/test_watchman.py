@@ -43,15 +43,15 @@ def watchman(tmp_path: Path, sent: Sent) -> Watchman:
 
 def test_a_notice_that_is_not_taken_holds_up_no_other_and_is_sent_again(watchman: Watchman, sent: Sent) -> None:
     sent.refused = [WORKER]
-    assert not watchman.tell([WORKER, LATE])
+    assert not watchman.report([WORKER, LATE])
     sent.refused = []
-    assert watchman.tell([WORKER, LATE])
+    assert watchman.report([WORKER, LATE])
     assert sent.notices == [LATE, WORKER]
 
 
 def test_a_silence_that_ended_and_begins_again_is_reported_again(watchman: Watchman, sent: Sent) -> None:
     for present in ([WORKER], [WORKER], [], [WORKER]):
-        watchman.tell(present)
+        watchman.report(present)
         watchman.memory.forget(present, NOW)
     assert sent.notices == [WORKER, WORKER]
 
