@@ -71,8 +71,8 @@ class Trained:
 
     @property
     def parameters(self) -> int:
-        """Number of values in the network."""
-        return sum(parameter.size for parameter in self.network.get_parameters())
+        """Number of values that are trained."""
+        return sum(parameter.size for parameter in self.network.trainable_params())
 
 
 @dataclass(frozen=True)
